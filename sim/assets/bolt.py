@@ -1,0 +1,60 @@
+"""The hex-head bolt: capsule shank and a convex hexagonal head, the same shapes in every engine.
+
+Body frame: origin at the middle of the overall length, x along the shank towards the head.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Bolt:
+    """Geometry (m) and density (kg/m3) of one bolt."""
+
+    length_m: float = 0.095
+    shank_radius_m: float = 0.006
+    head_thickness_m: float = 0.008
+    head_across_corners_m: float = 0.0196
+    density: float = 7850.0
+
+    @property
+    def head_x_m(self) -> tuple[float, float]:
+        """Where the head begins and ends along x."""
+        return self.length_m / 2 - self.head_thickness_m, self.length_m / 2
+
+    @property
+    def shank_axis_m(self) -> tuple[float, float]:
+        """Ends of the shank capsule's axis along x; its round end closes at the tail."""
+        return -self.length_m / 2 + self.shank_radius_m, self.head_x_m[0]
+
+    def head_vertices_m(self) -> np.ndarray:
+        """Corners of the hexagonal prism `[12, 3]`."""
+        radius = self.head_across_corners_m / 2
+        angles = np.arange(6) * math.pi / 3
+        ring = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        return np.concatenate([np.insert(ring, 0, x, axis=1) for x in self.head_x_m])
+
+    def inertia(self) -> tuple[float, float, tuple[float, float, float]]:
+        """Mass (kg), centre of mass along x (m), principal inertia about it (kg m2).
+
+        The shank counts as a solid cylinder up to the head, the head as a regular hexagonal prism
+        (area 3 sqrt(3) / 2 R^2, second moment of area 5 sqrt(3) / 16 R^4 about any diameter).
+        """
+        tail, (head0, head1) = -self.length_m / 2, self.head_x_m
+        shank_len, shank_mid = head0 - tail, (head0 + tail) / 2
+        shank = self.density * math.pi * self.shank_radius_m**2 * shank_len
+        radius = self.head_across_corners_m / 2
+        area = 1.5 * math.sqrt(3) * radius**2
+        head = self.density * area * self.head_thickness_m
+        head_radial = self.density * self.head_thickness_m * 5 * math.sqrt(3) / 16 * radius**4
+        mass = shank + head
+        com = (shank * shank_mid + head * (head0 + head1) / 2) / mass
+        axial = shank * self.shank_radius_m**2 / 2 + 2 * head_radial
+        across = (
+            shank * (self.shank_radius_m**2 / 4 + shank_len**2 / 12 + (shank_mid - com) ** 2)
+            + head_radial
+            + head * (self.head_thickness_m**2 / 12 + ((head0 + head1) / 2 - com) ** 2)
+        )
+        return mass, com, (axial, across, across)

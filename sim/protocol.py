@@ -1,0 +1,112 @@
+"""The contract between a physics engine and everything else. Read this file first.
+
+A simulator steps `N` scenes of one arm (`J` joints) and `S` screws. It knows no task, no reward
+and no episode. One control step reads like this::
+
+    views = sim.views()                                        # the engine's own memory
+    targets, mask, reset_views, carry = transition(..., views)  # one jitted call reads it
+    sim.write(mask, reset_views)                               # finished scenes start anew
+    sim.step(targets)                                          # physics moves on
+
+Who may read which memory until when is written in `sim.bridge`.
+"""
+
+import dataclasses
+from typing import Protocol, TypeAlias
+
+import jax
+import numpy as np
+from flax import struct
+
+Views: TypeAlias = dict[str, jax.Array]
+"""An engine's own tensors by name, leading axis `N`; only its `unpack` and `pack` know the rest."""
+
+Snapshot: TypeAlias = dict[str, np.ndarray]
+"""Everything that decides an engine's future, on the host, leading axis `N`."""
+
+
+@struct.dataclass
+class SimState:
+    """State of the scenes, in the world frame (z up, origin under the arm's base)."""
+
+    joint_pos_rad: jax.Array  # [N, J]
+    joint_vel: jax.Array  # [N, J] rad/s
+    screw_pos_w: jax.Array  # [N, S, 3] m, body origin: the middle of the screw's length
+    screw_quat_w: jax.Array  # [N, S, 4] wxyz; the body's x axis is the shank's
+    screw_linvel_w: jax.Array  # [N, S, 3] m/s, of the body origin
+    screw_angvel_w: jax.Array  # [N, S, 3] rad/s, world axes
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmSpec:
+    """Kinematics of a six-axis arm with a spherical wrist; joints turn about their frame's z."""
+
+    base_pos_w: tuple[float, ...]  # m
+    offsets_m: tuple[tuple[float, ...], ...]  # [J][3] joint frame in the parent's frame
+    rotations_wxyz: tuple[tuple[float, ...], ...]  # [J][4] likewise
+    range_rad: tuple[float, ...]  # [J] each joint moves within plus and minus this
+    tip_m: float  # the tool's tip along the last link's z
+    home_rad: tuple[float, ...]  # [J]
+
+
+@dataclasses.dataclass(frozen=True)
+class SimSpec:
+    """What a simulator is: fixed when it is built."""
+
+    engine: str
+    num_envs: int
+    num_screws: int
+    control_dt_s: float
+    arm: ArmSpec
+    deterministic: bool
+    """True if equal states and targets give bit-equal futures, in this process and the next."""
+
+
+class Simulator(Protocol):
+    """A batch of scenes. Backends are final classes without a common base."""
+
+    @property
+    def spec(self) -> SimSpec: ...
+
+    def views(self) -> Views:
+        """The engine's tensors as JAX arrays, zero-copy.
+
+        Fresh after `step` and after `restore`. Not after `write`: the caller knows what it wrote.
+        An array is valid until the next `step`; ask for a new one each time.
+        """
+        ...
+
+    def unpack(self, views: Views) -> SimState:
+        """Layout, quaternion order and frames of the engine to the contract's. Pure; used in jit."""
+        ...
+
+    def pack(self, state: SimState) -> Views:
+        """The inverse of `unpack`. Pure; used in jit."""
+        ...
+
+    def write(self, mask: jax.Array, views: Views) -> None:
+        """Replaces the state of the scenes whose `mask [N]` is true, warm starts included."""
+        ...
+
+    def step(self, joint_targets: jax.Array) -> None:
+        """One control step towards `joint_targets [N, J]` (rad).
+
+        A scene that blows up shows non-finite or huge values in `views`; it raises nothing.
+        """
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Copies what decides the engine's future to the host."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Takes a `snapshot` back.
+
+        Raises:
+          sim.errors.SnapshotMismatchError: it is another engine's or another scene's.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the engine. May be called again."""
+        ...

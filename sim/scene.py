@@ -1,0 +1,28 @@
+"""What stands on the table and how it is stepped: numbers that every engine shares."""
+
+import dataclasses
+
+from sim.assets.bolt import Bolt
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneConfig:
+    """The physical scene. Engines build their own model from it and from `sim.assets`."""
+
+    num_screws: int = 3
+    """Screws in each scene, 2 to 8."""
+    physics_dt_s: float = 0.005
+    """Length of one physics step, seconds."""
+    decimation: int = 10
+    """Physics steps in one control step."""
+    friction: float = 0.6
+    """Sliding friction of screws, rod and table."""
+    solver_iterations: int = 10
+    """Upper bound on the contact solver's iterations in one physics step."""
+    screw: Bolt = Bolt()
+    """Geometry and density of a screw."""
+
+    @property
+    def control_dt_s(self) -> float:
+        """Length of one control step, seconds."""
+        return self.physics_dt_s * self.decimation
