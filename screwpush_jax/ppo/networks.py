@@ -1,0 +1,66 @@
+"""The Flax actor-critic."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from screwpush_jax.ppo.distribution import DiagGaussian
+from screwpush_jax.ppo.types import Params, PPOConfig
+
+
+class Mlp(nn.Module):
+    """ELU layers and a linear head, orthogonal initialisation."""
+
+    hidden_sizes: tuple[int, ...]
+    output_size: int
+    output_scale: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for index, size in enumerate(self.hidden_sizes):
+            init = nn.initializers.orthogonal(2**0.5)
+            x = nn.elu(nn.Dense(size, kernel_init=init, name=f"layer{index}")(x))
+        init = nn.initializers.orthogonal(self.output_scale)
+        return nn.Dense(self.output_size, kernel_init=init, name="head")(x)
+
+
+class ActorCritic(nn.Module):
+    """Two separate trunks; the standard deviation does not depend on the observation."""
+
+    hidden_sizes: tuple[int, ...]
+    action_size: int
+    init_log_std: float
+
+    def setup(self) -> None:
+        self.actor = Mlp(self.hidden_sizes, self.action_size, 0.01)
+        self.critic = Mlp(self.hidden_sizes, 1, 1.0)
+        init = nn.initializers.constant(self.init_log_std)
+        self.log_std = self.param("log_std", init, (self.action_size,))
+
+    def __call__(self, obs: jax.Array) -> tuple[DiagGaussian, jax.Array]:
+        """Action distribution and normalised value `[...]` of normalised `obs [..., O]`."""
+        return self.act(obs), self.evaluate(obs)
+
+    def act(self, obs: jax.Array) -> DiagGaussian:
+        """Action distribution of normalised `obs [..., O]`."""
+        mean = self.actor(obs)
+        return DiagGaussian(mean, jnp.broadcast_to(self.log_std, mean.shape))
+
+    def evaluate(self, obs: jax.Array) -> jax.Array:
+        """Normalised value `[...]` of normalised `obs [..., O]`."""
+        return self.critic(obs)[..., 0]
+
+
+def make_network(config: PPOConfig, action_size: int) -> ActorCritic:
+    return ActorCritic(config.hidden_sizes, action_size, config.init_log_std)
+
+
+def rescale_value_head(params: Params, scale: jax.Array, shift: jax.Array) -> Params:
+    """Parameters whose critic gives `scale * value + shift`.
+
+    PopArt (van Hasselt et al. 2016, eq. 10 and 11): new moments of the returns change no value.
+    """
+    head = params["params"]["critic"]["head"]
+    head = {"kernel": head["kernel"] * scale, "bias": head["bias"] * scale + shift}
+    critic = {**params["params"]["critic"], "head": head}
+    return {"params": {**params["params"], "critic": critic}}

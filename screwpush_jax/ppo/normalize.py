@@ -1,0 +1,46 @@
+"""Running moments of observations and returns."""
+
+import jax
+import jax.numpy as jnp
+
+from screwpush_jax.ppo.types import Moments
+
+_CLIP = 10.0
+_EPS = 1e-6
+
+
+def init_moments(shape: tuple[int, ...]) -> Moments:
+    """Mean 0 and variance 1, to be forgotten at the first batch."""
+    return Moments(mean=jnp.zeros(shape), var=jnp.ones(shape), count=jnp.zeros(()))
+
+
+def merge_batch(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
+    """Moments of everything so far and of `batch [..., *shape]` over all devices of `axis_name`.
+
+    Parallel variance (Chan, Golub, LeVeque 1979, eq. 2.1).
+    """
+    axes = tuple(range(batch.ndim - moments.mean.ndim))
+    mean = jax.lax.pmean(jnp.mean(batch, axis=axes), axis_name)
+    var = jax.lax.pmean(jnp.mean((batch - mean) ** 2, axis=axes), axis_name)
+    size = batch.size // max(moments.mean.size, 1)
+    added = jax.lax.psum(jnp.float32(size), axis_name)
+    total = moments.count + added
+    share = added / total
+    delta = mean - moments.mean
+    new_var = (1 - share) * moments.var + share * var + share * (1 - share) * delta**2
+    return Moments(mean=moments.mean + share * delta, var=new_var, count=total)
+
+
+def std(moments: Moments) -> jax.Array:
+    """Standard deviation, never zero."""
+    return jnp.sqrt(moments.var + _EPS)
+
+
+def normalize(moments: Moments, x: jax.Array) -> jax.Array:
+    """`x [..., *shape]` in standard deviations from the mean, within 10."""
+    return jnp.clip((x - moments.mean) / std(moments), -_CLIP, _CLIP)
+
+
+def denormalize(moments: Moments, x: jax.Array) -> jax.Array:
+    """The inverse of `normalize`, without its bounds."""
+    return x * std(moments) + moments.mean

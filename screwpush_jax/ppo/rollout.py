@@ -1,0 +1,53 @@
+"""The rollout buffer and acting into it."""
+
+import jax
+import jax.numpy as jnp
+
+from screwpush_jax.ppo.networks import ActorCritic
+from screwpush_jax.ppo.normalize import denormalize, normalize
+from screwpush_jax.ppo.types import Policy, Rollout
+
+
+def init_rollout(num_steps: int, num_envs: int, obs_size: int, action_size: int) -> Rollout:
+    """An empty buffer."""
+    scalar, flag = (jnp.zeros((num_steps, num_envs), dtype) for dtype in (jnp.float32, bool))
+    return Rollout(
+        obs=jnp.zeros((num_steps, num_envs, obs_size)),
+        action=jnp.zeros((num_steps, num_envs, action_size)),
+        log_prob=scalar,
+        value=scalar,
+        reward=scalar,
+        terminated=flag,
+        truncated=flag,
+        next_value=scalar,
+    )
+
+
+def record(rollout: Rollout, t: jax.Array, step: Rollout) -> Rollout:
+    """`rollout` with `step` (leaves `[N, ...]`) at time `t`."""
+    return jax.tree.map(lambda buffer, leaf: buffer.at[t].set(leaf), rollout, step)
+
+
+def predict_value(network: ActorCritic, policy: Policy, obs: jax.Array) -> jax.Array:
+    """Value `[N]`, in units of reward, of raw `obs [N, O]`."""
+    value = network.apply(
+        policy.params, normalize(policy.obs_moments, obs), method=ActorCritic.evaluate
+    )
+    return denormalize(policy.value_moments, value)
+
+
+def choose_action(
+    network: ActorCritic, policy: Policy, obs: jax.Array, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Sampled actions `[N, A]` and their log density `[N]` at raw `obs [N, O]`."""
+    distribution = network.apply(
+        policy.params, normalize(policy.obs_moments, obs), method=ActorCritic.act
+    )
+    action = distribution.sample(key)
+    return action, distribution.log_prob(action)
+
+
+def best_action(network: ActorCritic, policy: Policy, obs: jax.Array) -> jax.Array:
+    """The distribution's mean `[N, A]` at raw `obs [N, O]`: the deterministic policy."""
+    obs = normalize(policy.obs_moments, obs)
+    return network.apply(policy.params, obs, method=ActorCritic.act).mean

@@ -1,0 +1,104 @@
+"""What crosses the two jitted calls. Legend: T steps, N environments, M minibatch, A action, O obs."""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import optax
+from flax import struct
+
+Params = Any
+"""A Flax parameter tree."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PPOConfig:
+    """Proximal policy optimisation (Schulman et al. 2017) and its usual companions."""
+
+    num_steps: int = 24
+    """T: control steps that each environment contributes to one update."""
+    num_epochs: int = 4
+    """Passes over the rollout in one update."""
+    num_minibatches: int = 8
+    """Minibatches in one pass; divides num_envs * num_steps."""
+    gamma: float = 0.99
+    """Discount per control step."""
+    gae_lambda: float = 0.95
+    """Mixing of the advantage estimator."""
+    clip_eps: float = 0.2
+    """Probability ratios count within 1 - clip_eps to 1 + clip_eps."""
+    value_clip: float = 0.5
+    """Value predictions count within this of the rollout's, in normalised units."""
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+    ent_coef: float = 0.003
+    """Weight of the entropy bonus."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this global norm."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start."""
+    schedule: Literal["adaptive", "linear", "constant"] = "adaptive"
+    """adaptive: keeps approx_kl near target_kl; linear: to zero at the end of training."""
+    target_kl: float = 0.01
+    """KL divergence per minibatch that the adaptive schedule aims at."""
+    learning_rate_range: tuple[float, float] = (1e-5, 5e-3)
+    """Bounds of the adaptive schedule."""
+    hidden_sizes: tuple[int, ...] = (256, 128, 64)
+    """Hidden layers of the actor and of the critic."""
+    init_log_std: float = -0.5
+    """Logarithm of the policy's standard deviation at the start, per axis."""
+
+
+@struct.dataclass
+class Moments:
+    """Running mean and variance over everything seen so far."""
+
+    mean: jax.Array  # [...]
+    var: jax.Array  # [...]
+    count: jax.Array  # []
+
+
+@struct.dataclass
+class Policy:
+    """What acting needs: parameters and the normalisers they were trained with."""
+
+    params: Params
+    obs_moments: Moments  # [O]
+    value_moments: Moments  # []
+
+
+@struct.dataclass
+class Learner:
+    """Everything that `update` changes."""
+
+    policy: Policy
+    opt_state: optax.OptState
+    learning_rate: jax.Array  # []
+    key: jax.Array
+    iteration: jax.Array  # [] int32, updates done
+
+
+@struct.dataclass
+class Rollout:
+    """T steps of N environments, time first; `next_value` is that of the true final observation."""
+
+    obs: jax.Array  # [T, N, O] raw
+    action: jax.Array  # [T, N, A] as sampled, not clipped
+    log_prob: jax.Array  # [T, N]
+    value: jax.Array  # [T, N] in units of reward
+    reward: jax.Array  # [T, N]
+    terminated: jax.Array  # [T, N] bool
+    truncated: jax.Array  # [T, N] bool
+    next_value: jax.Array  # [T, N] in units of reward
+
+
+@struct.dataclass
+class Minibatch:
+    """M samples with their targets."""
+
+    obs: jax.Array  # [M, O] normalised
+    action: jax.Array  # [M, A]
+    log_prob: jax.Array  # [M]
+    value: jax.Array  # [M] normalised
+    advantages: jax.Array  # [M] normalised
+    returns: jax.Array  # [M] normalised

@@ -1,0 +1,141 @@
+"""One PPO update: targets, then epochs of minibatches. Pure; every mean is over all devices."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from screwpush_jax.ppo.gae import gae
+from screwpush_jax.ppo.losses import ppo_loss
+from screwpush_jax.ppo.networks import ActorCritic, make_network, rescale_value_head
+from screwpush_jax.ppo.normalize import init_moments, merge_batch, normalize, std
+from screwpush_jax.ppo.optimizer import make_optimizer, next_learning_rate
+from screwpush_jax.ppo.types import Learner, Minibatch, Moments, Policy, PPOConfig, Rollout
+
+AXIS = "data"
+"""Name of the device axis that gradients and statistics are averaged over."""
+
+Metrics = dict[str, jax.Array]
+
+
+def init_learner(config: PPOConfig, obs_size: int, action_size: int, key: jax.Array) -> Learner:
+    """A fresh learner."""
+    init_key, key = jax.random.split(key)
+    params = make_network(config, action_size).init(init_key, jnp.zeros((1, obs_size)))
+    return Learner(
+        policy=Policy(params, init_moments((obs_size,)), init_moments(())),
+        opt_state=make_optimizer(config).init(params),
+        learning_rate=jnp.float32(config.learning_rate),
+        key=key,
+        iteration=jnp.int32(0),
+    )
+
+
+def update(
+    config: PPOConfig, num_iterations: int, learner: Learner, rollout: Rollout
+) -> tuple[Learner, Metrics]:
+    """Learns from one rollout `[T, N, ...]`; runs inside a mapped axis named `AXIS`.
+
+    The observation moments that acted also train; the rollout's are merged at the end.
+    """
+    advantages, returns = gae(
+        rollout.reward,
+        rollout.value,
+        rollout.next_value,
+        rollout.terminated,
+        rollout.truncated,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+    )
+    policy = _renormalize_value(learner.policy, returns)
+    samples = _samples(policy, rollout, advantages, returns)
+    learner, metrics = _epochs(config, learner.replace(policy=policy), samples)
+    rate = next_learning_rate(
+        config, learner.learning_rate, metrics["actor/approx_kl"], learner.iteration, num_iterations
+    )
+    obs_moments = merge_batch(learner.policy.obs_moments, rollout.obs, AXIS)
+    learner = learner.replace(
+        policy=learner.policy.replace(obs_moments=obs_moments),
+        learning_rate=rate,
+        iteration=learner.iteration + 1,
+    )
+    residual, spread = (
+        jax.lax.pmean(jnp.var(x), AXIS) for x in (returns - rollout.value, returns)
+    )
+    return learner, metrics | {
+        "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
+        "actor/lr": learner.learning_rate,
+        "rollout/returns_mean": jax.lax.pmean(jnp.mean(returns), AXIS),
+        "rollout/advantages_mean": jax.lax.pmean(jnp.mean(advantages), AXIS),
+    }
+
+
+def _renormalize_value(policy: Policy, returns: jax.Array) -> Policy:
+    """Takes the returns into the value moments and changes no prediction by it."""
+    old, new = policy.value_moments, merge_batch(policy.value_moments, returns, AXIS)
+    scale = std(old) / std(new)
+    params = rescale_value_head(policy.params, scale, (old.mean - new.mean) / std(new))
+    return policy.replace(params=params, value_moments=new)
+
+
+def _samples(
+    policy: Policy, rollout: Rollout, advantages: jax.Array, returns: jax.Array
+) -> Minibatch:
+    """The whole rollout as samples, leaves `[T * N, ...]`."""
+    mean = jax.lax.pmean(jnp.mean(advantages), AXIS)
+    var = jax.lax.pmean(jnp.mean((advantages - mean) ** 2), AXIS)
+    samples = Minibatch(
+        obs=normalize(policy.obs_moments, rollout.obs),
+        action=rollout.action,
+        log_prob=rollout.log_prob,
+        value=_scaled(policy.value_moments, rollout.value),
+        advantages=(advantages - mean) / jnp.sqrt(var + 1e-8),
+        returns=_scaled(policy.value_moments, returns),
+    )
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), samples)
+
+
+def _scaled(moments: Moments, x: jax.Array) -> jax.Array:
+    """In standard deviations, without bounds: a target must not be cut."""
+    return (x - moments.mean) / std(moments)
+
+
+def _epochs(
+    config: PPOConfig, learner: Learner, samples: Minibatch
+) -> tuple[Learner, Metrics]:
+    """Shuffled passes over the samples; metrics are means over all minibatches."""
+    size = samples.advantages.shape[0]
+    network = make_network(config, samples.action.shape[-1])
+
+    def epoch(learner: Learner, _: None) -> tuple[Learner, Metrics]:
+        key, shuffle_key = jax.random.split(learner.key)
+        shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
+        order = jax.random.permutation(shuffle_key, size).reshape(config.num_minibatches, -1)
+
+        def step(learner: Learner, rows: jax.Array) -> tuple[Learner, Metrics]:
+            return _minibatch(config, network, learner, jax.tree.map(lambda x: x[rows], samples))
+
+        return jax.lax.scan(step, learner.replace(key=key), order)
+
+    learner, metrics = jax.lax.scan(epoch, learner, None, length=config.num_epochs)
+    return learner, jax.tree.map(jnp.mean, metrics)
+
+
+def _minibatch(
+    config: PPOConfig, network: ActorCritic, learner: Learner, batch: Minibatch
+) -> tuple[Learner, Metrics]:
+    """One gradient step; a gradient that is not finite changes nothing."""
+    params = learner.policy.params
+    grads, metrics = jax.grad(ppo_loss, has_aux=True)(params, network, batch, config)
+    grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
+    grad_norm = optax.global_norm(grads)
+    direction, opt_state = make_optimizer(config).update(grads, learner.opt_state)
+    stepped = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
+    finite = jnp.isfinite(grad_norm)
+    params, opt_state = jax.tree.map(
+        lambda new, old: jnp.where(finite, new, old),
+        (stepped, opt_state),
+        (params, learner.opt_state),
+    )
+    policy = learner.policy.replace(params=params)
+    learner = learner.replace(policy=policy, opt_state=opt_state)
+    return learner, metrics | {"actor/grad_norm": grad_norm}

@@ -1,0 +1,157 @@
+"""What the policy sees, and the table that says where each number stands.
+
+Permutation symmetry: the three screws are alike, so `full` lists them in a canonical order (screws
+with the nearest neighbour first, the tip's distance breaks ties). The policy then need not learn
+the same push once for each naming of the screws.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from screwpush_jax.tasks.geometry import (
+    pair_distances,
+    pair_indices,
+    quat_x_axis,
+    safe_norm,
+)
+from screwpush_jax.tasks.kinematics import TipPose
+from screwpush_jax.tasks.separate.config import SeparateConfig
+from sim.protocol import SimState
+
+
+class Field(NamedTuple):
+    """One row of the layout: `obs[start:stop]`."""
+
+    name: str
+    start: int
+    stop: int
+    unit: str
+
+
+_UNITS = {
+    "tip_pos_c": "m, from the centre of the work area, world axes",
+    "tip_command_offset": "m, commanded minus measured tip, world axes",
+    "rod_axis_w": "unit vector",
+    "joint_pos": "rad",
+    "joint_vel": "rad/s",
+    "screw_pos_tip": "m, from the tip, world axes, per screw",
+    "screw_pos_c": "m, from the centre of the work area, world axes, per screw",
+    "screw_axis_w": "unit vector along the shank, per screw",
+    "screw_linvel_w": "m/s, per screw",
+    "screw_angvel_w": "rad/s, per screw",
+    "pair_distance": "m, pairs 12, 13, .., 23, ..",
+    "min_gap": "m, smallest pair distance minus D",
+    "prev_action": "1, clipped",
+    "remaining_time": "1, part of the horizon left",
+    "tip_pos_w": "m",
+    "tip_rpy": "rad, roll pitch yaw of the last link, world axes",
+    "screw_pos_w": "m, per screw",
+    "min_distance": "m",
+}
+
+
+def layout(config: SeparateConfig, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+    """The table of the configured observation."""
+    pairs = num_screws * (num_screws - 1) // 2
+    if config.observation == "prototype19":
+        sizes = {
+            "tip_pos_w": 3,
+            "tip_rpy": 3,
+            "screw_pos_w": 3 * num_screws,
+            "pair_distance": pairs,
+            "min_distance": 1,
+        }
+    else:
+        per_screw = dict.fromkeys(
+            ("screw_pos_tip", "screw_pos_c", "screw_axis_w", "screw_linvel_w", "screw_angvel_w"),
+            3 * num_screws,
+        )
+        sizes = (
+            {"tip_pos_c": 3, "tip_command_offset": 3, "rod_axis_w": 3}
+            | {"joint_pos": num_joints, "joint_vel": num_joints}
+            | per_screw
+            | {"pair_distance": pairs, "min_gap": 1}
+            | {"prev_action": len(config.active_axes), "remaining_time": 1}
+        )
+    fields, start = [], 0
+    for name, size in sizes.items():
+        fields.append(Field(name, start, start + size, _UNITS[name]))
+        start += size
+    return tuple(fields)
+
+
+def observe(
+    config: SeparateConfig,
+    state: SimState,
+    tip: TipPose,
+    command: TipPose,
+    prev_action: jax.Array,
+    remaining_time: jax.Array,
+) -> jax.Array:
+    """Observation `[O]` in the configured layout."""
+    if config.observation == "prototype19":
+        values = _prototype19(state, tip)
+    else:
+        values = _full(config, state, tip, command, prev_action, remaining_time)
+    fields = layout(config, state.screw_pos_w.shape[0], state.joint_pos_rad.shape[0])
+    return jnp.concatenate([values[field.name].reshape(-1) for field in fields])
+
+
+def _full(
+    config: SeparateConfig,
+    state: SimState,
+    tip: TipPose,
+    command: TipPose,
+    prev_action: jax.Array,
+    remaining_time: jax.Array,
+) -> dict[str, jax.Array]:
+    order = screw_order(state.screw_pos_w, tip.pos_w)
+    order = order if config.sort_screws else jnp.arange(order.shape[0])
+    pos = state.screw_pos_w[order]
+    distances = pair_distances(pos)
+    center = jnp.array([*config.area_center_m, 0.0])
+    return {
+        "tip_pos_c": tip.pos_w - center,
+        "tip_command_offset": command.pos_w - tip.pos_w,
+        "rod_axis_w": tip.rotation_w[:, 2],
+        "joint_pos": state.joint_pos_rad,
+        "joint_vel": state.joint_vel,
+        "screw_pos_tip": pos - tip.pos_w,
+        "screw_pos_c": pos - center,
+        "screw_axis_w": quat_x_axis(state.screw_quat_w[order]),
+        "screw_linvel_w": state.screw_linvel_w[order],
+        "screw_angvel_w": state.screw_angvel_w[order],
+        "pair_distance": distances,
+        "min_gap": jnp.min(distances) - config.separation_m,
+        "prev_action": prev_action,
+        "remaining_time": remaining_time,
+    }
+
+
+def _prototype19(state: SimState, tip: TipPose) -> dict[str, jax.Array]:
+    rot = tip.rotation_w
+    distances = pair_distances(state.screw_pos_w)
+    return {
+        "tip_pos_w": tip.pos_w,
+        "tip_rpy": jnp.stack(
+            [
+                jnp.arctan2(rot[2, 1], rot[2, 2]),
+                -jnp.arcsin(jnp.clip(rot[2, 0], -1.0, 1.0)),
+                jnp.arctan2(rot[1, 0], rot[0, 0]),
+            ]
+        ),
+        "screw_pos_w": state.screw_pos_w,
+        "pair_distance": distances,
+        "min_distance": jnp.min(distances),
+    }
+
+
+def screw_order(screw_pos_w: jax.Array, tip_pos_w: jax.Array) -> jax.Array:
+    """Canonical order `[S]` of the screws at `screw_pos_w [S, 3]`."""
+    first, second = pair_indices(screw_pos_w.shape[0])
+    distances = pair_distances(screw_pos_w)
+    nearest = jnp.full(screw_pos_w.shape[0], jnp.inf)
+    nearest = nearest.at[first].min(distances).at[second].min(distances)
+    return jnp.lexsort((safe_norm(screw_pos_w - tip_pos_w), nearest))

@@ -1,0 +1,91 @@
+"""One episode per environment, from start state number n in environment n: for evaluation."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from screwpush_jax.ppo.types import Policy
+from screwpush_jax.tasks.task import Bank, Episode, Scene
+from screwpush_jax.transition import Interface, select
+from sim.protocol import Views
+
+Choose = Callable[[Interface, Policy, Episode, Scene, jax.Array, jax.Array], jax.Array]
+"""`(parts, policy, episode, scene, obs, key) -> action [N, A]`."""
+
+
+@struct.dataclass
+class Exam:
+    """Episodes under way, `[N]` each; the figures of an ended one no longer change."""
+
+    key: jax.Array
+    begun: jax.Array  # [] bool
+    episode: Episode
+    done: jax.Array  # bool
+    success: jax.Array  # bool
+    out: jax.Array  # bool
+    invalid: jax.Array  # bool
+    length: jax.Array  # int32, control steps
+    return_: jax.Array  # sum of rewards
+
+
+def init_exam(parts: Interface, bank: Bank, num_envs: int, key: jax.Array) -> Exam:
+    """Episodes that begin at the next `step`."""
+    no, rows = jnp.zeros(num_envs, bool), jnp.arange(num_envs)
+    exam = Exam(
+        key=key,
+        begun=jnp.array(False),
+        episode=parts.task.begin(bank, rows, rows)[1],
+        done=no,
+        success=no,
+        out=no,
+        invalid=no,
+        length=jnp.zeros(num_envs, jnp.int32),
+        return_=jnp.zeros(num_envs),
+    )
+    return jax.tree.map(jnp.copy, exam)  # each leaf its own memory: all of it is donated
+
+
+def step(
+    parts: Interface, choose: Choose, bank: Bank, policy: Policy, exam: Exam, views: Views
+) -> tuple[jax.Array, jax.Array, Views, Exam]:
+    """Judges and acts, as a transition does, but starts nothing anew.
+
+    Returns:
+      Joint targets `[N, J]`, the mask `[N]` of environments to write (all of them before the first
+      step, none later), their state, and the next exam.
+    """
+    task = parts.task
+    rows = jnp.arange(exam.done.shape[0])
+    start_scene, start_episode = task.begin(bank, rows, rows)
+    state = parts.unpack(views)
+    bad = task.is_invalid(state)
+    state = select(bad | ~exam.begun, start_scene.state, state)
+    scene = task.look(exam.episode, state)
+    verdict, episode = task.judge(exam.episode, scene, bad & exam.begun)
+    exam = _note(exam, verdict, episode)
+
+    first = jnp.broadcast_to(~exam.begun, exam.done.shape)
+    scene, episode = select(first, (start_scene, start_episode), (scene, episode))
+    key, action_key = jax.random.split(exam.key)
+    obs = task.observe(episode, scene)
+    action = choose(parts, policy, episode, scene, obs, action_key)
+    moved = task.act(episode, scene, action)
+    episode = select(exam.done, episode, moved)  # an ended episode stands still
+    exam = exam.replace(key=key, begun=jnp.array(True), episode=episode)
+    return episode.joint_targets, first, parts.pack(scene.state), exam
+
+
+def _note(exam: Exam, verdict, episode: Episode) -> Exam:
+    """The step's verdict, for the episodes that are still running."""
+    live = exam.begun & ~exam.done
+    ends = verdict.terminated | verdict.truncated
+    return exam.replace(
+        done=exam.done | (live & ends),
+        success=exam.success | (live & verdict.success),
+        out=exam.out | (live & verdict.out),
+        invalid=exam.invalid | (live & verdict.invalid),
+        length=jnp.where(live, episode.step, exam.length),
+        return_=exam.return_ + jnp.where(live, verdict.reward, 0.0),
+    )
