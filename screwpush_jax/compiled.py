@@ -1,4 +1,7 @@
-"""The only `jax.jit` of the package: what runs between two physics steps, the update, the exam."""
+"""The only `jax.jit` of the package.
+
+Training runs two of them, `transition` and `update`, and each is traced once.
+"""
 
 import functools
 from collections.abc import Callable
@@ -34,6 +37,11 @@ def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
     return jax.jit(mapped, donate_argnums=(0,))
 
 
-def compile_trial(parts: Interface, choose: trial.Choose) -> Callable:
-    """`step(bank, policy, exam, views)`: one step of episodes that are run once each."""
-    return jax.jit(functools.partial(trial.step, parts, choose), donate_argnames=("exam",))
+def compile_trial(parts: Interface) -> Callable:
+    """`step(bank, policy, kind, exam, views)`: one step of episodes that are run once each."""
+    return jax.jit(functools.partial(trial.step, parts), donate_argnames=("exam",))
+
+
+def jit_once(function: Callable) -> Callable:
+    """For set-up: a pure function that runs a few times before the loop begins."""
+    return jax.jit(function)

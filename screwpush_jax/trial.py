@@ -1,11 +1,13 @@
 """One episode per environment, from start state number n in environment n: for evaluation."""
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
+from screwpush_jax.ppo.rollout import best_action
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.tasks.task import Bank, Episode, Scene
 from screwpush_jax.transition import Interface, select
@@ -13,6 +15,32 @@ from sim.protocol import Views
 
 Choose = Callable[[Interface, Policy, Episode, Scene, jax.Array, jax.Array], jax.Array]
 """`(parts, policy, episode, scene, obs, key) -> action [N, A]`."""
+
+
+def _deterministic(parts, policy, episode, scene, obs, key) -> jax.Array:
+    """The learned policy's mean action."""
+    del episode, scene, key
+    return best_action(parts.network, policy, obs)
+
+
+def _random(parts, policy, episode, scene, obs, key) -> jax.Array:
+    """Uniform over the action's range."""
+    del policy, episode, scene
+    return jax.random.uniform(key, (obs.shape[0], parts.task.action_size), minval=-1.0)
+
+
+def _scripted(parts, policy, episode, scene, obs, key) -> jax.Array:
+    """The task's scripted baseline."""
+    del policy, obs, key
+    return parts.task.scripted_action(episode, scene)
+
+
+POLICIES: dict[str, Choose] = {
+    "learned": _deterministic,
+    "random": _random,
+    "scripted": _scripted,
+}
+"""Who can be examined; `step` takes the position in this table."""
 
 
 @struct.dataclass
@@ -48,9 +76,9 @@ def init_exam(parts: Interface, bank: Bank, num_envs: int, key: jax.Array) -> Ex
 
 
 def step(
-    parts: Interface, choose: Choose, bank: Bank, policy: Policy, exam: Exam, views: Views
+    parts: Interface, bank: Bank, policy: Policy, kind: jax.Array, exam: Exam, views: Views
 ) -> tuple[jax.Array, jax.Array, Views, Exam]:
-    """Judges and acts, as a transition does, but starts nothing anew.
+    """Judges and acts, as a transition does, but starts nothing anew; policy number `kind` acts.
 
     Returns:
       Joint targets `[N, J]`, the mask `[N]` of environments to write (all of them before the first
@@ -70,7 +98,8 @@ def step(
     scene, episode = select(first, (start_scene, start_episode), (scene, episode))
     key, action_key = jax.random.split(exam.key)
     obs = task.observe(episode, scene)
-    action = choose(parts, policy, episode, scene, obs, action_key)
+    choices = [functools.partial(choose, parts) for choose in POLICIES.values()]
+    action = jax.lax.switch(kind, choices, policy, episode, scene, obs, action_key)
     moved = task.act(episode, scene, action)
     episode = select(exam.done, episode, moved)  # an ended episode stands still
     exam = exam.replace(key=key, begun=jnp.array(True), episode=episode)

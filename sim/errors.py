@@ -19,3 +19,7 @@ class SnapshotMismatchError(SimError):
 
 class SimClosedError(SimError):
     """A closed simulator was used."""
+
+
+class RendererUnavailableError(SimError):
+    """This machine gives no OpenGL context to draw with."""

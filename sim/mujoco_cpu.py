@@ -5,7 +5,6 @@ conversion, into buffers that `views` hands out without another copy; it is the 
 the engine and the learner.
 """
 
-import dataclasses
 from typing import final
 
 import jax
@@ -17,18 +16,11 @@ from mujoco.batch import Batch, SimulationError
 from sim import bridge
 from sim.assets import elfin15, mjcf
 from sim.errors import SimClosedError, SnapshotMismatchError
+from sim.options import MujocoConfig
 from sim.protocol import SimSpec, SimState, Snapshot, Views
 from sim.scene import SceneConfig
 
 _J = elfin15.NUM_JOINTS
-
-
-@dataclasses.dataclass(frozen=True)
-class MujocoConfig:
-    """How MuJoCo's C engine runs."""
-
-    num_threads: int = 0
-    """Threads that step scenes; 0 takes every core. Results do not depend on it."""
 
 
 @final

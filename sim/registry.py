@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Callable
 
 from sim.errors import EngineNotInstalledError, UnknownEngineError
+from sim.options import MujocoConfig
 from sim.protocol import Simulator
 from sim.scene import SceneConfig
 
@@ -12,7 +13,7 @@ Factory = Callable[[SceneConfig, int, object], Simulator]
 
 def _mujoco() -> Factory:
     _need("mujoco", package="mujoco", install="pip install 'mujoco>=4,<5'")
-    from sim.mujoco_cpu import MujocoCpu, MujocoConfig
+    from sim.mujoco_cpu import MujocoCpu
 
     def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
         assert isinstance(options, MujocoConfig)
@@ -47,6 +48,11 @@ def make_simulator(name: str, scene: SceneConfig, num_envs: int, options: object
       EngineNotInstalledError: the package it needs is missing.
     """
     return ENGINES[choose(name)[0]]()(scene, num_envs, options)
+
+
+def check_installed(name: str) -> None:
+    """Raises EngineNotInstalledError if the package that engine `name` needs is missing."""
+    ENGINES[name]()
 
 
 def _need(engine: str, package: str, install: str) -> None:

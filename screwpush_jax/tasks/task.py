@@ -1,5 +1,6 @@
 """What a task is to the learner: batched pure functions around one frozen episode memory."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
@@ -7,6 +8,14 @@ from flax import struct
 
 from screwpush_jax.tasks.kinematics import TipPose
 from sim.protocol import Simulator, SimState
+
+Jit = Callable[[Callable], Callable]
+"""Compiles a pure function; handed in, because tasks compile nothing themselves."""
+
+
+def as_it_is(function: Callable) -> Callable:
+    """The `Jit` that leaves a function to run operation by operation."""
+    return function
 
 
 @struct.dataclass
@@ -68,7 +77,7 @@ class Task(Protocol):
     @property
     def reward_keys(self) -> tuple[str, ...]: ...
 
-    def build_bank(self, sim: Simulator, size: int, seed: int) -> Bank:
+    def build_bank(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> Bank:
         """Settles `size` start states in `sim`; leaves `sim` in an arbitrary state."""
         ...
 
@@ -96,4 +105,8 @@ class Task(Protocol):
 
     def act(self, episode: Episode, scene: Scene, action: jax.Array) -> Episode:
         """Takes the raw action `[N, A]` from `scene`: next joint targets, next memory."""
+        ...
+
+    def scripted_action(self, episode: Episode, scene: Scene) -> jax.Array:
+        """Actions `[N, A]` of a baseline written by hand."""
         ...

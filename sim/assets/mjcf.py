@@ -38,7 +38,7 @@ def build_mjcf(scene: SceneConfig, *, with_visuals: bool = False) -> str:
     world = ET.SubElement(root, "worldbody")
     table = {"friction": _friction(scene), **_TABLE}
     if with_visuals:
-        visuals.add_surroundings(root, asset, world)
+        visuals.add_surroundings(root, asset, world, scene.screw)
         table["rgba"] = "0 0 0 0"
     ET.SubElement(world, "geom", name="table", type="plane", size="2 2 0.1", condim="3", **table)
     _add_arm(world, scene, with_visuals)

@@ -1,16 +1,20 @@
 """The bank of start states: screws dropped in the simulator itself, settled, and sifted."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.task import Bank, Jit
 from sim.protocol import ArmSpec, Simulator, SimState
 
 _PARK_HEIGHT_M = 0.30
 """Tip height while screws fall: clear of anything."""
+_LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
+"""Screws fall from heights this far apart, so that none begins inside another."""
 _MAX_ROUNDS = 200
 
 
@@ -18,17 +22,26 @@ class BankError(Exception):
     """Too few drops became jumbles that the configuration accepts."""
 
 
-def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int) -> Bank:
+def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit: Jit) -> Bank:
     """Drops, settles and sifts until `size` jumbles are found; equal seeds, equal drops.
+
+    `jit` compiles the pure functions among its steps.
 
     Raises:
       BankError: hardly any drop is accepted; the message names the fields to relax.
     """
     rng = np.random.default_rng(seed)
+    rod_down = jit(partial(_rod_down, sim.spec.arm))
+    pack, unpack = jit(sim.pack), jit(sim.unpack)
+    parked = np.asarray(rod_down(np.array([[*config.area_center_m, _PARK_HEIGHT_M]], np.float32))[0])
     kept: list[SimState] = []
     found = tried = 0
     while found < size:
-        state = _settle(config, sim, _drop(config, sim, rng))
+        dropped = drop(config, parked, sim.spec.num_envs, sim.spec.num_screws, rng)
+        sim.write(jnp.ones(sim.spec.num_envs, bool), pack(dropped))
+        for _ in range(round(config.settle_s / sim.spec.control_dt_s)):
+            sim.step(jnp.asarray(dropped.joint_pos_rad))
+        state = jax.tree.map(np.array, unpack(sim.views()))
         good = np.flatnonzero(accept(config, state))
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
         found, tried = found + len(good), tried + sim.spec.num_envs
@@ -38,8 +51,7 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int) -> 
                 " separate.jumble_* or drop_spread_m"
             )
     screws = jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[:size]), *kept)
-    starts = start_poses(config, sim.spec.arm, size, rng)
-    tips = jax.vmap(lambda q: forward_kinematics(sim.spec.arm, q))(starts)
+    starts, tips = rod_down(start_tips(config, size, rng))
     return Bank(state=screws, joint_starts_rad=starts, tips=tips)
 
 
@@ -61,61 +73,46 @@ def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
         )
 
 
-def start_poses(
-    config: SeparateConfig, arm: ArmSpec, size: int, rng: np.random.Generator
-) -> jax.Array:
-    """Joint positions `[size, J]` with the rod straight down above the middle of the area."""
+def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Where episodes begin with the tip, `[size, 3]` m."""
     center, half = np.array(config.area_center_m), config.start_tip_half_m
     low, high = (
         np.append(center + sign * half, height)
         for sign, height in zip((-1, 1), config.start_tip_height_m, strict=True)
     )
-    return _rod_down(arm, rng.uniform(low, high, (size, 3)))
+    return rng.uniform(low, high, (size, 3)).astype(np.float32)
 
 
-def _rod_down(arm: ArmSpec, tip_pos_w: np.ndarray) -> jax.Array:
-    """Joint positions `[n, J]` for tips at `tip_pos_w [n, 3]`, the tool turned as at home."""
-    home = jnp.array(arm.home_rad, jnp.float32)
-    down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], jnp.float32)
-    solve = jax.vmap(lambda pos: inverse_kinematics(arm, TipPose(pos, down), home))
-    return solve(jnp.asarray(tip_pos_w, jnp.float32))
-
-
-def _drop(config: SeparateConfig, sim: Simulator, rng: np.random.Generator) -> SimState:
-    """Screws in the air above a common point, the arm parked out of their way."""
-    count, screws = sim.spec.num_envs, sim.spec.num_screws
-    center = np.append(config.area_center_m, _PARK_HEIGHT_M)
-    joints = jnp.tile(_rod_down(sim.spec.arm, center[None]), (count, 1))
-    room = max(config.jumble_radius_m - config.drop_spread_m, 0.0)
-    point = center[:2] + rng.uniform(-room, room, (count, 1, 2))
+def drop(
+    config: SeparateConfig, parked_rad: np.ndarray, count: int, screws: int, rng: np.random.Generator
+) -> SimState:
+    """Screws in the air above a common point, host arrays `[count, ...]`; the arm out of the way."""
     spread = config.drop_spread_m
+    room = max(config.jumble_radius_m - spread, 0.0)
+    point = np.array(config.area_center_m) + rng.uniform(-room, room, (count, 1, 2))
     pos = np.empty((count, screws, 3))
     pos[..., :2] = point + rng.uniform(-spread, spread, (count, screws, 2))
-    pos[..., 2] = 0.015 + 0.025 * rng.permuted(np.tile(np.arange(screws), (count, 1)), axis=1)
-    yaw, roll = rng.uniform(-np.pi, np.pi, (2, count, screws))
-    quat = np.stack(
-        [
-            np.cos(yaw / 2) * np.cos(roll / 2),
-            np.cos(yaw / 2) * np.sin(roll / 2),
-            np.sin(yaw / 2) * np.sin(roll / 2),
-            np.sin(yaw / 2) * np.cos(roll / 2),
-        ],
-        axis=-1,
-    )
-    still = jnp.zeros((count, screws, 3))
+    layers = np.tile(np.arange(screws), (count, 1))
+    pos[..., 2] = _LOWEST_DROP_M + _LAYER_M * rng.permuted(layers, axis=1)
+    # a turn about z after a roll about the shank
+    yaw, roll = rng.uniform(-np.pi, np.pi, (2, count, screws)) / 2
+    cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
+    quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
+    still = np.zeros((count, screws, 3), np.float32)
+    joints = np.tile(parked_rad, (count, 1))
     return SimState(
         joint_pos_rad=joints,
-        joint_vel=jnp.zeros_like(joints),
-        screw_pos_w=jnp.asarray(pos, jnp.float32),
-        screw_quat_w=jnp.asarray(quat, jnp.float32),
+        joint_vel=np.zeros_like(joints),
+        screw_pos_w=pos.astype(np.float32),
+        screw_quat_w=np.stack(quat, axis=-1).astype(np.float32),
         screw_linvel_w=still,
         screw_angvel_w=still,
     )
 
 
-def _settle(config: SeparateConfig, sim: Simulator, state: SimState) -> SimState:
-    """The state after `settle_s`, as host arrays."""
-    sim.write(jnp.ones(sim.spec.num_envs, bool), sim.pack(state))
-    for _ in range(round(config.settle_s / sim.spec.control_dt_s)):
-        sim.step(state.joint_pos_rad)
-    return jax.tree.map(np.array, sim.unpack(sim.views()))
+def _rod_down(arm: ArmSpec, tip_pos_w: jax.Array) -> tuple[jax.Array, TipPose]:
+    """Joints `[n, J]` for tips at `tip_pos_w [n, 3]`, the tool turned as at home; their poses."""
+    home = jnp.array(arm.home_rad, jnp.float32)
+    down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], jnp.float32)
+    joints = jax.vmap(lambda pos: inverse_kinematics(arm, TipPose(pos, down), home))(tip_pos_w)
+    return joints, jax.vmap(lambda q: forward_kinematics(arm, q))(joints)

@@ -12,8 +12,9 @@ from screwpush_jax.tasks.separate.action import clip_action, move_command
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.observe import Field, layout, observe
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
+from screwpush_jax.tasks.separate.scripted import scripted_action
 from screwpush_jax.tasks.separate.termination import is_invalid, is_out, is_separated
-from screwpush_jax.tasks.task import Bank, Episode, Scene, Verdict
+from screwpush_jax.tasks.task import Bank, Episode, Jit, Scene, Verdict, as_it_is
 from sim.protocol import SimSpec, Simulator, SimState
 
 
@@ -46,8 +47,8 @@ class SeparateTask:
     def reward_keys(self) -> tuple[str, ...]:
         return tuple(sorted(dataclasses.asdict(self.config.reward)))
 
-    def build_bank(self, sim: Simulator, size: int, seed: int) -> Bank:
-        return reset.build_bank(self.config, sim, size, seed)
+    def build_bank(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> Bank:
+        return reset.build_bank(self.config, sim, size, seed, jit)
 
     def begin(self, bank: Bank, jumble: jax.Array, start: jax.Array) -> tuple[Scene, Episode]:
         joints = bank.joint_starts_rad[start]
@@ -123,6 +124,9 @@ class SeparateTask:
         return episode.replace(
             joint_targets=targets, action=action, prev_action=episode.action
         )
+
+    def scripted_action(self, episode: Episode, scene: Scene) -> jax.Array:
+        return jax.vmap(lambda *args: scripted_action(self.config, *args))(episode, scene)
 
     def _potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
         return jax.vmap(lambda s, tip: potentials(self.config, s, tip))(state, tip_pos_w)

@@ -1,0 +1,9 @@
+"""What a user can get wrong. Command lines print the message in one line and exit with 2."""
+
+
+class UsageError(Exception):
+    """A bad flag, key, value or combination; nothing was written."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint is missing, damaged or belongs to something else."""

@@ -1,0 +1,108 @@
+"""What a policy is worth: fixed unseen episodes, a success rate with its interval, baselines."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from screwpush_jax import compiled, trial
+from screwpush_jax.ppo.types import Policy
+from screwpush_jax.setup import World
+from screwpush_jax.tasks.task import Bank
+from sim.protocol import SimState
+
+_Z95 = 1.959964
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Figures over the episodes of one evaluation."""
+
+    episodes: int
+    success_rate: float
+    success_low: float
+    success_high: float
+    out_of_area: float
+    invalid: float
+    episode_len: float
+    """Mean control steps of an episode."""
+    return_: float
+
+    def sentence(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.success_rate:7.2%} success (95 % interval {self.success_low:.2%} to"
+            f" {self.success_high:.2%}), {self.out_of_area:.2%} out of area,"
+            f" {self.invalid:.2%} invalid, {self.episode_len:.0f} steps, return {self.return_:.2f}"
+        )
+
+
+def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[str, Result]:
+    """The learned policy and, if asked, the baselines, on the same unseen start states."""
+    step = compiled.compile_trial(world.parts)
+    bank = unseen_bank(world, seed)
+    names = list(trial.POLICIES) if baselines else ["learned"]
+    return {name: judge(run_episodes(world, step, policy, bank, name, seed)) for name in names}
+
+
+def unseen_bank(world: World, seed: int) -> Bank:
+    """One start state for each environment."""
+    sim = world.sim
+    return world.task.build_bank(sim, sim.spec.num_envs, seed, compiled.jit_once)
+
+
+def run_episodes(
+    world: World,
+    step: Callable,
+    policy: Policy,
+    bank: Bank,
+    name: str,
+    seed: int,
+    watch: Callable[[SimState], None] | None = None,
+) -> trial.Exam:
+    """Runs episode n from start n of `bank` in environment n, all at once, to their ends.
+
+    `step` is a compiled trial, `name` says who acts, and `watch` sees each step's state.
+    """
+    sim, parts = world.sim, world.parts
+    kind = jnp.int32(list(trial.POLICIES).index(name))
+    init = compiled.jit_once(lambda bank, key: trial.init_exam(parts, bank, sim.spec.num_envs, key))
+    exam = init(bank, jax.random.key(seed))
+    for _ in range(parts.task.horizon + 1):
+        targets, mask, views, exam = step(bank, policy, kind, exam=exam, views=sim.views())
+        sim.write(mask, views)
+        if watch is not None:
+            watch(parts.unpack(views))
+        sim.step(targets)
+    return exam
+
+
+def judge(exam: trial.Exam) -> Result:
+    """Figures of the ended episodes."""
+    count = exam.done.shape[0]
+    mean = {
+        name: float(np.mean(np.asarray(getattr(exam, name))))
+        for name in ("success", "out", "invalid", "length", "return_")
+    }
+    low, high = wilson_interval(mean["success"], count)
+    return Result(
+        count,
+        mean["success"],
+        low,
+        high,
+        mean["out"],
+        mean["invalid"],
+        mean["length"],
+        mean["return_"],
+    )
+
+
+def wilson_interval(rate: float, count: int) -> tuple[float, float]:
+    """95 % interval of a proportion seen in `count` trials (Wilson 1927)."""
+    shrink = 1.0 + _Z95**2 / count
+    middle = (rate + _Z95**2 / (2 * count)) / shrink
+    half = _Z95 / shrink * math.sqrt(rate * (1 - rate) / count + _Z95**2 / (4 * count**2))
+    return max(0.0, middle - half), min(1.0, middle + half)

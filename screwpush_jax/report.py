@@ -1,0 +1,49 @@
+"""`report.png`: the learning curves of a run."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+import numpy as np  # noqa: E402
+
+from screwpush_jax.loggers import read_metrics  # noqa: E402
+
+REPORT_FILE = "report.png"
+_PANELS = {
+    "success and failures": ("env/success_once", "env/out_of_area", "env/invalid"),
+    "return": ("env/return",),
+    "episode length (control steps)": ("env/episode_len",),
+    "KL, clipped fraction": ("actor/approx_kl", "actor/pg_clipfrac"),
+    "explained variance, std": ("actor/explained_variance", "actor/std"),
+    "control steps per second": ("perf/env_steps_per_s",),
+}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Draws the curves of the run's metrics file; returns the picture's path."""
+    rows = read_metrics(run_dir)
+    figure, axes = plt.subplots(2, 3, figsize=(15, 8), layout="constrained")
+    for axis, (title, names) in zip(axes.flat, _PANELS.items(), strict=True):
+        for name in names:
+            points = np.array([(r["env_steps"] / 1e6, r[name]) for r in rows if name in r])
+            if len(points):
+                axis.plot(*points.T, alpha=0.25, color=(line := axis.plot([], [])[0]).get_color())
+                axis.plot(points[:, 0], _smooth(points[:, 1]), color=line.get_color(), label=name)
+        axis.set(title=title, xlabel="control steps (millions)")
+        axis.grid(alpha=0.3)
+        if axis.lines:
+            axis.legend(loc="best", fontsize="small")
+    figure.suptitle(run_dir.name)
+    path = run_dir / REPORT_FILE
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
+    """Centred moving average over a share of the run, shorter at the ends."""
+    half = int(len(values) * share)
+    return np.array([np.mean(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])

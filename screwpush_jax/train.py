@@ -1,0 +1,150 @@
+"""Trains a policy, or goes on with one: `python -m screwpush_jax.train --num-envs 4096`."""
+
+import dataclasses
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import yaml
+
+from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers
+from screwpush_jax.checkpoint import Found, RunState
+from screwpush_jax.config import Config, to_tree
+from screwpush_jax.errors import CheckpointError, UsageError
+from screwpush_jax.ppo.types import Learner
+from screwpush_jax.ppo.update import init_learner
+from screwpush_jax.recorder import Recorder, summary
+from screwpush_jax.report import write_report
+from screwpush_jax.setup import World, make_world
+from screwpush_jax.tasks.task import Bank, Task
+from screwpush_jax.training import train
+from screwpush_jax.transition import Carry, init_carry
+
+CONFIG_FILE = "config.yaml"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainArgs(Config):
+    """A run's configuration and how to start it."""
+
+    config: str = ""
+    """YAML file with values for the fields below; flags come on top."""
+    checkpoint: str = ""
+    """Go on from a checkpoint: latest, best, a run's name or folder, or a step's folder."""
+    headless: bool = False
+    """Plain log lines instead of a live display (also without a terminal)."""
+    test: bool = False
+    """Do not train: evaluate the checkpoint (latest if none is named)."""
+
+
+def main(argv: Sequence[str]) -> None:
+    prog = "python -m screwpush_jax.train"
+    spec = "latest" if "--test" in argv else ""
+    args, found = cli.configure(TrainArgs, argv, prog, __doc__ or "", spec)
+    config = cli.fields_of(args, Config)
+    if args.test and found:
+        evaluate.run(config, found)
+        return
+    loggers.check_installed(config)
+    run_dir = _run_dir(config, found)  # a taken name is told before anything is built
+    cli.announce_engine(config)
+    world = make_world(config, config.num_envs)
+    try:
+        state = _start(config, world, found)
+        _open_run(run_dir, config)
+        live = sys.stdout.isatty() and not args.headless
+        _train(config, world, state, Recorder(config, world.task, run_dir, found, live), run_dir)
+    finally:
+        world.sim.close()
+
+
+def _start(config: Config, world: World, found: Found | None) -> RunState:
+    """A fresh run's state, or the checkpoint's."""
+    task, size = world.task, config.separate.bank_size
+    if found:
+        cli.check_layout(found, task.obs_layout)
+        bank = jax.tree.map(
+            lambda leaf: jnp.repeat(leaf, size, axis=0),
+            task.build_bank(world.sim, 1, config.seed, compiled.jit_once),
+        )
+    else:
+        began = time.perf_counter()
+        bank = task.build_bank(world.sim, size, config.seed, compiled.jit_once)
+        print(f"bank of {size} start states settled in {time.perf_counter() - began:.1f} s")
+    learner, carry = compiled.jit_once(partial(_init, config, task))(bank, jax.random.key(config.seed))
+    state = RunState(learner, carry, bank, world.sim.snapshot())
+    if found:
+        state = checkpoint.restore(found, state)
+        world.sim.restore(state.snapshot)
+        print(f"restored {found.run_dir.name} at {found.step:,} control steps")
+    return state
+
+
+def _init(config: Config, task: Task, bank: Bank, key: jax.Array) -> tuple[Learner, Carry]:
+    learner_key, carry_key = jax.random.split(key)
+    learner = init_learner(config.ppo, task.obs_size, task.action_size, learner_key)
+    return learner, init_carry(task, bank, config.num_envs, config.ppo.num_steps, carry_key)
+
+
+def _train(
+    config: Config, world: World, state: RunState, recorder: Recorder, run_dir: Path
+) -> None:
+    print(f"run {run_dir}")
+    with recorder:
+        state = train(config, world, state, recorder)
+    print(summary(recorder, config))
+    write_report(run_dir)
+    resume = f"python -m screwpush_jax.train --checkpoint {shlex.quote(str(run_dir))}"
+    if recorder.stop_asked:
+        print(f"stopped and saved; go on with: {resume}")
+        return
+    found = checkpoint.find(str(run_dir), Path(config.runs_dir), config.task)
+    evaluate.run(config, evaluate.best_of(found))
+
+
+def _run_dir(config: Config, found: Found | None) -> Path:
+    """Where the run lives: a new folder, or the checkpoint's if it is that run's newest.
+
+    From an older checkpoint a new run begins, so that nothing saved after it is overwritten.
+    """
+    if found and found.step == checkpoint.steps(found.run_dir)[-1]:
+        if found.meta["config"] | {"total_env_steps": 0, "max_minutes": 0} != to_tree(config) | {
+            "total_env_steps": 0,
+            "max_minutes": 0,
+        }:
+            _check_same_shapes(config, found)
+        return found.run_dir
+    parent = Path(config.runs_dir) / config.task
+    name = config.name if not found else ""
+    taken = sorted(p.name for p in parent.glob(f"*-{name}")) if name else []
+    if taken:
+        raise UsageError(f"--name {name}: the run {parent / taken[0]} exists; take another name")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    path = parent / f"{stamp}-{name or 'ppo'}"
+    if path.exists():
+        raise UsageError(f"the run {path} exists; take another --name")
+    return path
+
+
+def _check_same_shapes(config: Config, found: Found) -> None:
+    old = found.meta["config"]
+    new = to_tree(config)
+    if (old["num_envs"], old["ppo"]["num_steps"]) != (new["num_envs"], new["ppo"]["num_steps"]):
+        raise CheckpointError(
+            f"a run goes on with its own num_envs {old['num_envs']} and ppo.num_steps"
+            f" {old['ppo']['num_steps']}; leave these flags out"
+        )
+
+
+def _open_run(run_dir: Path, config: Config) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(to_tree(config), sort_keys=False))
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,46 @@
+"""The whole of training: physics step, transition, and after T of them an update."""
+
+from screwpush_jax import compiled
+from screwpush_jax.checkpoint import RunState
+from screwpush_jax.config import Config
+from screwpush_jax.recorder import Recorder
+from screwpush_jax.setup import World
+
+
+def train(config: Config, world: World, state: RunState, recorder: Recorder) -> RunState:
+    """Trains from `state` until the budget is spent or a stop is asked for.
+
+    The host reads nothing from the device inside an iteration. A restored state goes on exactly
+    where it stood: `carry.t` says how much of the rollout is already filled.
+    """
+    sim, learner, carry, bank = world.sim, state.learner, state.carry, state.bank
+    transition = compiled.compile_transition(world.parts)
+    update = compiled.compile_update(config.ppo, config.num_iterations)
+    if int(carry.t) < 0:  # nothing has been started yet
+        _, mask, views, carry = transition(bank, learner.policy, carry=carry, views=sim.views())
+        sim.write(mask, views)
+    targets = carry.episode.joint_targets.copy()
+
+    position = int(carry.t)
+    while recorder.goes_on():
+        while position < config.ppo.num_steps and not recorder.stop_asked:
+            with recorder.clock("sim"):
+                sim.step(targets)
+            with recorder.clock("transition"):
+                targets, mask, views, carry = transition(
+                    bank, learner.policy, carry=carry, views=sim.views()
+                )
+                sim.write(mask, views)
+            position += 1
+        if position < config.ppo.num_steps:
+            break  # stopped inside a rollout: it is saved as it stands
+        with recorder.clock("update"):
+            learner, metrics = update(learner, carry.rollout)
+            metrics = recorder.read(metrics)
+        position = 0
+        recorder.iteration(metrics, carry.tally)
+        if recorder.checkpoint_due():
+            recorder.save(RunState(learner, carry, bank, sim.snapshot()))
+    final = RunState(learner, carry, bank, sim.snapshot())
+    recorder.save(final)
+    return final

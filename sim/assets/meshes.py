@@ -1,0 +1,144 @@
+"""Triangle meshes made in code for the pictures: solids of revolution and a threaded hex bolt.
+
+A mesh is a list of patches. Shading is smooth inside a patch and creased between patches.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from sim.assets.bolt import Bolt
+
+_CORNER_STEPS = 6
+_THREAD_PITCH_M, _THREAD_DEPTH_M, _THREAD_FRACTION = 0.00225, 0.0008, 0.62
+_THREAD_PROFILE = (1.0, 1.0, 0.0, 0.0)
+"""Height of the thread over its root at even steps of one turn."""
+
+
+class Mesh(NamedTuple):
+    """Outward-facing triangles with one unit normal per vertex."""
+
+    vertex: np.ndarray  # [V, 3] m
+    normal: np.ndarray  # [V, 3]
+    face: np.ndarray  # [F, 3] indices of vertices
+
+
+def patch(points: np.ndarray) -> Mesh:
+    """Smooth surface over a grid of points `[R, C, 3]`; its outside is (along C) x (along R)."""
+    rows, columns = points.shape[:2]
+    vertex = points.reshape(-1, 3)
+    index = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
+    face = np.concatenate([np.stack(corners, -1).reshape(-1, 3) for corners in ((a, b, d), (b, c, d))])
+    ray = vertex[face]
+    area = np.cross(ray[:, 1] - ray[:, 0], ray[:, 2] - ray[:, 0])
+    face, area = (rows[np.linalg.norm(area, axis=1) > 1e-12] for rows in (face, area))
+    _, place = np.unique(vertex.round(7), axis=0, return_inverse=True)
+    total = np.zeros((place.max() + 1, 3))
+    np.add.at(total, place.reshape(-1)[face], area[:, None])
+    normal = total[place.reshape(-1)]
+    return Mesh(vertex, normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), face)
+
+
+def merge(meshes: Sequence[Mesh]) -> Mesh:
+    """One mesh of all triangles."""
+    first = np.cumsum([0, *(len(mesh.vertex) for mesh in meshes)])
+    return Mesh(
+        np.concatenate([mesh.vertex for mesh in meshes]),
+        np.concatenate([mesh.normal for mesh in meshes]),
+        np.concatenate([mesh.face + n for mesh, n in zip(meshes, first, strict=False)]),
+    )
+
+
+def lathe(profile: np.ndarray, sides: int) -> Mesh:
+    """Surface of revolution about x; `profile [R, 2]` holds x and radius (m), along x outside."""
+    angle = np.linspace(0.0, 2 * math.pi, sides + 1)
+    return patch(_around_x(profile[:, :1], profile[:, 1:], angle))
+
+
+def barrel(
+    start: Sequence[float],
+    end: Sequence[float],
+    radius: float,
+    end_radius: float,
+    fillet: float,
+    sides: int = 40,
+) -> Mesh:
+    """A cylinder or cone from `start` to `end` (m) whose rims are rounded by `fillet` (m)."""
+    tail, axis = np.asarray(start, float), np.asarray(end, float) - start
+    length = float(np.linalg.norm(axis))
+    turn = np.linspace(0.0, math.pi / 2, _CORNER_STEPS + 1)
+    rise, run = fillet * (1 - np.cos(turn)), fillet * (1 - np.sin(turn))
+    near = np.stack([rise, radius - run], axis=1)
+    far = np.stack([length - rise, end_radius - run], axis=1)[::-1]
+    closed = np.concatenate([[[0.0, 0.0]], near, far, [[length, 0.0]]])
+    mesh = lathe(closed, sides)
+    frame = _frame_along(axis / length)
+    return Mesh(mesh.vertex @ frame + tail, mesh.normal @ frame, mesh.face)
+
+
+def hex_bolt(bolt: Bolt, sides: int = 24) -> Mesh:
+    """The bolt as one sees it, in its body frame: chamfered head, plain shank, helical thread."""
+    tail, (under, top) = -bolt.length_m / 2, bolt.head_x_m
+    radius, root = bolt.shank_radius_m, bolt.shank_radius_m - _THREAD_DEPTH_M
+    thread_end = tail + _THREAD_FRACTION * (under - tail)
+    return merge(
+        [
+            lathe(np.array([[tail, 0.0], [tail, root - 0.0006]]), sides),
+            _thread(tail, thread_end, root, sides),
+            lathe(np.array([[thread_end, root], [thread_end, radius]]), sides),
+            lathe(np.array([[thread_end, radius], [under, radius]]), sides),
+            *_hex_head(under, top, bolt.head_across_corners_m / 2, radius),
+        ]
+    )
+
+
+def add_mesh(asset: ET.Element, name: str, mesh: Mesh) -> None:
+    """Writes the mesh into an MJCF `<asset>`."""
+    text = {
+        "vertex": " ".join(f"{v:.6g}" for v in mesh.vertex.ravel()),
+        "normal": " ".join(f"{v:.3g}" for v in mesh.normal.ravel()),
+        "face": " ".join(map(str, mesh.face.ravel())),
+    }
+    ET.SubElement(asset, "mesh", name=name, inertia="shell", **text)
+
+
+def _thread(start: float, end: float, root: float, sides: int) -> Mesh:
+    """A helix: the columns of the grid climb by one pitch in one turn."""
+    steps = len(_THREAD_PROFILE)
+    rows = np.arange(math.ceil((end - start) / _THREAD_PITCH_M + 1) * steps + 1)[:, None]
+    turns = np.linspace(0.0, 1.0, sides + 1)
+    x = np.clip(start + (rows / steps + turns - 1.0) * _THREAD_PITCH_M, start, end)
+    radius = root + _THREAD_DEPTH_M * np.array(_THREAD_PROFILE)[rows % steps]
+    lead_in = root - 0.0006 + (x - start)
+    return patch(_around_x(x, np.minimum(radius, lead_in), 2 * math.pi * turns))
+
+
+def _hex_head(under: float, top: float, radius: float, hole: float) -> list[Mesh]:
+    """Hexagonal prism between two x whose outer corners are cut by a 30 degree cone."""
+    apothem = radius * math.cos(math.pi / 6)
+    flat = np.linspace(-math.pi / 6, math.pi / 6, 9)
+    edge = apothem / np.cos(flat)
+    cone = top - np.maximum(edge - 0.95 * apothem, 0.0) * math.tan(math.pi / 6)
+    patches = [lathe(np.array([[top, 0.95 * apothem], [top, 0.0]]), 48)]
+    for side in range(6):
+        angle = flat + math.pi / 6 + side * math.pi / 3
+        ring = [(under, hole), (under, edge), (cone, edge), (top, 0.95 * apothem)]
+        rings = [_around_x(np.broadcast_to(x, (1, 9)), np.broadcast_to(r, (1, 9)), angle) for x, r in ring]
+        patches += [patch(np.concatenate(pair)) for pair in zip(rings, rings[1:], strict=False)]
+    return patches
+
+
+def _around_x(x: np.ndarray, radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Cylinder coordinates, broadcast against each other, to points `[..., 3]`."""
+    return np.stack(np.broadcast_arrays(x, radius * np.cos(angle), radius * np.sin(angle)), axis=-1)
+
+
+def _frame_along(axis: np.ndarray) -> np.ndarray:
+    """Rows: `axis [3]` and two unit vectors that complete a right-handed frame."""
+    side = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
+    side /= np.linalg.norm(side)
+    return np.stack([axis, side, np.cross(axis, side)])

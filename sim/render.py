@@ -1,0 +1,95 @@
+"""Pictures of recorded states, whatever engine made them: MuJoCo poses the scene and draws it."""
+
+import atexit
+import importlib
+import os
+import sys
+from typing import final
+
+import numpy as np
+
+from sim.assets import elfin15, mjcf
+from sim.errors import RendererUnavailableError, SimClosedError
+from sim.scene import SceneConfig
+
+_J = elfin15.NUM_JOINTS
+_HELP = (
+    "run with MUJOCO_GL=egl, which on Debian and Ubuntu needs "
+    "`apt-get install libegl1 libgl1-mesa-dri`"
+)
+
+try:
+    import mujoco
+except (AttributeError, OSError) as error:  # MUJOCO_GL names a library that is not there
+    raise RendererUnavailableError(f"no OpenGL library ({error}); {_HELP}") from error
+
+
+@final
+class SceneRenderer:
+    """Draws the scene from one of the fixed cameras in `sim.assets.visuals.CAMERAS`."""
+
+    def __init__(self, scene: SceneConfig, width: int, height: int, camera: str):
+        """Opens an off-screen picture of `width` x `height` pixels.
+
+        Raises:
+          RendererUnavailableError: this machine gives no OpenGL context.
+          ValueError: no such camera.
+        """
+        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene, with_visuals=True))
+        names = [model.camera(index).name for index in range(model.ncam)]
+        if camera not in names:
+            raise ValueError(f"camera {camera!r} does not exist; valid: {', '.join(names)}")
+        model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+        self._model, self._data, self._camera = model, mujoco.MjData(model), camera
+        self._option = mujoco.MjvOption()
+        self._option.sitegroup[:] = 0
+        self._renderer: mujoco.Renderer | None = _open_renderer(model, width, height)
+        # An open context would be freed after OpenGL itself was, with noise on stderr.
+        atexit.register(self.close)
+
+    def frame(
+        self, joint_pos_rad: np.ndarray, screw_pos_w: np.ndarray, screw_quat_w: np.ndarray
+    ) -> np.ndarray:
+        """The picture `[H, W, 3]` uint8 of one state.
+
+        Args:
+          joint_pos_rad: `[J]`.
+          screw_pos_w: `[S, 3]` m, middle of each screw's length, world frame.
+          screw_quat_w: `[S, 4]` wxyz, world frame.
+        """
+        if self._renderer is None:
+            raise SimClosedError("this renderer was closed; make a new one")
+        self._data.qpos[:_J] = joint_pos_rad
+        self._data.qpos[_J:].reshape(-1, 7)[:] = np.concatenate([screw_pos_w, screw_quat_w], axis=-1)
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+        self._renderer.update_scene(self._data, self._camera, self._option)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Frees the OpenGL context. May be called again."""
+        atexit.unregister(self.close)
+        if self._renderer is not None:
+            self._renderer.close()
+        self._renderer = None
+
+
+def _open_renderer(model: mujoco.MjModel, width: int, height: int) -> mujoco.Renderer:
+    try:
+        _prefer_egl_without_display()
+        return mujoco.Renderer(model, height, width)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RendererUnavailableError(f"no OpenGL context ({reason}); {_HELP}") from error
+
+
+def _prefer_egl_without_display() -> None:
+    """MuJoCo reads MUJOCO_GL when it is first imported, which may be long past."""
+    shown = any(os.environ.get(name) for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"))
+    if sys.platform != "linux" or shown:
+        return
+    os.environ["MUJOCO_GL"] = "egl"
+    try:
+        importlib.reload(importlib.import_module("mujoco.rendering.classic.gl_context"))
+    finally:
+        del os.environ["MUJOCO_GL"]

@@ -1,0 +1,353 @@
+"""One update against a hand-rolled step, over devices, with bad numbers, and as a learner."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from screwpush_jax.ppo import update as update_module
+from screwpush_jax.ppo.losses import ppo_loss
+from screwpush_jax.ppo.networks import make_network
+from screwpush_jax.ppo.rollout import best_action, choose_action, predict_value
+from screwpush_jax.ppo.types import Minibatch, PPOConfig, Rollout
+from screwpush_jax.ppo.update import AXIS, init_learner
+
+KEY = jax.random.key(11)
+
+
+def on(tree, shard):
+    return jax.tree.map(lambda x: x[shard], tree)
+
+
+def assert_close(found, expected, rtol=1e-4, atol=1e-5):
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=rtol, atol=atol), found, expected
+    )
+
+
+def all_finite(tree):
+    return all(np.all(np.isfinite(x)) for x in jax.tree.leaves(tree))
+
+
+# --- one step by hand ---------------------------------------------------------------------------
+
+
+def targets_by_hand(config, rollout):
+    """Advantages and returns `[T, N]` by the recursion, in double precision."""
+    reward, value, next_value = (
+        np.asarray(x, np.float64) for x in (rollout.reward, rollout.value, rollout.next_value)
+    )
+    terminated, truncated = np.asarray(rollout.terminated), np.asarray(rollout.truncated)
+    advantages, later = np.zeros_like(reward), 0.0
+    for t in reversed(range(len(reward))):
+        delta = reward[t] + config.gamma * next_value[t] * ~terminated[t] - value[t]
+        going = ~(terminated[t] | truncated[t])
+        later = advantages[t] = delta + config.gamma * config.gae_lambda * going * later
+    return advantages, advantages + value
+
+
+def pooled(moments, batch):
+    """Mean and variance of what `moments` stand for together with `batch [samples, ...]`."""
+    old, new = float(moments.count), len(batch)
+    mean = (old * np.asarray(moments.mean) + batch.sum(0)) / (old + new)
+    square = old * (np.asarray(moments.var) + np.asarray(moments.mean) ** 2)
+    return mean, (square + (batch**2).sum(0)) / (old + new) - mean**2
+
+
+def step_by_hand(config, network, learner, rollout, foreign_code):
+    """Parameters and metrics after one step of optax's Adam on the whole rollout."""
+    policy, params = learner.policy, jax.tree.map(np.asarray, learner.policy.params)
+    advantages, returns = targets_by_hand(config, rollout)
+    mean, var = pooled(policy.value_moments, returns.ravel())
+    head, scale = params["params"]["critic"]["head"], np.sqrt(policy.value_moments.var / var)
+    head["bias"] = head["bias"] * scale + (policy.value_moments.mean - mean) / np.sqrt(var)
+    head["kernel"] = head["kernel"] * scale
+    obs = np.asarray(rollout.obs) - np.asarray(policy.obs_moments.mean)
+    columns = {
+        "obs": np.clip(obs / np.sqrt(np.asarray(policy.obs_moments.var)), -10, 10),
+        "action": rollout.action,
+        "log_prob": rollout.log_prob,
+        "value": (np.asarray(rollout.value) - mean) / np.sqrt(var),
+        "advantages": (advantages - advantages.mean()) / advantages.std(),
+        "returns": (returns - mean) / np.sqrt(var),
+    }
+    size = advantages.size
+    columns = {k: jnp.float32(x).reshape(size, *x.shape[2:]) for k, x in columns.items()}
+    params = jax.tree.map(jnp.float32, params)
+    slope = jax.jit(jax.grad(ppo_loss, has_aux=True), static_argnums=(1, 3))
+    gradient, metrics = slope(params, network, Minibatch(**columns), config)
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.adam(learner.learning_rate, eps=1e-5),
+    )
+    with foreign_code():
+        change, _ = optimizer.update(gradient, optimizer.init(params))
+    return optax.apply_updates(params, change), metrics
+
+
+def test_one_epoch_of_one_minibatch_is_the_step_worked_out_by_hand(
+    config, network, learner, act, update_on, foreign_code
+):
+    rollout = act(config, learner.policy, KEY)
+    after, metrics = on(update_on(config, learner, rollout), 0)
+    params, expected = step_by_hand(config, network, learner, rollout, foreign_code)
+    assert_close(after.policy.params, params, atol=3e-6)
+    moved = jax.tree.map(lambda x, y: np.abs(x - y).max(), params, learner.policy.params)
+    assert min(jax.tree.leaves(moved)) > 3e-4  # far more than the tolerance
+    assert_close({name: metrics[name] for name in expected}, expected)
+
+
+def test_the_rest_of_the_learner_moves_on(config, learner, act, update_on):
+    rollout = act(config, learner.policy, KEY)
+    after, metrics = on(update_on(config, learner, rollout), 0)
+    advantages, returns = targets_by_hand(config, rollout)
+    for moments, old, batch in (
+        (after.policy.value_moments, learner.policy.value_moments, returns.ravel()),
+        (
+            after.policy.obs_moments,
+            learner.policy.obs_moments,
+            np.asarray(rollout.obs).reshape(-1, 3),
+        ),
+    ):
+        assert_close((moments.mean, moments.var), pooled(old, batch))
+        assert moments.count == old.count + len(batch)
+    assert after.iteration == learner.iteration + 1
+    assert np.any(jax.random.key_data(after.key) != jax.random.key_data(learner.key))
+    assert float(after.learning_rate) == pytest.approx(1.5e-3, rel=1e-5)  # the policy hardly moved
+    assert metrics["actor/lr"] == after.learning_rate
+    residual = np.var(returns - np.asarray(rollout.value))
+    expected = {
+        "actor/explained_variance": 1.0 - residual / np.var(returns),
+        "rollout/returns_mean": returns.mean(),
+        "rollout/advantages_mean": advantages.mean(),
+    }
+    assert_close({name: metrics[name] for name in expected}, expected)
+
+
+# --- what the first minibatch must see ----------------------------------------------------------
+
+
+def test_data_of_the_same_policy_is_on_policy_and_its_values_are_its_own(
+    config, learner, act, update_on
+):
+    for _ in range(2):  # the second time with moments and a head that an update has changed
+        rollout = act(config, learner.policy, KEY)
+        learner, metrics = on(update_on(config, learner, rollout), 0)
+        assert abs(metrics["actor/approx_kl"]) < 1e-6
+        assert metrics["actor/pg_clipfrac"] == 0
+        assert metrics["actor/value_clip_ratio"] == 0
+
+
+def test_new_return_moments_change_no_predicted_value(config, network, learner, act, update_on):
+    learner = learner.replace(learning_rate=jnp.float32(0.0))
+    rollout = act(config, learner.policy, KEY)
+    after, _ = on(update_on(config, learner, rollout), 0)
+    assert abs(after.policy.value_moments.mean - learner.policy.value_moments.mean) > 0.1
+    policy = after.policy.replace(obs_moments=learner.policy.obs_moments)
+    found = predict_value(network, policy, rollout.obs)
+    np.testing.assert_allclose(found, rollout.value, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def shuffled(config):
+    return dataclasses.replace(config, num_epochs=2, num_minibatches=4)
+
+
+# --- minibatches --------------------------------------------------------------------------------
+
+
+def visits(monkeypatch, num_shards, envs=6):
+    """Sample numbers in the order in which minibatches take them, `[shard, epoch, batch, M]`."""
+    config = PPOConfig(num_steps=4, num_epochs=3, num_minibatches=4, hidden_sizes=(2,))
+    size = config.num_steps * envs
+    per_batch = size // config.num_minibatches
+
+    def note(_config, _network, learner, batch):
+        order, at = learner.policy
+        rows = batch.advantages.astype(jnp.int32)
+        order = jax.lax.dynamic_update_slice(order, rows, (at,))
+        return learner.replace(policy=(order, at + per_batch)), {"rows": jnp.sum(rows)}
+
+    monkeypatch.setattr(update_module, "_minibatch", note)
+    learner = init_learner(config, 3, 2, KEY)
+    learner = learner.replace(policy=(jnp.zeros(3 * size, jnp.int32), jnp.int32(0)))
+    number = jnp.arange(size, dtype=jnp.float32)
+    column = number[:, None]
+    samples = Minibatch(column, column, number, number, number, number)
+
+    def epochs(_):
+        return update_module._epochs(config, learner, samples)[0].policy[0]
+
+    order = jax.vmap(epochs, axis_name=AXIS)(jnp.arange(num_shards))
+    return np.asarray(order).reshape(num_shards, 3, 4, per_batch)
+
+
+def test_every_epoch_visits_every_sample_once_in_an_order_of_its_own(monkeypatch):
+    order = visits(monkeypatch, num_shards=2).reshape(2, 3, -1)
+    np.testing.assert_array_equal(np.sort(order), np.broadcast_to(np.arange(24), order.shape))
+    rows = [tuple(x) for x in order.reshape(6, -1)]  # of two devices with three epochs each
+    assert len({*rows, tuple(range(24))}) == 7
+
+
+def test_minibatches_mix_environments_and_times(monkeypatch):
+    for batch in visits(monkeypatch, num_shards=1).reshape(-1, 6):
+        assert len(set(batch // 6)) > 1  # times
+        assert len(set(batch % 6)) > 1  # environments
+
+
+def test_a_minibatch_keeps_each_sample_whole(shuffled, learner, act, update_on):
+    """Rows torn apart would show as a policy that is not the one that acted."""
+    learner = learner.replace(learning_rate=jnp.float32(0.0))
+    rollout = act(shuffled, learner.policy, KEY, num_envs=8)
+    _, metrics = on(update_on(shuffled, learner, rollout, num_shards=2), 0)
+    assert abs(metrics["actor/approx_kl"]) < 1e-6
+    assert metrics["actor/value_clip_ratio"] == 0
+
+
+# --- devices ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(config):
+    """Three steps, each on everything: shuffling plays no part."""
+    return dataclasses.replace(config, num_epochs=3, schedule="linear", learning_rate=0.01)
+
+
+@pytest.fixture
+def one_and_two(whole, learner, act, update_on):
+    """The same environments on one device and on two."""
+    learner = learner.replace(iteration=jnp.int32(3))
+    rollout = act(whole, learner.policy, KEY, num_envs=8)
+    return tuple(update_on(whole, learner, rollout, num_shards=n) for n in (1, 2))
+
+
+def numbers(learner):
+    return learner.replace(key=jax.random.key_data(learner.key))
+
+
+def test_two_devices_stay_identical(one_and_two):
+    learners, metrics = one_and_two[1]
+    first, second = on(numbers(learners), 0), on(numbers(learners), 1)
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+    jax.tree.map(np.testing.assert_array_equal, on(metrics, 0), on(metrics, 1))
+
+
+def test_two_devices_stay_identical_over_shuffled_minibatches(shuffled, learner, act, update_on):
+    rollout = act(shuffled, learner.policy, KEY, num_envs=8)
+    learners, _ = update_on(shuffled, learner, rollout, num_shards=2)
+    learners = numbers(learners)
+    jax.tree.map(np.testing.assert_array_equal, on(learners, 0), on(learners, 1))
+
+
+def test_two_devices_learn_what_one_with_all_environments_learns(one_and_two):
+    (single, _), (double, _) = one_and_two
+    assert_close(on(numbers(double), 0), on(numbers(single), 0), rtol=1e-3, atol=1e-5)
+
+
+def test_two_devices_report_what_one_with_all_environments_reports(one_and_two):
+    (_, single), (_, double) = one_and_two
+    assert_close(on(double, 0), on(single, 0), rtol=1e-3, atol=1e-5)
+
+
+def test_the_linear_schedule_counts_iterations(one_and_two):
+    for learners, _ in one_and_two:  # 4 of 10 are done
+        assert on(learners, 0).iteration == 4
+        assert float(on(learners, 0).learning_rate) == pytest.approx(0.01 * 0.6)
+
+
+# --- numbers that are not finite ----------------------------------------------------------------
+
+
+def spoiled(rollout, field, value):
+    return rollout.replace(**{field: getattr(rollout, field).at[1, 2].set(value)})
+
+
+def test_a_gradient_that_is_not_finite_changes_neither_policy_nor_optimizer(
+    config, network, learner, act, update_on
+):
+    learner, _ = on(update_on(config, learner, act(config, learner.policy, KEY)), 0)
+    rollout = act(config, learner.policy, jax.random.key(12))
+    bad = spoiled(rollout, "log_prob", np.nan)
+    after, metrics = on(update_on(config, learner, bad), 0)
+    assert np.isnan(metrics["actor/grad_norm"])
+    assert_close(
+        after.policy.params["params"]["actor"], learner.policy.params["params"]["actor"], 0, 0
+    )
+    assert_close(after.opt_state, learner.opt_state, 0, 0)
+    policy = after.policy.replace(obs_moments=learner.policy.obs_moments)
+    found = predict_value(network, policy, rollout.obs)
+    np.testing.assert_allclose(found, rollout.value, rtol=1e-4, atol=1e-4)
+    expected = learner.learning_rate / 1.5
+    assert float(after.learning_rate) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_bad_sample_on_one_device_stops_the_step_on_both(whole, learner, act, update_on):
+    rollout = spoiled(act(whole, learner.policy, KEY, num_envs=8), "log_prob", np.nan)
+    learners, _ = update_on(whole, learner, rollout, num_shards=2)
+    for shard in (0, 1):
+        actor = on(learners, shard).policy.params["params"]["actor"]
+        assert_close(actor, learner.policy.params["params"]["actor"], 0, 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["reward", "value", "next_value", "obs"])
+def test_one_bad_number_leaves_a_learner_that_can_go_on(
+    config, learner, act, update_on, field, value
+):
+    rollout = act(config, learner.policy, KEY)
+    rollout = rollout.replace(terminated=jnp.zeros_like(rollout.terminated))
+    bad, _ = on(update_on(config, learner, spoiled(rollout, field, value)), 0)
+    assert all_finite(bad.policy)
+    good, metrics = on(update_on(config, bad, rollout), 0)
+    assert all_finite((good.policy, metrics))
+
+
+# --- learning -----------------------------------------------------------------------------------
+
+
+def bandit(config, policy, key):
+    """Episodes of one step: the reward is highest where the action is half the observation."""
+    network = make_network(config, 1)
+    obs_key, act_key = jax.random.split(key)
+    obs = jax.random.normal(obs_key, (config.num_steps, 32, 1))
+    action, log_prob = choose_action(network, policy, obs, act_key)
+    reward = 5.0 - jnp.sum((action - 0.5 * obs - 0.3) ** 2, axis=-1)
+    return Rollout(
+        obs=obs,
+        action=action,
+        log_prob=log_prob,
+        value=predict_value(network, policy, obs),
+        reward=reward,
+        terminated=jnp.ones_like(reward, dtype=bool),
+        truncated=jnp.zeros_like(reward, dtype=bool),
+        next_value=jnp.full_like(reward, 1e3),  # must not count
+    )
+
+
+@pytest.fixture(scope="module")
+def bandit_config():
+    return PPOConfig(
+        hidden_sizes=(8,), num_steps=4, num_epochs=4, num_minibatches=2, learning_rate=3e-3
+    )
+
+
+def test_the_policy_moves_to_the_best_action_and_the_critic_to_its_value(bandit_config, update_on):
+    learner = init_learner(bandit_config, 1, 1, jax.random.key(0))
+    network = make_network(bandit_config, 1)
+    play = jax.jit(functools.partial(bandit, bandit_config))
+    history = []
+    for key in jax.random.split(jax.random.key(1), 80):
+        rollout = play(learner.policy, key)
+        learner, metrics = on(update_on(bandit_config, learner, rollout, num_iterations=80), 0)
+        history.append(float(metrics["rollout/returns_mean"]))
+    obs = jnp.linspace(-1.5, 1.5, 7)[:, None]
+    error = best_action(network, learner.policy, obs) - (0.5 * obs + 0.3)
+    assert np.abs(error).max() < 0.2
+    early, late = np.mean(history[:5]), np.mean(history[-5:])
+    assert late > early + 0.5 * (5.0 - early)
+    values = predict_value(network, learner.policy, obs)
+    np.testing.assert_allclose(values, late, atol=0.3)
