@@ -116,7 +116,7 @@ def restore(found: Found, like: RunState) -> RunState:
     tree = _read(found, "state", _to_disk(like, with_rollout=whole))
     carry = tree["carry"]
     if not whole:
-        carry = carry.replace(rollout=like.carry.rollout)
+        carry = dataclasses.replace(carry, rollout=like.carry.rollout)
     learner = _read(found, "learner", _plain(like.learner))
     state = RunState(learner, carry, tree["bank"], tree["snapshot"])
     return jax.tree.map(_data_to_key, state, like)
@@ -181,7 +181,7 @@ def _to_disk(state: RunState, with_rollout: bool | None = None) -> Any:
     """All but the learner; the rollout only where something in it is still to be used."""
     if with_rollout is None:
         with_rollout = int(state.carry.t) != 0
-    carry = state.carry if with_rollout else state.carry.replace(rollout=None)
+    carry = state.carry if with_rollout else dataclasses.replace(state.carry, rollout=None)
     return _plain({"carry": carry, "bank": state.bank, "snapshot": state.snapshot})
 
 

@@ -39,13 +39,9 @@ class Display:
     def show(self, iteration: int, metrics: dict[str, float], success: float) -> None:
         """Takes an iteration's metrics; `success` is the rate since the last checkpoint."""
         speed = f"{metrics['perf/env_steps_per_s']:,.0f}"
-        self._progress.update(
-            self._bar, completed=iteration, success=f"{success:.1%}", speed=speed
-        )
+        self._progress.update(self._bar, completed=iteration, success=f"{success:.1%}", speed=speed)
         now = time.monotonic()
-        if not self._live and (
-            now - self._shown > _LINE_EVERY_S or iteration in (1, self._total)
-        ):
+        if not self._live and (now - self._shown > _LINE_EVERY_S or iteration in (1, self._total)):
             self._shown = now
             left = (self._total - iteration) * (now - self._begun) / (iteration - self._first)
             self._console.print(

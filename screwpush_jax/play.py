@@ -45,9 +45,11 @@ def main(argv: Sequence[str]) -> None:
     output = _output(args, found)
     states, exam = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
     clips = cut(states, np.asarray(exam.length), args.episodes)
-    np.savez_compressed(output.with_suffix(".npz"), **_columns(clips))
+    np.savez_compressed(output.with_suffix(".npz"), allow_pickle=False, **_columns(clips))
     write_video(output, clips, np.asarray(exam.success), args.scene, args.camera, args.size)
-    print(f"{int(np.sum(np.asarray(exam.success)))} of {args.episodes} episodes succeeded: {output}")
+    print(
+        f"{int(np.sum(np.asarray(exam.success)))} of {args.episodes} episodes succeeded: {output}"
+    )
 
 
 def record(
@@ -75,9 +77,7 @@ def record(
 def cut(states: list[SimState], lengths: np.ndarray, episodes: int) -> list[SimState]:
     """One state history `[T, ...]` per episode, ended where the episode ended."""
     whole = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *states)
-    return [
-        jax.tree.map(lambda leaf, n=n: leaf[n, : lengths[n]], whole) for n in range(episodes)
-    ]
+    return [jax.tree.map(lambda leaf, n=n: leaf[n, : lengths[n]], whole) for n in range(episodes)]
 
 
 def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:

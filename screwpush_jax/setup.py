@@ -1,6 +1,5 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -107,8 +106,5 @@ def differences(config: Config, other: Config) -> list[str]:
         "ppo.hidden_sizes": (config.ppo.hidden_sizes, other.ppo.hidden_sizes),
     }
     return [
-        f"{name} {new!r} (checkpoint: {old!r})"
-        for name, (new, old) in pairs.items() if new != old
+        f"{name} {new!r} (checkpoint: {old!r})" for name, (new, old) in pairs.items() if new != old
     ]
-
-

@@ -76,7 +76,9 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
         began = time.perf_counter()
         bank = task.build_bank(world.sim, size, config.seed, compiled.jit_once)
         print(f"bank of {size} start states settled in {time.perf_counter() - began:.1f} s")
-    learner, carry = compiled.jit_once(partial(_init, config, task))(bank, jax.random.key(config.seed))
+    learner, carry = compiled.jit_once(partial(_init, config, task))(
+        bank, jax.random.key(config.seed)
+    )
     state = RunState(learner, carry, bank, world.sim.snapshot())
     if found:
         state = checkpoint.restore(found, state)

@@ -4,6 +4,7 @@ It judges the step that just ended, starts finished environments anew from the b
 and writes its record into the rollout. What it returns is all that the simulator needs.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -72,8 +73,8 @@ def init_carry(task: Task, bank: Bank, num_envs: int, num_steps: int, key: jax.A
         rollout=rollout,
         tally=Tally(
             running=dict.fromkeys(task.reward_keys, scalar),
-            finished=dict.fromkeys(_finished_names(task), jnp.float32(0.0)),
-            episodes=jnp.float32(0.0),
+            finished={name: jnp.zeros(()) for name in _finished_names(task)},
+            episodes=jnp.zeros(()),
         ),
     )
     return jax.tree.map(jnp.copy, carry)  # each leaf its own memory: all of it is donated
@@ -127,7 +128,7 @@ def _draw(
     jumble, start = jax.random.randint(draw_key, shape, 0, size)
     scene, episode = task.begin(bank, jumble, start)
     clock = jax.random.randint(clock_key, carry.fresh.shape, 0, task.horizon)
-    return scene, episode.replace(step=jnp.where(carry.fresh, clock, episode.step))
+    return scene, dataclasses.replace(episode, step=jnp.where(carry.fresh, clock, episode.step))
 
 
 def _record(carry: Carry, verdict: Verdict, next_value: jax.Array) -> Rollout:
@@ -165,10 +166,11 @@ def _count(carry: Carry, verdict: Verdict, episode: Episode) -> Tally:
     return Tally(
         running={name: jnp.where(going, value, 0.0) for name, value in terms.items()},
         finished={
-            name: keep * old.finished[name] + jnp.sum(jnp.where(done, value, 0.0))
+            name: keep * old.finished[name]
+            + jnp.sum(jnp.where(done, value.astype(jnp.float32), 0.0))
             for name, value in values.items()
         },
-        episodes=keep * old.episodes + jnp.sum(done),
+        episodes=keep * old.episodes + jnp.sum(done, dtype=jnp.float32),
     )
 
 

@@ -1,5 +1,6 @@
 """One episode per environment, from start state number n in environment n: for evaluation."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -102,7 +103,7 @@ def step(
     action = jax.lax.switch(kind, choices, policy, episode, scene, obs, action_key)
     moved = task.act(episode, scene, action)
     episode = select(exam.done, episode, moved)  # an ended episode stands still
-    exam = exam.replace(key=key, begun=jnp.array(True), episode=episode)
+    exam = dataclasses.replace(exam, key=key, begun=jnp.array(True), episode=episode)
     return episode.joint_targets, first, parts.pack(scene.state), exam
 
 
@@ -110,7 +111,8 @@ def _note(exam: Exam, verdict, episode: Episode) -> Exam:
     """The step's verdict, for the episodes that are still running."""
     live = exam.begun & ~exam.done
     ends = verdict.terminated | verdict.truncated
-    return exam.replace(
+    return dataclasses.replace(
+        exam,
         done=exam.done | (live & ends),
         success=exam.success | (live & verdict.success),
         out=exam.out | (live & verdict.out),

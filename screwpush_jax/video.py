@@ -41,9 +41,8 @@ def write_video(
         for clip, won in zip(clips, success, strict=True):
             frame = np.zeros((size[1], size[0], 3), np.uint8)
             for t in range(len(clip.joint_pos_rad)):
-                frame = renderer.frame(
-                    clip.joint_pos_rad[t], clip.screw_pos_w[t], clip.screw_quat_w[t]
-                )
+                pose = (clip.joint_pos_rad, clip.screw_pos_w, clip.screw_quat_w)
+                frame = renderer.frame(*(np.asarray(leaf[t]) for leaf in pose))
                 writer.append_data(frame)
             for _ in range(_PAUSE_FRAMES):
                 writer.append_data(_framed(frame, bool(won)))

@@ -5,6 +5,9 @@ conversion, into buffers that `views` hands out without another copy; it is the 
 the engine and the learner.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco's names come from a compiled module without stubs.
+
 from typing import final
 
 import jax
@@ -71,7 +74,8 @@ class MujocoCpu:
         )
 
     def pack(self, state: SimState) -> Views:
-        conjugate = state.screw_quat_w * jnp.array([1.0, -1.0, -1.0, -1.0])
+        quat = state.screw_quat_w
+        conjugate = jnp.concatenate([quat[..., :1], -quat[..., 1:]], axis=-1)
         angvel_b = _rotate(conjugate, state.screw_angvel_w)
         pose = jnp.concatenate([state.screw_pos_w, state.screw_quat_w], axis=-1)
         velocity = jnp.concatenate([state.screw_linvel_w, angvel_b], axis=-1)

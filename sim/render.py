@@ -1,5 +1,8 @@
 """Pictures of recorded states, whatever engine made them: MuJoCo poses the scene and draws it."""
 
+# pyright: reportAttributeAccessIssue=false
+# mujoco's names come from a compiled module without stubs.
+
 import atexit
 import importlib
 import os
@@ -8,7 +11,7 @@ from typing import final
 
 import numpy as np
 
-from sim.assets import elfin15, mjcf
+from sim.assets import elfin15, mjcf, visuals
 from sim.errors import RendererUnavailableError, SimClosedError
 from sim.scene import SceneConfig
 
@@ -35,10 +38,10 @@ class SceneRenderer:
           RendererUnavailableError: this machine gives no OpenGL context.
           ValueError: no such camera.
         """
+        if camera not in visuals.CAMERAS:
+            valid = ", ".join(visuals.CAMERAS)
+            raise ValueError(f"camera {camera!r} does not exist; valid: {valid}")
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene, with_visuals=True))
-        names = [model.camera(index).name for index in range(model.ncam)]
-        if camera not in names:
-            raise ValueError(f"camera {camera!r} does not exist; valid: {', '.join(names)}")
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         self._model, self._data, self._camera = model, mujoco.MjData(model), camera
         self._option = mujoco.MjvOption()
@@ -60,7 +63,9 @@ class SceneRenderer:
         if self._renderer is None:
             raise SimClosedError("this renderer was closed; make a new one")
         self._data.qpos[:_J] = joint_pos_rad
-        self._data.qpos[_J:].reshape(-1, 7)[:] = np.concatenate([screw_pos_w, screw_quat_w], axis=-1)
+        self._data.qpos[_J:].reshape(-1, 7)[:] = np.concatenate(
+            [screw_pos_w, screw_quat_w], axis=-1
+        )
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
         self._renderer.update_scene(self._data, self._camera, self._option)

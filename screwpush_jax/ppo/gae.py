@@ -21,7 +21,7 @@ def gae(
     its final observation. Either ends the sum over later steps.
     """
     delta = reward + gamma * jnp.where(terminated, 0.0, next_value) - value
-    carry_on = gamma * gae_lambda * (1.0 - (terminated | truncated))
+    carry_on = gamma * gae_lambda * jnp.where(terminated | truncated, 0.0, 1.0)
 
     def back(later: jax.Array, step: tuple[jax.Array, jax.Array]):
         delta_t, carry_on_t = step

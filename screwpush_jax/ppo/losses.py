@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.ppo.networks import ActorCritic
+from screwpush_jax.ppo.networks import ActorCritic, action_distribution
+from screwpush_jax.ppo.networks import value as predict
 from screwpush_jax.ppo.types import Minibatch, Params, PPOConfig
 
 
@@ -34,7 +35,8 @@ def ppo_loss(
     params: Params, network: ActorCritic, batch: Minibatch, config: PPOConfig
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The loss to descend and what the logs say about it."""
-    distribution, value = network.apply(params, batch.obs)
+    distribution = action_distribution(network, params, batch.obs)
+    value = predict(network, params, batch.obs)
     log_prob = distribution.log_prob(batch.action)
     entropy = jnp.mean(distribution.entropy())
     policy = surrogate_loss(log_prob, batch.log_prob, batch.advantages, config.clip_eps)

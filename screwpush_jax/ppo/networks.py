@@ -1,5 +1,7 @@
 """The Flax actor-critic."""
 
+from typing import cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -49,6 +51,16 @@ class ActorCritic(nn.Module):
     def evaluate(self, obs: jax.Array) -> jax.Array:
         """Normalised value `[...]` of normalised `obs [..., O]`."""
         return self.critic(obs)[..., 0]
+
+
+def action_distribution(network: ActorCritic, params: Params, obs: jax.Array) -> DiagGaussian:
+    """The actor at normalised `obs [..., O]`."""
+    return cast(DiagGaussian, network.apply(params, obs, method=ActorCritic.act))
+
+
+def value(network: ActorCritic, params: Params, obs: jax.Array) -> jax.Array:
+    """The critic's normalised value `[...]` at normalised `obs [..., O]`."""
+    return cast(jax.Array, network.apply(params, obs, method=ActorCritic.evaluate))
 
 
 def make_network(config: PPOConfig, action_size: int) -> ActorCritic:

@@ -21,7 +21,7 @@ def merge_batch(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
     """
     axes = tuple(range(batch.ndim - moments.mean.ndim))
     mean = jax.lax.pmean(jnp.mean(batch, axis=axes), axis_name)
-    var = jax.lax.pmean(jnp.mean((batch - mean) ** 2, axis=axes), axis_name)
+    var = jax.lax.pmean(jnp.mean((batch - _like(mean, batch)) ** 2, axis=axes), axis_name)
     size = batch.size // max(moments.mean.size, 1)
     added = jax.lax.psum(jnp.float32(size), axis_name)
     total = moments.count + added
@@ -38,9 +38,19 @@ def std(moments: Moments) -> jax.Array:
 
 def normalize(moments: Moments, x: jax.Array) -> jax.Array:
     """`x [..., *shape]` in standard deviations from the mean, within 10."""
-    return jnp.clip((x - moments.mean) / std(moments), -_CLIP, _CLIP)
+    return jnp.clip(standardize(moments, x), -_CLIP, _CLIP)
+
+
+def standardize(moments: Moments, x: jax.Array) -> jax.Array:
+    """`normalize` without its bounds, for what must not be cut."""
+    return (x - _like(moments.mean, x)) / _like(std(moments), x)
 
 
 def denormalize(moments: Moments, x: jax.Array) -> jax.Array:
-    """The inverse of `normalize`, without its bounds."""
-    return x * std(moments) + moments.mean
+    """The inverse of `standardize`."""
+    return x * _like(std(moments), x) + _like(moments.mean, x)
+
+
+def _like(moment: jax.Array, x: jax.Array) -> jax.Array:
+    """`moment [*shape]` for each of `x [..., *shape]`."""
+    return jnp.broadcast_to(moment, x.shape)

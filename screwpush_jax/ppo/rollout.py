@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.ppo.networks import ActorCritic
+from screwpush_jax.ppo.networks import ActorCritic, action_distribution, value
 from screwpush_jax.ppo.normalize import denormalize, normalize
 from screwpush_jax.ppo.types import Policy, Rollout
 
@@ -30,19 +30,16 @@ def record(rollout: Rollout, t: jax.Array, step: Rollout) -> Rollout:
 
 def predict_value(network: ActorCritic, policy: Policy, obs: jax.Array) -> jax.Array:
     """Value `[N]`, in units of reward, of raw `obs [N, O]`."""
-    value = network.apply(
-        policy.params, normalize(policy.obs_moments, obs), method=ActorCritic.evaluate
-    )
-    return denormalize(policy.value_moments, value)
+    scaled = value(network, policy.params, normalize(policy.obs_moments, obs))
+    return denormalize(policy.value_moments, scaled)
 
 
 def choose_action(
     network: ActorCritic, policy: Policy, obs: jax.Array, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Sampled actions `[N, A]` and their log density `[N]` at raw `obs [N, O]`."""
-    distribution = network.apply(
-        policy.params, normalize(policy.obs_moments, obs), method=ActorCritic.act
-    )
+    obs = normalize(policy.obs_moments, obs)
+    distribution = action_distribution(network, policy.params, obs)
     action = distribution.sample(key)
     return action, distribution.log_prob(action)
 
@@ -50,4 +47,4 @@ def choose_action(
 def best_action(network: ActorCritic, policy: Policy, obs: jax.Array) -> jax.Array:
     """The distribution's mean `[N, A]` at raw `obs [N, O]`: the deterministic policy."""
     obs = normalize(policy.obs_moments, obs)
-    return network.apply(policy.params, obs, method=ActorCritic.act).mean
+    return action_distribution(network, policy.params, obs).mean

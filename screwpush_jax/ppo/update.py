@@ -1,5 +1,7 @@
 """One PPO update: targets, then epochs of minibatches. Pure; every mean is over all devices."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -7,9 +9,9 @@ import optax
 from screwpush_jax.ppo.gae import gae
 from screwpush_jax.ppo.losses import ppo_loss
 from screwpush_jax.ppo.networks import ActorCritic, make_network, rescale_value_head
-from screwpush_jax.ppo.normalize import init_moments, merge_batch, normalize, std
+from screwpush_jax.ppo.normalize import init_moments, merge_batch, normalize, standardize, std
 from screwpush_jax.ppo.optimizer import make_optimizer, next_learning_rate
-from screwpush_jax.ppo.types import Learner, Minibatch, Moments, Policy, PPOConfig, Rollout
+from screwpush_jax.ppo.types import Learner, Minibatch, Policy, PPOConfig, Rollout
 
 AXIS = "data"
 """Name of the device axis that gradients and statistics are averaged over."""
@@ -48,19 +50,18 @@ def update(
     )
     policy = _renormalize_value(learner.policy, returns)
     samples = _samples(policy, rollout, advantages, returns)
-    learner, metrics = _epochs(config, learner.replace(policy=policy), samples)
+    learner, metrics = _epochs(config, dataclasses.replace(learner, policy=policy), samples)
     rate = next_learning_rate(
         config, learner.learning_rate, metrics["actor/approx_kl"], learner.iteration, num_iterations
     )
     obs_moments = merge_batch(learner.policy.obs_moments, rollout.obs, AXIS)
-    learner = learner.replace(
-        policy=learner.policy.replace(obs_moments=obs_moments),
+    learner = dataclasses.replace(
+        learner,
+        policy=dataclasses.replace(learner.policy, obs_moments=obs_moments),
         learning_rate=rate,
         iteration=learner.iteration + 1,
     )
-    residual, spread = (
-        jax.lax.pmean(jnp.var(x), AXIS) for x in (returns - rollout.value, returns)
-    )
+    residual, spread = (jax.lax.pmean(jnp.var(x), AXIS) for x in (returns - rollout.value, returns))
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
         "actor/lr": learner.learning_rate,
@@ -74,7 +75,7 @@ def _renormalize_value(policy: Policy, returns: jax.Array) -> Policy:
     old, new = policy.value_moments, merge_batch(policy.value_moments, returns, AXIS)
     scale = std(old) / std(new)
     params = rescale_value_head(policy.params, scale, (old.mean - new.mean) / std(new))
-    return policy.replace(params=params, value_moments=new)
+    return dataclasses.replace(policy, params=params, value_moments=new)
 
 
 def _samples(
@@ -87,21 +88,14 @@ def _samples(
         obs=normalize(policy.obs_moments, rollout.obs),
         action=rollout.action,
         log_prob=rollout.log_prob,
-        value=_scaled(policy.value_moments, rollout.value),
+        value=standardize(policy.value_moments, rollout.value),
         advantages=(advantages - mean) / jnp.sqrt(var + 1e-8),
-        returns=_scaled(policy.value_moments, returns),
+        returns=standardize(policy.value_moments, returns),
     )
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), samples)
 
 
-def _scaled(moments: Moments, x: jax.Array) -> jax.Array:
-    """In standard deviations, without bounds: a target must not be cut."""
-    return (x - moments.mean) / std(moments)
-
-
-def _epochs(
-    config: PPOConfig, learner: Learner, samples: Minibatch
-) -> tuple[Learner, Metrics]:
+def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Learner, Metrics]:
     """Shuffled passes over the samples; metrics are means over all minibatches."""
     size = samples.advantages.shape[0]
     network = make_network(config, samples.action.shape[-1])
@@ -114,7 +108,7 @@ def _epochs(
         def step(learner: Learner, rows: jax.Array) -> tuple[Learner, Metrics]:
             return _minibatch(config, network, learner, jax.tree.map(lambda x: x[rows], samples))
 
-        return jax.lax.scan(step, learner.replace(key=key), order)
+        return jax.lax.scan(step, dataclasses.replace(learner, key=key), order)
 
     learner, metrics = jax.lax.scan(epoch, learner, None, length=config.num_epochs)
     return learner, jax.tree.map(jnp.mean, metrics)
@@ -136,6 +130,6 @@ def _minibatch(
         (stepped, opt_state),
         (params, learner.opt_state),
     )
-    policy = learner.policy.replace(params=params)
-    learner = learner.replace(policy=policy, opt_state=opt_state)
+    policy = dataclasses.replace(learner.policy, params=params)
+    learner = dataclasses.replace(learner, policy=policy, opt_state=opt_state)
     return learner, metrics | {"actor/grad_norm": grad_norm}

@@ -38,9 +38,7 @@ def quat_to_matrix(quat: jax.Array) -> jax.Array:
 def quat_x_axis(quat: jax.Array) -> jax.Array:
     """Image `[..., 3]` of the x axis under `quat [..., 4]` (wxyz)."""
     w, x, y, z = (quat[..., i] for i in range(4))
-    return jnp.stack(
-        [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=-1
-    )
+    return jnp.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=-1)
 
 
 def rotation_about(axis_angle: jax.Array) -> jax.Array:

@@ -68,9 +68,7 @@ def _reach(shape: _ElbowArm, wrist_w: jax.Array) -> jax.Array:
     cosine = (radius**2 + height**2 - a**2 - b**2) / (2 * a * b)
     elbow = -jnp.arccos(jnp.clip(cosine, -1.0, 1.0))
     # angles from straight up, outward positive: the forearm points along shoulder - elbow
-    shoulder = jnp.arctan2(radius, height) + jnp.arctan2(
-        b * jnp.sin(elbow), a + b * jnp.cos(elbow)
-    )
+    shoulder = jnp.arctan2(radius, height) + jnp.arctan2(b * jnp.sin(elbow), a + b * jnp.cos(elbow))
     return jnp.stack([jnp.arctan2(-wrist_w[1], -wrist_w[0]), shoulder, elbow])
 
 

@@ -7,7 +7,7 @@ import jax
 from flax import struct
 
 from screwpush_jax.tasks.kinematics import TipPose
-from sim.protocol import Simulator, SimState
+from sim.protocol import SimState, Simulator
 
 Jit = Callable[[Callable], Callable]
 """Compiles a pure function; handed in, because tasks compile nothing themselves."""
@@ -93,9 +93,7 @@ class Task(Protocol):
         """Scenes `[N]` whose physics blew up; to be replaced before anything else reads them."""
         ...
 
-    def judge(
-        self, episode: Episode, scene: Scene, invalid: jax.Array
-    ) -> tuple[Verdict, Episode]:
+    def judge(self, episode: Episode, scene: Scene, invalid: jax.Array) -> tuple[Verdict, Episode]:
         """Judges the step that led to `scene`. Invalid environments end with reward 0."""
         ...
 

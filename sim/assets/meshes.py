@@ -3,6 +3,7 @@
 A mesh is a list of patches. Shading is smooth inside a patch and creased between patches.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,15 +33,14 @@ def patch(points: np.ndarray) -> Mesh:
     vertex = points.reshape(-1, 3)
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
-    face = np.concatenate([np.stack(corners, -1).reshape(-1, 3) for corners in ((a, b, d), (b, c, d))])
-    ray = vertex[face]
-    area = np.cross(ray[:, 1] - ray[:, 0], ray[:, 2] - ray[:, 0])
-    face, area = (rows[np.linalg.norm(area, axis=1) > 1e-12] for rows in (face, area))
-    _, place = np.unique(vertex.round(7), axis=0, return_inverse=True)
-    total = np.zeros((place.max() + 1, 3))
-    np.add.at(total, place.reshape(-1)[face], area[:, None])
-    normal = total[place.reshape(-1)]
-    return Mesh(vertex, normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12), face)
+    face = np.concatenate(
+        [np.stack(corners, -1).reshape(-1, 3) for corners in ((a, b, d), (b, c, d))]
+    )
+    area = np.cross(
+        vertex[face[:, 1]] - vertex[face[:, 0]], vertex[face[:, 2]] - vertex[face[:, 0]]
+    )
+    solid = np.linalg.norm(area, axis=1) > 1e-12
+    return Mesh(vertex, _smooth_normals(vertex, face[solid], area[solid]), face[solid])
 
 
 def merge(meshes: Sequence[Mesh]) -> Mesh:
@@ -103,7 +103,17 @@ def add_mesh(asset: ET.Element, name: str, mesh: Mesh) -> None:
         "normal": " ".join(f"{v:.3g}" for v in mesh.normal.ravel()),
         "face": " ".join(map(str, mesh.face.ravel())),
     }
-    ET.SubElement(asset, "mesh", name=name, inertia="shell", **text)
+    ET.SubElement(asset, "mesh", {"name": name, "inertia": "shell", **text})
+
+
+def _smooth_normals(vertex: np.ndarray, face: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """Mean of the faces' area vectors at each place, so that a closed grid shows no seam."""
+    _, place = np.unique(vertex.round(7), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    total = np.zeros((place.max() + 1, 3))
+    np.add.at(total, place[face], area[:, None])
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return (total / np.maximum(length, 1e-12))[place]
 
 
 def _thread(start: float, end: float, root: float, sides: int) -> Mesh:
@@ -127,8 +137,11 @@ def _hex_head(under: float, top: float, radius: float, hole: float) -> list[Mesh
     for side in range(6):
         angle = flat + math.pi / 6 + side * math.pi / 3
         ring = [(under, hole), (under, edge), (cone, edge), (top, 0.95 * apothem)]
-        rings = [_around_x(np.broadcast_to(x, (1, 9)), np.broadcast_to(r, (1, 9)), angle) for x, r in ring]
-        patches += [patch(np.concatenate(pair)) for pair in zip(rings, rings[1:], strict=False)]
+        rings = [
+            _around_x(np.broadcast_to(x, (1, 9)), np.broadcast_to(r, (1, 9)), angle)
+            for x, r in ring
+        ]
+        patches += [patch(np.concatenate(pair)) for pair in itertools.pairwise(rings)]
     return patches
 
 

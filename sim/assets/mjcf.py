@@ -1,8 +1,9 @@
 """The scene as MJCF, generated from `elfin15`, `bolt` and the scene's configuration."""
 
-import math
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
+
+import numpy as np
 
 from sim.assets import elfin15, visuals
 from sim.assets.bolt import Bolt
@@ -40,7 +41,8 @@ def build_mjcf(scene: SceneConfig, *, with_visuals: bool = False) -> str:
     if with_visuals:
         visuals.add_surroundings(root, asset, world, scene.screw)
         table["rgba"] = "0 0 0 0"
-    ET.SubElement(world, "geom", name="table", type="plane", size="2 2 0.1", condim="3", **table)
+    table |= {"name": "table", "type": "plane", "size": "2 2 0.1", "condim": "3"}
+    ET.SubElement(world, "geom", table)
     _add_arm(world, scene, with_visuals)
     for index in range(scene.num_screws):
         _add_screw(world, index, scene, with_visuals)
@@ -85,26 +87,24 @@ def _add_arm(world: ET.Element, scene: SceneConfig, with_visuals: bool) -> None:
 
 def _add_wrist(link5: ET.Element) -> None:
     radius = repr(elfin15.WRIST_SPHERE_RADIUS_M)
-    hidden = {"rgba": "0 0 0 0", "group": "3"}
-    ET.SubElement(link5, "geom", name="wrist", type="sphere", size=radius, **hidden, **_WRIST)
+    sphere = {"name": "wrist", "type": "sphere", "size": radius, "rgba": "0 0 0 0", "group": "3"}
+    ET.SubElement(link5, "geom", sphere | _WRIST)
 
 
 def _add_tool(link6: ET.Element, scene: SceneConfig, with_visuals: bool) -> None:
     """The rod is a body of its own, so that its mass adds to the flange's given inertia."""
     tool = ET.SubElement(link6, "body", name="tool", gravcomp="1")
-    ET.SubElement(
-        tool,
-        "geom",
-        name="rod",
-        type="capsule",
-        size=repr(elfin15.ROD_RADIUS_M),
-        fromto=_numbers((0, 0, elfin15.ROD_START_M, 0, 0, elfin15.ROD_END_M)),
-        density=repr(elfin15.ROD_DENSITY),
-        friction=_friction(scene),
-        condim="3",
-        **_SCREW,
-        **({"material": "steel"} if with_visuals else {}),
-    )
+    rod = {
+        "name": "rod",
+        "type": "capsule",
+        "size": repr(elfin15.ROD_RADIUS_M),
+        "fromto": _numbers((0, 0, elfin15.ROD_START_M, 0, 0, elfin15.ROD_END_M)),
+        "density": repr(elfin15.ROD_DENSITY),
+        "friction": _friction(scene),
+        "condim": "3",
+    }
+    look = {"material": "steel"} if with_visuals else {}
+    ET.SubElement(tool, "geom", rod | _SCREW | look)
     ET.SubElement(tool, "site", name="tip", pos=_numbers((0, 0, elfin15.TIP_M)), size="0.002")
 
 
@@ -126,18 +126,15 @@ def _add_screw(world: ET.Element, index: int, scene: SceneConfig, with_visuals: 
         shape |= {"rgba": "0 0 0 0", "group": "3"}
         visuals.add_bolt(body, bolt)
     start, end = bolt.shank_axis_m
-    ET.SubElement(
-        body,
-        "geom",
-        name=f"{screw_name(index)}_shank",
-        type="capsule",
-        size=repr(bolt.shank_radius_m),
-        fromto=_numbers((start, 0, 0, end, 0, 0)),
-        **shape,
-    )
-    ET.SubElement(
-        body, "geom", name=f"{screw_name(index)}_head", type="mesh", mesh="bolt_head", **shape
-    )
+    shank = {
+        "name": f"{screw_name(index)}_shank",
+        "type": "capsule",
+        "size": repr(bolt.shank_radius_m),
+        "fromto": _numbers((start, 0, 0, end, 0, 0)),
+    }
+    head = {"name": f"{screw_name(index)}_head", "type": "mesh", "mesh": "bolt_head"}
+    for part in (shank, head):
+        ET.SubElement(body, "geom", part | shape)
 
 
 def _add_drives(root: ET.Element) -> None:
@@ -163,8 +160,5 @@ def _friction(scene: SceneConfig) -> str:
     return _numbers((scene.friction, 0.005, 0.0001))
 
 
-def _numbers(values: Sequence[float]) -> str:
-    flat = [float(v) for row in values for v in (row if hasattr(row, "__len__") else [row])]  # type: ignore[arg-type]
-    if not all(math.isfinite(v) for v in flat):
-        raise ValueError(f"a number of the scene is not finite: {flat}")
-    return " ".join(f"{v:.9g}" for v in flat)
+def _numbers(values: Sequence[float] | np.ndarray) -> str:
+    return " ".join(f"{value:.9g}" for value in np.asarray(values, float).ravel())

@@ -83,11 +83,11 @@ _ARM: dict[str, tuple[Part, ...]] = {
 }
 
 _MATERIALS: dict[str, dict[str, str]] = {
-    "shell": {"rgba": "0.90 0.91 0.92 1", "specular": "0.35", "shininess": "0.55"},
+    "shell": {"rgba": "0.86 0.87 0.88 1", "specular": "0.35", "shininess": "0.55"},
     "accent": {"rgba": "0.02 0.36 0.62 1", "specular": "0.4", "shininess": "0.5"},
     "dark": {"rgba": "0.13 0.14 0.15 1", "specular": "0.25", "shininess": "0.3"},
     "steel": {"rgba": "0.58 0.60 0.63 1", "specular": "1", "shininess": "0.5"},
-    "zinc": {"rgba": "0.64 0.63 0.60 1", "specular": "1", "shininess": "0.35"},
+    "zinc": {"rgba": "0.56 0.55 0.53 1", "specular": "1", "shininess": "0.35"},
     "bench": {"rgba": "0.58 0.60 0.62 1", "specular": "0.2", "shininess": "0.3"},
     "mark": {"rgba": "0.88 0.80 0.35 1", "specular": "0", "shininess": "0"},
     "mat": {"texture": "mat", "texuniform": "true", "texrepeat": "11 11", "specular": "0.05"},
@@ -103,7 +103,7 @@ def add_surroundings(root: ET.Element, asset: ET.Element, world: ET.Element, bol
     _add_quality(root)
     _add_textures(asset)
     for name, look in _MATERIALS.items():
-        ET.SubElement(asset, "material", name=name, **look)
+        ET.SubElement(asset, "material", {"name": name, **look})
     meshes.add_mesh(asset, "bolt_visual", meshes.hex_bolt(bolt))
     for link, parts in _ARM.items():
         for material in _materials(parts):
@@ -137,7 +137,7 @@ def _barrel(part: Part) -> meshes.Mesh:
 
 def _add_geom(parent: ET.Element, **attributes: str) -> None:
     harmless = {"contype": "0", "conaffinity": "0", "mass": "0", "group": "2"}
-    ET.SubElement(parent, "geom", **attributes, **harmless)
+    ET.SubElement(parent, "geom", {**attributes, **harmless})
 
 
 def _add_box(world: ET.Element, material: str, low: Sequence[float], high: Sequence[float]) -> None:
@@ -151,21 +151,21 @@ def _add_bench(world: ET.Element) -> None:
     _add_box(world, "bench", (-1.28, -0.58, -0.045), (0.30, 0.58, -0.004))
     for x in (-1.20, 0.22):
         for y in (-0.50, 0.50):
-            _add_box(world, "dark", (x - 0.035, y - 0.035, _FLOOR_Z), (x + 0.035, y + 0.035, -0.045))
+            _add_box(
+                world, "dark", (x - 0.035, y - 0.035, _FLOOR_Z), (x + 0.035, y + 0.035, -0.045)
+            )
     near, far = _WORK_X - _MAT_HALF, _WORK_X + _MAT_HALF
     _add_box(world, "mat", (near, -_MAT_HALF, -0.006), (far, _MAT_HALF, -0.0004))
     line, half = 0.002, _WORK_HALF
     for side in (-half, half):
         x, y = _WORK_X + side, side
         _add_box(world, "mark", (x - line, -half - line, -0.002), (x + line, half + line, 0.0))
-        _add_box(
-            world, "mark", (_WORK_X - half, y - line, -0.002), (_WORK_X + half, y + line, 0.0)
-        )
+        _add_box(world, "mark", (_WORK_X - half, y - line, -0.002), (_WORK_X + half, y + line, 0.0))
 
 
 def _add_lights(world: ET.Element) -> None:
     lights: tuple[tuple[str, Vec3, Vec3, float, float, str], ...] = (
-        ("key", (-2.0, 0.35, 1.75), (-0.50, -0.05, 0.20), 0.66, 0.60, "true"),
+        ("key", (-2.0, 0.35, 1.75), (-0.50, -0.05, 0.20), 0.58, 0.65, "true"),
         ("fill", (-1.6, -2.2, 1.6), (-0.4, 0.0, 0.3), 0.22, 0.10, "false"),
         ("rim", (1.8, 0.6, 1.8), (-0.4, 0.0, 0.3), 0.18, 0.25, "false"),
     )
@@ -173,7 +173,7 @@ def _add_lights(world: ET.Element) -> None:
         look = {"diffuse": _text([diffuse] * 3), "specular": _text([specular] * 3)}
         aim = {"pos": _text(pos), "dir": _text(np.subtract(target, pos))}
         kind = {"name": name, "type": "directional", "castshadow": shadow}
-        ET.SubElement(world, "light", **kind, **aim, **look)
+        ET.SubElement(world, "light", {**kind, **aim, **look})
 
 
 def _add_camera(world: ET.Element, name: str, pos: Vec3, target: Vec3, fovy_deg: float) -> None:
@@ -186,20 +186,20 @@ def _add_camera(world: ET.Element, name: str, pos: Vec3, target: Vec3, fovy_deg:
 
 def _add_textures(asset: ET.Element) -> None:
     sky = {"type": "skybox", "builtin": "gradient", "width": "256", "height": "1536"}
-    ET.SubElement(asset, "texture", rgb1="0.80 0.83 0.86", rgb2="0.55 0.59 0.63", **sky)
+    ET.SubElement(asset, "texture", {"rgb1": "0.80 0.83 0.86", "rgb2": "0.55 0.59 0.63", **sky})
     flat = {"type": "2d", "builtin": "flat", "width": "512", "height": "512", "mark": "random"}
-    felt = {"rgb1": "0.12 0.23 0.21", "markrgb": "0.17 0.30 0.27", "random": "0.35"}
-    ET.SubElement(asset, "texture", name="mat", **flat, **felt)
+    felt = {"rgb1": "0.14 0.27 0.25", "markrgb": "0.19 0.34 0.31", "random": "0.35"}
+    ET.SubElement(asset, "texture", {"name": "mat", **flat, **felt})
     concrete = {"rgb1": "0.20 0.21 0.22", "markrgb": "0.17 0.18 0.19", "random": "0.2"}
-    ET.SubElement(asset, "texture", name="floor", **flat, **concrete)
+    ET.SubElement(asset, "texture", {"name": "floor", **flat, **concrete})
 
 
 def _add_quality(root: ET.Element) -> None:
     visual = ET.SubElement(root, "visual")
     head = {"ambient": "0.28 0.28 0.29", "diffuse": "0.14 0.14 0.14", "specular": "0 0 0"}
-    ET.SubElement(visual, "headlight", **head)
-    ET.SubElement(visual, "quality", shadowsize="2048", offsamples="4")
-    ET.SubElement(visual, "map", znear="0.02", zfar="10", shadowclip="1.3", haze="0.5")
+    ET.SubElement(visual, "headlight", head)
+    ET.SubElement(visual, "quality", shadowsize="4096", offsamples="4")
+    ET.SubElement(visual, "map", znear="0.02", zfar="10", shadowclip="1.25", haze="0.5")
     ET.SubElement(visual, "rgba", haze="0.55 0.59 0.63 1")
     ET.SubElement(root, "statistic", center="-0.5 0 0.4", extent="1.2")
 

@@ -118,8 +118,8 @@ def _full(
         "rod_axis_w": tip.rotation_w[:, 2],
         "joint_pos": state.joint_pos_rad,
         "joint_vel": state.joint_vel,
-        "screw_pos_tip": pos - tip.pos_w,
-        "screw_pos_c": pos - center,
+        "screw_pos_tip": pos - tip.pos_w[None],
+        "screw_pos_c": pos - center[None],
         "screw_axis_w": quat_x_axis(state.screw_quat_w[order]),
         "screw_linvel_w": state.screw_linvel_w[order],
         "screw_angvel_w": state.screw_angvel_w[order],
@@ -154,4 +154,4 @@ def screw_order(screw_pos_w: jax.Array, tip_pos_w: jax.Array) -> jax.Array:
     distances = pair_distances(screw_pos_w)
     nearest = jnp.full(screw_pos_w.shape[0], jnp.inf)
     nearest = nearest.at[first].min(distances).at[second].min(distances)
-    return jnp.lexsort((safe_norm(screw_pos_w - tip_pos_w), nearest))
+    return jnp.lexsort((safe_norm(screw_pos_w - tip_pos_w[None]), nearest))

@@ -9,7 +9,7 @@ import numpy as np
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.task import Bank, Jit
-from sim.protocol import ArmSpec, Simulator, SimState
+from sim.protocol import ArmSpec, SimState, Simulator
 
 _PARK_HEIGHT_M = 0.30
 """Tip height while screws fall: clear of anything."""
@@ -33,14 +33,14 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
     rng = np.random.default_rng(seed)
     rod_down = jit(partial(_rod_down, sim.spec.arm))
     pack, unpack = jit(sim.pack), jit(sim.unpack)
-    parked = np.asarray(rod_down(np.array([[*config.area_center_m, _PARK_HEIGHT_M]], np.float32))[0])
+    parked, _ = rod_down(jnp.array([[*config.area_center_m, _PARK_HEIGHT_M]], jnp.float32))
     kept: list[SimState] = []
     found = tried = 0
     while found < size:
         dropped = drop(config, parked, sim.spec.num_envs, sim.spec.num_screws, rng)
         sim.write(jnp.ones(sim.spec.num_envs, bool), pack(dropped))
         for _ in range(round(config.settle_s / sim.spec.control_dt_s)):
-            sim.step(jnp.asarray(dropped.joint_pos_rad))
+            sim.step(dropped.joint_pos_rad)
         state = jax.tree.map(np.array, unpack(sim.views()))
         good = np.flatnonzero(accept(config, state))
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
@@ -84,9 +84,13 @@ def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> n
 
 
 def drop(
-    config: SeparateConfig, parked_rad: np.ndarray, count: int, screws: int, rng: np.random.Generator
+    config: SeparateConfig,
+    parked_rad: jax.Array,
+    count: int,
+    screws: int,
+    rng: np.random.Generator,
 ) -> SimState:
-    """Screws in the air above a common point, host arrays `[count, ...]`; the arm out of the way."""
+    """Screws in the air above a common point, `[count, ...]`; the arm out of the way."""
     spread = config.drop_spread_m
     room = max(config.jumble_radius_m - spread, 0.0)
     point = np.array(config.area_center_m) + rng.uniform(-room, room, (count, 1, 2))
@@ -98,13 +102,13 @@ def drop(
     yaw, roll = rng.uniform(-np.pi, np.pi, (2, count, screws)) / 2
     cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
     quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
-    still = np.zeros((count, screws, 3), np.float32)
-    joints = np.tile(parked_rad, (count, 1))
+    still = jnp.zeros((count, screws, 3))
+    joints = jnp.tile(parked_rad, (count, 1))
     return SimState(
         joint_pos_rad=joints,
-        joint_vel=np.zeros_like(joints),
-        screw_pos_w=pos.astype(np.float32),
-        screw_quat_w=np.stack(quat, axis=-1).astype(np.float32),
+        joint_vel=jnp.zeros_like(joints),
+        screw_pos_w=jnp.asarray(pos, jnp.float32),
+        screw_quat_w=jnp.asarray(np.stack(quat, axis=-1), jnp.float32),
         screw_linvel_w=still,
         screw_angvel_w=still,
     )

@@ -14,7 +14,9 @@ from sim.protocol import SimState
 _REACH_UNIT_M = 0.1
 
 
-def potentials(config: SeparateConfig, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
+def potentials(
+    config: SeparateConfig, state: SimState, tip_pos_w: jax.Array
+) -> dict[str, jax.Array]:
     """Potentials `[]` by the name of their reward term; larger is better."""
     distances = pair_distances(state.screw_pos_w)
     gaps = jnp.minimum(distances / config.separation_m, config.progress_clip)

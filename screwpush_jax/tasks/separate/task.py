@@ -15,7 +15,7 @@ from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted_action
 from screwpush_jax.tasks.separate.termination import is_invalid, is_out, is_separated
 from screwpush_jax.tasks.task import Bank, Episode, Jit, Scene, Verdict, as_it_is
-from sim.protocol import SimSpec, Simulator, SimState
+from sim.protocol import SimSpec, SimState, Simulator
 
 
 @final
@@ -53,7 +53,7 @@ class SeparateTask:
     def begin(self, bank: Bank, jumble: jax.Array, start: jax.Array) -> tuple[Scene, Episode]:
         joints = bank.joint_starts_rad[start]
         state = jax.tree.map(lambda leaf: leaf[jumble], bank.state)
-        state = state.replace(joint_pos_rad=joints, joint_vel=jnp.zeros_like(joints))
+        state = dataclasses.replace(state, joint_pos_rad=joints, joint_vel=jnp.zeros_like(joints))
         tip = jax.tree.map(lambda leaf: leaf[start], bank.tips)
         count = jumble.shape[0]
         still = jnp.zeros((count, self.action_size))
@@ -74,9 +74,7 @@ class SeparateTask:
     def is_invalid(self, state: SimState) -> jax.Array:
         return jax.vmap(lambda one: is_invalid(self.config, one))(state)
 
-    def judge(
-        self, episode: Episode, scene: Scene, invalid: jax.Array
-    ) -> tuple[Verdict, Episode]:
+    def judge(self, episode: Episode, scene: Scene, invalid: jax.Array) -> tuple[Verdict, Episode]:
         separated = jax.vmap(lambda one: is_separated(self.config, one))(scene.state) & ~invalid
         out = jax.vmap(lambda one: is_out(self.config, one))(scene.state) & ~invalid
         held = jnp.where(separated, episode.held + 1, 0)
@@ -106,7 +104,7 @@ class SeparateTask:
             out=out,
             invalid=invalid,
         )
-        return verdict, episode.replace(step=step, held=held, potential=next_potential)
+        return verdict, dataclasses.replace(episode, step=step, held=held, potential=next_potential)
 
     def observe(self, episode: Episode, scene: Scene) -> jax.Array:
         remaining = 1.0 - episode.step / self.config.horizon
@@ -121,8 +119,8 @@ class SeparateTask:
             return move_command(self.config, self.spec.arm, dt_s, command, targets, action)
 
         targets = jax.vmap(one)(scene.command, episode.joint_targets, action)
-        return episode.replace(
-            joint_targets=targets, action=action, prev_action=episode.action
+        return dataclasses.replace(
+            episode, joint_targets=targets, action=action, prev_action=episode.action
         )
 
     def scripted_action(self, episode: Episode, scene: Scene) -> jax.Array:

@@ -18,7 +18,7 @@ def is_separated(config: SeparateConfig, state: SimState) -> jax.Array:
 
 def is_out(config: SeparateConfig, state: SimState) -> jax.Array:
     """A screw left the work area or fell, `[]`."""
-    offset = jnp.abs(state.screw_pos_w[:, :2] - jnp.array(config.area_center_m))
+    offset = jnp.abs(state.screw_pos_w[:, :2] - jnp.array([config.area_center_m]))
     outside = jnp.any(offset > config.area_half_m)
     return outside | jnp.any(state.screw_pos_w[:, 2] < config.fall_height_m)
 
