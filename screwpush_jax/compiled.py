@@ -5,15 +5,18 @@ Training runs two of them, `transition` and `update`, and each is traced once.
 
 import functools
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import transition as transition_module
 from screwpush_jax import trial
 from screwpush_jax.ppo import update as update_module
 from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.transition import Interface
+
+T = TypeVar("T")
 
 
 def compile_transition(parts: Interface) -> Callable:
@@ -24,17 +27,25 @@ def compile_transition(parts: Interface) -> Callable:
 
 def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
     """`update(learner, rollout)` over all devices; the learner's memory is reused."""
-    mesh = Mesh(jax.devices(), (update_module.AXIS,))
     function = functools.partial(update_module.update, config, num_iterations)
     spread = PartitionSpec(None, update_module.AXIS)  # rollouts are split along N
     mapped = jax.shard_map(
         function,
-        mesh=mesh,
+        mesh=_mesh(),
         in_specs=(PartitionSpec(), spread),
         out_specs=(PartitionSpec(), PartitionSpec()),
         check_vma=False,  # means are taken by hand in `update`
     )
     return jax.jit(mapped, donate_argnums=(0,))
+
+
+def place(tree: T) -> T:
+    """`tree` where `update` leaves its results, so that no function compiles for two places."""
+    return jax.device_put(tree, NamedSharding(_mesh(), PartitionSpec()))
+
+
+def _mesh() -> Mesh:
+    return Mesh(jax.devices(), (update_module.AXIS,))
 
 
 def compile_trial(parts: Interface) -> Callable:

@@ -6,8 +6,9 @@ a flag without its dashes, and an error reads the same wherever it was made.
 
 import contextlib
 import dataclasses
+import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -112,9 +113,14 @@ def parse(kind: type[T], args: Sequence[str], default: T, prog: str, description
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            return tyro.cli(kind, args=list(args), default=default, prog=prog)
+            config, unknown = tyro.cli(
+                kind, args=list(args), default=default, prog=prog, return_unknown_args=True
+            )
     except SystemExit:
         raise UsageError(_one_line(said.getvalue())) from None
+    if unknown:
+        raise UsageError(f"unknown: {' '.join(unknown)}; {_nearest(unknown[0], default)}")
+    return config
 
 
 def load_yaml(path: Path, kind: type[T], default: T) -> T:
@@ -154,7 +160,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _as_flags(tree: dict[str, Any], default: Any, prefix: str):
+def _as_flags(tree: dict[str, Any], default: Any, prefix: str) -> Iterator[str]:
     """The flags that say the same as the mapping."""
     for key, value in tree.items():
         path = f"{prefix}{key}"
@@ -172,6 +178,26 @@ def _as_flags(tree: dict[str, Any], default: Any, prefix: str):
         else:
             yield f"--{path}"
             yield from map(str, value if isinstance(value, list) else [value])
+
+
+def _nearest(flag: str, default: Any) -> str:
+    """The flags that look most like `flag`, whole or in their last part."""
+    flags = {name.replace("_", "-"): "" for name in _flags(default, "")}
+    wanted = flag.lstrip("-").replace("_", "-").split("=")[0]
+    last = {name.rsplit(".", 1)[-1]: name for name in flags}
+    near = difflib.get_close_matches(wanted, flags, n=3, cutoff=0.5)
+    near += [last[name] for name in difflib.get_close_matches(wanted, last, n=3, cutoff=0.5)]
+    choices = dict.fromkeys(near or [name for name in flags if "." not in name])
+    return "valid flags like it: " + ", ".join(f"--{name}" for name in choices)
+
+
+def _flags(section: Any, prefix: str) -> Iterator[str]:
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _flags(value, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}"
 
 
 def _valid_keys(section: Any) -> str:

@@ -84,7 +84,8 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
         state = checkpoint.restore(found, state)
         world.sim.restore(state.snapshot)
         print(f"restored {found.run_dir.name} at {found.step:,} control steps")
-    return state
+    learner, carry, bank = compiled.place((state.learner, state.carry, state.bank))
+    return RunState(learner, carry, bank, state.snapshot)
 
 
 def _init(config: Config, task: Task, bank: Bank, key: jax.Array) -> tuple[Learner, Carry]:

@@ -17,7 +17,7 @@ def init_moments(shape: tuple[int, ...]) -> Moments:
 def merge_batch(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
     """Moments of everything so far and of `batch [..., *shape]` over all devices of `axis_name`.
 
-    Parallel variance (Chan, Golub, LeVeque 1979, eq. 2.1).
+    A batch with a number that is not finite changes nothing. Parallel variance (Chan, Golub, LeVeque 1979, eq. 2.1).
     """
     axes = tuple(range(batch.ndim - moments.mean.ndim))
     mean = jax.lax.pmean(jnp.mean(batch, axis=axes), axis_name)
@@ -28,7 +28,10 @@ def merge_batch(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
     share = added / total
     delta = mean - moments.mean
     new_var = (1 - share) * moments.var + share * var + share * (1 - share) * delta**2
-    return Moments(mean=moments.mean + share * delta, var=new_var, count=total)
+    merged = Moments(mean=moments.mean + share * delta, var=new_var, count=total)
+    # one number that is not finite would stay in the moments for ever
+    sound = jnp.all(jnp.isfinite(mean) & jnp.isfinite(var))
+    return jax.tree.map(lambda new, old: jnp.where(sound, new, old), merged, moments)
 
 
 def std(moments: Moments) -> jax.Array:

@@ -61,7 +61,7 @@ def update(
         learning_rate=rate,
         iteration=learner.iteration + 1,
     )
-    residual, spread = (jax.lax.pmean(jnp.var(x), AXIS) for x in (returns - rollout.value, returns))
+    residual, spread = _variance(returns - rollout.value), _variance(returns)
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
         "actor/lr": learner.learning_rate,
@@ -82,8 +82,7 @@ def _samples(
     policy: Policy, rollout: Rollout, advantages: jax.Array, returns: jax.Array
 ) -> Minibatch:
     """The whole rollout as samples, leaves `[T * N, ...]`."""
-    mean = jax.lax.pmean(jnp.mean(advantages), AXIS)
-    var = jax.lax.pmean(jnp.mean((advantages - mean) ** 2), AXIS)
+    mean, var = jax.lax.pmean(jnp.mean(advantages), AXIS), _variance(advantages)
     samples = Minibatch(
         obs=normalize(policy.obs_moments, rollout.obs),
         action=rollout.action,
@@ -93,6 +92,12 @@ def _samples(
         returns=standardize(policy.value_moments, returns),
     )
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), samples)
+
+
+def _variance(x: jax.Array) -> jax.Array:
+    """Variance `[]` over all devices."""
+    mean = jax.lax.pmean(jnp.mean(x), AXIS)
+    return jax.lax.pmean(jnp.mean((x - mean) ** 2), AXIS)
 
 
 def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Learner, Metrics]:
@@ -121,7 +126,7 @@ def _minibatch(
     params = learner.policy.params
     grads, metrics = jax.grad(ppo_loss, has_aux=True)(params, network, batch, config)
     grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
-    grad_norm = optax.global_norm(grads)
+    grad_norm = optax.tree.norm(grads)
     direction, opt_state = make_optimizer(config).update(grads, learner.opt_state)
     stepped = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
     finite = jnp.isfinite(grad_norm)

@@ -250,9 +250,6 @@ def test_two_devices_learn_what_one_with_all_environments_learns(one_and_two):
     assert_close(on(numbers(double), 0), on(numbers(single), 0), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.xfail(
-    reason="update takes the variances for explained_variance per device", strict=True
-)
 def test_two_devices_report_what_one_with_all_environments_reports(one_and_two):
     (_, single), (_, double) = one_and_two
     assert_close(on(double, 0), on(single, 0), rtol=1e-3, atol=1e-5)
@@ -298,7 +295,6 @@ def test_a_bad_sample_on_one_device_stops_the_step_on_both(config, whole, learne
         assert_close(actor, learner.policy.params["params"]["actor"], 0, 0)
 
 
-@pytest.mark.xfail(reason="moments and value head take up what is not finite", strict=True)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("field", ["reward", "value", "next_value", "obs"])
 def test_one_bad_number_leaves_a_learner_that_can_go_on(

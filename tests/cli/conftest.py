@@ -1,0 +1,43 @@
+"""One short run of the debug configuration, shared by the tests of the command lines."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+DEBUG = str(ROOT / "configs" / "debug.yaml")
+
+
+def command(module: str, *args: object, cwd: Path, env: dict[str, str] | None = None):
+    """Runs `python -m screwpush_jax.<module>` as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", f"screwpush_jax.{module}", *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def run_command():
+    return command
+
+
+@pytest.fixture(scope="session")
+def debug_config() -> str:
+    return DEBUG
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A folder in which the debug configuration was trained and evaluated."""
+    folder = tmp_path_factory.mktemp("trained")
+    result = command("train", "--config", DEBUG, "--name", "first", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder

@@ -1,0 +1,62 @@
+"""Train, evaluate, play and go on, through the command lines alone."""
+
+import json
+import re
+
+import imageio.v3 as imageio
+import numpy as np
+
+
+def run_dir(trained):
+    (path,) = trained.glob("runs/separate/*-first")
+    return path
+
+
+def rate(text, policy="learned"):
+    return re.search(rf"{policy}\s+([\d.]+%) success", text).group(1)
+
+
+def test_training_leaves_a_complete_run(trained):
+    path = run_dir(trained)
+    for name in ("config.yaml", "metrics.jsonl", "report.png", "checkpoints", "tensorboard"):
+        assert (path / name).exists(), name
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4]
+    for name in ("actor/approx_kl", "actor/value_loss", "env/success_once", "env/reward/progress"):
+        assert np.isfinite([row[name] for row in rows if name in row]).all()
+    assert rows[-1]["env_steps"] == 4 * 16 * 8
+
+
+def test_evaluating_again_gives_the_same_figures(trained, run_command):
+    stored = json.loads(next(run_dir(trained).glob("eval-*-mujoco.json")).read_text())
+    result = run_command("evaluate", "--checkpoint", "best", cwd=trained)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(next(run_dir(trained).glob("eval-*.json")).read_text()) == stored
+    assert rate(result.stdout) == f"{stored['learned']['success_rate']:.2%}"
+
+
+def test_test_flag_evaluates(trained, run_command):
+    result = run_command("train", "--test", "--checkpoint", "first", cwd=trained)
+    assert result.returncode == 0, result.stderr
+    assert "unseen episodes" in result.stdout
+
+
+def test_play_writes_a_video_in_which_things_move(trained, run_command):
+    args = ("--episodes", 1, "--size", 160, 120, "--output", "out.mp4")
+    result = run_command("play", "--checkpoint", "latest", *args, cwd=trained)
+    assert result.returncode == 0, result.stderr
+    frames = imageio.imread(trained / "out.mp4")
+    assert frames.shape[1:] == (120, 160, 3)
+    assert frames[0].std() > 10
+    assert np.abs(frames[15].astype(int) - frames[0]).max() > 50
+    assert (trained / "out.npz").exists()
+
+
+def test_a_finished_run_goes_on_in_its_own_folder(trained, run_command):
+    before = {p.name for p in (run_dir(trained) / "checkpoints").iterdir()}
+    args = ("--checkpoint", "first", "--total-env-steps", 768)
+    result = run_command("train", *args, cwd=trained)
+    assert result.returncode == 0, result.stderr
+    rows = (run_dir(trained) / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["iteration"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert before < {p.name for p in (run_dir(trained) / "checkpoints").iterdir()} | before

@@ -1,0 +1,127 @@
+"""Shared by the tests of the engines: one `Lab` for each engine that is present."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sim import registry
+from sim.errors import EngineNotInstalledError
+from sim.options import MujocoConfig
+from sim.protocol import SimState, Simulator
+from sim.scene import SceneConfig
+
+PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
+"""The step that all tests of this folder use."""
+
+OPTIONS: dict[str, object] = {"mujoco": MujocoConfig(num_threads=2)}
+"""How each engine is built for the contract suite. A new engine adds one entry."""
+
+
+@dataclasses.dataclass
+class Lab:
+    """One engine: builds simulators, writes and reads them as host arrays."""
+
+    engine: str
+    made: dict[tuple, Simulator] = dataclasses.field(default_factory=dict)
+    compiled: dict[int, Callable] = dataclasses.field(default_factory=dict)
+
+    def make(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
+        """A new simulator; the caller closes it."""
+        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        return registry.make_simulator(self.engine, scene, num_envs, OPTIONS[self.engine])
+
+    def shared(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
+        """The session's simulator of this size, in an arbitrary state: `put` one before use."""
+        size = (num_envs, num_screws)
+        if size not in self.made:
+            self.made[size] = self.make(*size)
+        return self.made[size]
+
+    def read(self, sim: Simulator) -> SimState:
+        """Copies of what the simulator shows, as numpy arrays."""
+        unpack = self.compiled.setdefault(id(sim), jax.jit(sim.unpack))
+        return jax.tree.map(np.array, unpack(sim.views()))
+
+    def put(self, sim: Simulator, state: SimState, rows=None) -> None:
+        """Writes `state` to the scenes `rows` (all of them if not given)."""
+        mask = np.zeros(sim.spec.num_envs, bool)
+        mask[slice(None) if rows is None else rows] = True
+        sim.write(jnp.asarray(mask), sim.pack(jax.tree.map(jnp.asarray, state)))
+
+    def run(self, sim: Simulator, joint_targets, steps: int) -> list[SimState]:
+        """The states after each of `steps` control steps towards `joint_targets [N, J]` or `[J]`."""
+        shape = (sim.spec.num_envs, len(sim.spec.arm.range_rad))
+        targets = jnp.asarray(np.broadcast_to(joint_targets, shape), jnp.float32)
+        states = []
+        for _ in range(steps):
+            sim.step(targets)
+            states.append(self.read(sim))
+        return states
+
+    def settle(self, sim: Simulator, state: SimState, seconds: float) -> SimState:
+        """What `state` has become when the screws lie still."""
+        self.put(sim, state)
+        return self.run(sim, state.joint_pos_rad, round(seconds / sim.spec.control_dt_s))[-1]
+
+    def close(self) -> None:
+        for sim in self.made.values():
+            sim.close()
+
+
+@pytest.fixture(scope="session", params=list(registry.ENGINES))
+def lab(request):
+    """A laboratory of each engine whose package is installed."""
+    try:
+        registry.check_installed(request.param)
+    except EngineNotInstalledError as error:
+        pytest.skip(str(error))
+    laboratory = Lab(request.param)
+    yield laboratory
+    laboratory.close()
+
+
+PARKED = np.array([0.0, 0.3, -1.3, 0.0, -0.5, 0.0], np.float32)
+"""Joints with the whole arm high above the table."""
+
+
+@pytest.fixture(scope="session")
+def parked():
+    return PARKED
+
+
+@pytest.fixture(scope="session")
+def make_state():
+    """`(pos_w [N, S, 3], quat_w, linvel_w, angvel_w) -> SimState` with the arm out of the way."""
+
+    def make(pos_w, quat_w=(1, 0, 0, 0), linvel_w=0.0, angvel_w=0.0, joints=PARKED) -> SimState:
+        pos = np.asarray(pos_w, np.float32)
+        count, screws, _ = pos.shape
+
+        def spread(value, size):
+            return np.broadcast_to(np.float32(value), (count, screws, size)).copy()
+
+        joint_pos = np.broadcast_to(np.float32(joints), (count, 6)).copy()
+        return SimState(
+            joint_pos_rad=joint_pos,
+            joint_vel=np.zeros_like(joint_pos),
+            screw_pos_w=pos,
+            screw_quat_w=spread(quat_w, 4),
+            screw_linvel_w=spread(linvel_w, 3),
+            screw_angvel_w=spread(angvel_w, 3),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def lying(lab, make_state):
+    """Two scenes of three screws that rest on the table, well apart; the arm parked."""
+    y = np.array([-0.12, 0.0, 0.12])
+    pos = np.stack([np.full(3, -0.75), y, np.full(3, 0.012)], axis=-1)
+    yaw = np.array([[0.0, 0.7, 2.0], [1.2, -2.5, 3.0]]) / 2
+    quat = np.stack([np.cos(yaw), 0 * yaw, 0 * yaw, np.sin(yaw)], axis=-1)
+    return lab.settle(lab.shared(), make_state(np.stack([pos, pos]), quat), seconds=1.0)

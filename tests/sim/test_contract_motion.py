@@ -1,0 +1,102 @@
+"""The contract: screws move as the laws of mechanics say, in the world frame."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from sim.assets.bolt import Bolt
+
+GRAVITY = 9.81
+BIG_TILT = Rotation.from_euler("xyz", [0.4, -0.9, 2.2])
+WXYZ = [3, 0, 1, 2]
+
+
+def wxyz(rotation: Rotation) -> np.ndarray:
+    return rotation.as_quat()[..., WXYZ]
+
+
+def rotation(quat_wxyz: np.ndarray) -> Rotation:
+    return Rotation.from_quat(quat_wxyz[..., [1, 2, 3, 0]])
+
+
+@pytest.fixture
+def aloft():
+    """Positions of three screws high above the table and away from the arm, in two scenes."""
+    pos = np.zeros((2, 3, 3))
+    pos[..., 0], pos[..., 1], pos[..., 2] = 0.6, [-0.3, 0.0, 0.3], 1.5
+    return pos
+
+
+def test_a_free_screw_falls_as_galileo_says(lab, make_state, parked, aloft):
+    sim = lab.shared()
+    lab.put(sim, make_state(aloft))
+    for count, state in enumerate(lab.run(sim, parked, 6), start=1):
+        time = count * sim.spec.control_dt_s
+        fallen = state.screw_pos_w - aloft
+        np.testing.assert_allclose(fallen[..., :2], 0, atol=1e-5)
+        np.testing.assert_allclose(fallen[..., 2], -GRAVITY * time**2 / 2, atol=0.1 * time)
+        np.testing.assert_allclose(state.screw_linvel_w[..., 2], -GRAVITY * time, rtol=1e-3)
+
+
+def test_a_thrown_screw_drifts_along_the_world_axis_asked_for(lab, make_state, parked, aloft):
+    sim = lab.shared()
+    velocity = np.array([0.5, -0.3, 0.0])
+    lab.put(sim, make_state(aloft, wxyz(BIG_TILT), linvel_w=velocity))
+    state = lab.run(sim, parked, 4)[-1]
+    np.testing.assert_allclose(
+        (state.screw_pos_w - aloft)[..., :2],
+        np.broadcast_to(0.2 * velocity[:2], (2, 3, 2)),
+        atol=1e-3,
+    )
+    np.testing.assert_allclose(state.screw_linvel_w[0, 0, :2], velocity[:2], atol=1e-3)
+
+
+@pytest.mark.parametrize("start", [Rotation.identity(), BIG_TILT], ids=["level", "tilted"])
+@pytest.mark.parametrize("principal_axis", [0, 1, 2])
+def test_a_spinning_screw_turns_about_the_world_axis_asked_for(
+    lab, make_state, parked, aloft, start, principal_axis
+):
+    """A spin about a principal axis is steady, so the turn after t is omega t about it."""
+    sim = lab.shared()
+    omega = 6.0 * start.as_matrix()[:, principal_axis]
+    lab.put(sim, make_state(aloft, wxyz(start), angvel_w=omega))
+    for count, state in enumerate(lab.run(sim, parked, 4), start=1):
+        turned = Rotation.from_rotvec(omega * count * sim.spec.control_dt_s) * start
+        error = (rotation(state.screw_quat_w[0, 1]) * turned.inv()).magnitude()
+        assert error < 0.01
+        np.testing.assert_allclose(state.screw_angvel_w[0, 1], omega, atol=0.02)
+
+
+def test_the_velocity_written_is_that_of_the_body_origin(lab, make_state, parked, aloft):
+    """The centre of mass, not the origin, flies straight: with v + omega x r of the start."""
+    sim = lab.shared()
+    com_b = np.array([Bolt().inertia()[1], 0.0, 0.0])
+    linvel, omega = np.array([0.3, 0.1, 0.0]), 12.0 * BIG_TILT.as_matrix()[:, 1]
+    lab.put(sim, make_state(aloft, wxyz(BIG_TILT), linvel, omega))
+    states = lab.run(sim, parked, 6)
+    com = np.array(
+        [s.screw_pos_w[0, 0] + rotation(s.screw_quat_w[0, 0]).apply(com_b) for s in states]
+    )
+    com0 = aloft[0, 0] + BIG_TILT.apply(com_b)
+    com_velocity = linvel + np.cross(omega, BIG_TILT.apply(com_b))
+    time = sim.spec.control_dt_s * np.arange(1, 7)[:, None]
+    np.testing.assert_allclose((com - com0)[:, :2], (time * com_velocity)[:, :2], atol=1.5e-3)
+
+
+def test_the_velocity_shown_is_that_of_the_body_origin(lab, make_state, parked, aloft):
+    """Against central differences of the positions shown, about the steady centre of mass."""
+    sim = lab.shared()
+    omega, com_b = 12.0 * BIG_TILT.as_matrix()[:, 1], np.array([Bolt().inertia()[1], 0.0, 0.0])
+    lab.put(sim, make_state(aloft, wxyz(BIG_TILT), angvel_w=omega))
+    states = lab.run(sim, parked, 8)
+    pos = np.array([s.screw_pos_w[0, 0, :2] for s in states])
+    shown = np.array([s.screw_linvel_w[0, 0, :2] for s in states])
+    com_velocity = np.cross(omega, BIG_TILT.apply(com_b))[:2]
+    step = sim.spec.control_dt_s
+    difference = (pos[2:] - pos[:-2]) / (2 * step)
+    # a central difference of a circular motion is short by sin(x) / x, x = omega dt
+    short = np.sin(12.0 * step) / (12.0 * step)
+    assert np.ptp(shown, axis=0).max() > 0.05, "nothing to see: the origin does not circle"
+    np.testing.assert_allclose(
+        difference - com_velocity, short * (shown[1:-1] - com_velocity), atol=0.005
+    )

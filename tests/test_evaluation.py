@@ -1,0 +1,69 @@
+"""The evaluation's arithmetic, and that the whole run compiles each function once."""
+
+import jax
+import numpy as np
+import pytest
+import scipy.stats
+
+from screwpush_jax import compiled, evaluation
+from screwpush_jax.config import Config, from_tree
+from screwpush_jax.ppo.update import init_learner
+from screwpush_jax.setup import make_world
+from screwpush_jax.transition import init_carry
+
+
+@pytest.mark.parametrize(("won", "count"), [(0, 10), (5, 10), (950, 1024), (1024, 1024)])
+def test_interval_is_wilsons(won, count):
+    ours = evaluation.wilson_interval(won / count, count)
+    theirs = scipy.stats.binomtest(won, count).proportion_ci(0.95, method="wilson")
+    np.testing.assert_allclose(ours, (theirs.low, theirs.high), rtol=1e-6, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def world():
+    tree = {
+        "num_envs": 8,
+        "ppo": {"num_steps": 2, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": [8]},
+        "separate": {"horizon": 6},
+        "scene": {"physics_dt_s": 0.01, "decimation": 5},
+    }
+    config = from_tree(tree, Config, Config())
+    world = make_world(config, 8)
+    yield config, world
+    world.sim.close()
+
+
+def test_transition_and_update_are_traced_once(world):
+    config, (sim, task, parts, *_) = world
+    bank = task.build_bank(sim, 8, 0, compiled.jit_once)
+    keys = jax.random.split(jax.random.key(0))
+    learner = init_learner(config.ppo, task.obs_size, task.action_size, keys[0])
+    carry = init_carry(task, bank, 8, 2, keys[1])
+    learner, carry, bank = compiled.place((learner, carry, bank))
+    transition = compiled.compile_transition(parts)
+    update = compiled.compile_update(config.ppo, 10)
+    for _ in range(3):
+        for _ in range(2):
+            targets, mask, views, carry = transition(
+                bank, learner.policy, carry=carry, views=sim.views()
+            )
+            sim.write(mask, views)
+            sim.step(targets)
+        with jax.numpy_dtype_promotion("standard"):  # optax's own arithmetic
+            learner, _ = update(learner, carry.rollout)
+    assert transition._cache_size() == 1
+    assert update._cache_size() == 1
+
+
+def test_random_fails_and_the_script_mostly_succeeds(world):
+    config, _ = world
+    config = from_tree({"separate": {"horizon": 300}, "num_envs": 48}, Config, config)
+    examined = make_world(config, 48)
+    like = init_learner(
+        config.ppo, examined.task.obs_size, examined.task.action_size, jax.random.key(0)
+    )
+    results = evaluation.examine(examined, like.policy, 5, baselines=True)
+    examined.sim.close()
+    assert results["random"].success_rate < 0.05
+    assert results["scripted"].success_rate > 0.6
+    assert results["learned"].success_rate < 0.05  # an untrained network does nothing

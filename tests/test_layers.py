@@ -1,0 +1,44 @@
+"""The layer rule: who may import whom, read from the source."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {
+    "screwpush_jax/ppo": ("screwpush_jax.ppo",),
+    "screwpush_jax/tasks": ("screwpush_jax.tasks", "sim.protocol"),
+    "sim": ("sim",),
+}
+ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module or ""} | {f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_a_layer_imports_only_what_it_may_know(layer):
+    files = list((ROOT / layer).rglob("*.py"))
+    assert files
+    for path in files:
+        own = {n for n in imports(path) if n.split(".")[0] in ("screwpush_jax", "sim")}
+        bad = {n for n in own if not n.startswith(ALLOWED[layer]) and n != "screwpush_jax"}
+        assert not bad, f"{path} imports {bad}"
+
+
+def test_nothing_outside_sim_imports_an_engine():
+    for path in (ROOT / "screwpush_jax").rglob("*.py"):
+        assert not {n for n in imports(path) if n.split(".")[0] in ENGINES}, path
+
+
+def test_only_one_module_compiles():
+    users = {p.name for p in (ROOT / "screwpush_jax").rglob("*.py") if "jax.jit(" in p.read_text()}
+    assert users == {"compiled.py"}
