@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,22 @@ ROOT = Path(__file__).parent.parent.parent
 DEBUG = str(ROOT / "configs" / "debug.yaml")
 
 
+CACHE = tempfile.mkdtemp(prefix="screwpush-jax-cache-")
+"""Compiled functions, shared by the many short processes of these tests."""
+
+
 def command(module: str, *args: object, cwd: Path, env: dict[str, str] | None = None):
     """Runs `python -m screwpush_jax.<module>` as a user would."""
     return subprocess.run(
         [sys.executable, "-m", f"screwpush_jax.{module}", *map(str, args)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "JAX_COMPILATION_CACHE_DIR": CACHE,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+            **(env or {}),
+        },
         capture_output=True,
         text=True,
         timeout=300,

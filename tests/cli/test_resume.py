@@ -74,20 +74,20 @@ def test_three_and_three_iterations_are_six(unbroken, tmp_path, run_command, deb
 
 def test_an_interrupt_saves_and_the_printed_command_goes_on(unbroken, tmp_path, debug_config):
     args = ["--config", debug_config, "--total-env-steps", str(6 * STEPS)]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-u", "-m", "screwpush_jax.train", *args],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("iteration 1/"):
-            process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0, "".join(lines)
+    ) as process:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            if line.startswith("iteration 1/"):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 0, "".join(lines)
     printed = re.search(r"go on with: python -m (screwpush_jax\.train .*)", "".join(lines))
     assert printed, "".join(lines)
     assert len(learning_metrics(tmp_path)) < 6

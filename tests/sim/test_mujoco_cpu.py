@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sim.assets import elfin15, mjcf
+from sim.errors import SnapshotMismatchError
 from sim.mujoco_cpu import MujocoCpu
 from sim.options import MujocoConfig
 from sim.scene import SceneConfig
@@ -101,7 +102,5 @@ def test_a_snapshot_is_a_copy(build):
 
 
 def test_a_snapshot_of_another_scene_is_refused(build):
-    from sim.errors import SnapshotMismatchError
-
     with pytest.raises(SnapshotMismatchError, match=r"\(5, \d+\).*\(4, \d+\)"):
         build().restore(build(num_envs=4).snapshot())

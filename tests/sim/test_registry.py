@@ -1,0 +1,57 @@
+"""Choosing an engine by name."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sim import registry
+from sim.errors import EngineNotInstalledError, SimError, UnknownEngineError
+from sim.options import MujocoConfig
+from sim.scene import SceneConfig
+
+
+@pytest.mark.parametrize("name", ["", "MuJoCo", "bullet"])
+def test_an_unknown_engine_is_refused_with_the_valid_names(name):
+    with pytest.raises(UnknownEngineError) as caught:
+        registry.make_simulator(name, SceneConfig(), 1, None)
+    assert repr(name) in str(caught.value)
+    for valid in ("auto", *registry.ENGINES):
+        assert valid in str(caught.value)
+
+
+@pytest.mark.parametrize("name", list(registry.ENGINES))
+def test_an_engine_is_chosen_as_asked(name):
+    assert registry.choose(name)[0] == name
+
+
+def test_auto_names_an_engine_and_a_reason():
+    name, reason = registry.choose("auto")
+    assert name in registry.ENGINES
+    assert "auto" in reason
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    with pytest.raises(EngineNotInstalledError, match=r"'mujoco'.*pip install 'mujoco>=4,<5'"):
+        registry.make_simulator("mujoco", SceneConfig(), 1, MujocoConfig())
+    with pytest.raises(EngineNotInstalledError):
+        registry.check_installed("mujoco")
+
+
+def test_an_installed_engine_passes_the_check():
+    registry.check_installed("mujoco")
+
+
+def test_every_error_of_a_simulator_is_a_sim_error():
+    assert issubclass(UnknownEngineError, SimError)
+    assert issubclass(EngineNotInstalledError, SimError)
+
+
+def test_the_registry_loads_no_engine_until_one_is_asked_for():
+    code = "import sys, sim.registry; sys.exit('mujoco' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=registry_root()).returncode == 0
+
+
+def registry_root() -> str:
+    return str(registry.__file__).removesuffix("sim/registry.py")

@@ -1,0 +1,132 @@
+"""Shared by the tests of the tasks: an engine, a task, its bank, and states drawn at random."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from screwpush_jax.tasks.kinematics import TipPose
+from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.tasks.separate.task import SeparateTask
+from screwpush_jax.tasks.task import Episode
+from sim.assets import elfin15
+from sim.options import MujocoConfig
+from sim.protocol import SimSpec, SimState
+from sim.registry import make_simulator
+from sim.scene import SceneConfig
+
+PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
+"""The step that all tests of this folder use."""
+
+
+@pytest.fixture(scope="session")
+def arm():
+    return elfin15.arm_spec()
+
+
+@pytest.fixture(scope="session")
+def make_task(arm):
+    """Builds the task from changes to its configuration; knows no engine."""
+    control_dt_s = SceneConfig(**PHYSICS).control_dt_s
+
+    def make(num_screws=3, **changes) -> SeparateTask:
+        spec = SimSpec("none", 4, num_screws, control_dt_s, arm, deterministic=True)
+        return SeparateTask(SeparateConfig(**changes), spec)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sim():
+    """Eight scenes of the real engine, in an arbitrary state."""
+    simulator = make_simulator("mujoco", SceneConfig(**PHYSICS), 8, MujocoConfig(num_threads=2))
+    yield simulator
+    simulator.close()
+
+
+@pytest.fixture(scope="session")
+def bank(sim, make_task):
+    """Forty jumbles and start poses, seed 0."""
+    return make_task().build_bank(sim, 40, 0, jax.jit)
+
+
+@pytest.fixture(scope="session")
+def state_at():
+    """`(screw_pos_w [N, S, 3], ..) -> SimState` of still, level screws under an arm at home."""
+
+    def make(pos_w, linvel_w=0.0) -> SimState:
+        pos = jnp.asarray(pos_w, jnp.float32)
+        joints = jnp.tile(jnp.array([elfin15.HOME_RAD]), (len(pos), 1))
+        quat = np.zeros((*pos.shape[:2], 4), np.float32)
+        quat[..., 0] = 1.0
+        return SimState(
+            joint_pos_rad=joints,
+            joint_vel=jnp.zeros_like(joints),
+            screw_pos_w=pos,
+            screw_quat_w=jnp.asarray(quat),
+            screw_linvel_w=jnp.asarray(np.broadcast_to(np.float32(linvel_w), pos.shape)),
+            screw_angvel_w=jnp.zeros_like(pos),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_state(state_at):
+    """`(seed, count) -> SimState`: every number drawn, screws near the centre."""
+
+    def draw(seed: int, count: int, screws: int = 3) -> SimState:
+        rng = np.random.default_rng(seed)
+        pos = rng.uniform([-0.9, -0.15, 0.0], [-0.6, 0.15, 0.03], (count, screws, 3))
+        quat = rng.normal(size=(count, screws, 4))
+        quat /= np.linalg.norm(quat, axis=-1, keepdims=True)
+        drawn = dataclasses.replace(
+            state_at(pos, rng.normal(scale=0.02, size=pos.shape)),
+            joint_pos_rad=elfin15.HOME_RAD + rng.normal(scale=0.1, size=(count, 6)),
+            joint_vel=rng.normal(size=(count, 6)),
+            screw_quat_w=quat,
+            screw_angvel_w=rng.normal(size=pos.shape),
+        )
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), drawn)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def episode_of():
+    """`(task, joint_targets [N, J]) -> Episode` that has just begun."""
+
+    def make(task, joint_targets) -> Episode:
+        count = len(joint_targets)
+        still = jnp.zeros((count, task.action_size))
+        zero = jnp.zeros(count, jnp.int32)
+        potential = {"progress": jnp.zeros(count), "reach": jnp.zeros(count)}
+        targets = jnp.asarray(joint_targets, jnp.float32)
+        return Episode(targets, still, still, zero, zero, potential)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tip_at():
+    """A tip pose with the rod straight down."""
+
+    def make(pos_w) -> TipPose:
+        down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]])
+        return TipPose(jnp.asarray(pos_w, jnp.float32), down)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def judge():
+    """`(task, episode, state, invalid) -> (verdict, episode)`, compiled once for each task."""
+
+    @functools.cache
+    def compiled(task):
+        return jax.jit(lambda ep, state, invalid: task.judge(ep, task.look(ep, state), invalid))
+
+    return lambda task, *args: compiled(task)(*args)
