@@ -13,6 +13,7 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.setup import check, differences, use_device
+from screwpush_jax.tasks.task import BankError
 from sim import registry
 from sim.errors import SimError
 
@@ -23,9 +24,12 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """Calls `main` with the command's arguments; a user's error is one line and exit code 2."""
     try:
         main(sys.argv[1:])
-    except (UsageError, SimError) as error:
+    except (UsageError, SimError, BankError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

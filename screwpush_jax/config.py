@@ -61,6 +61,9 @@ class Config:
     """Where JAX computes; auto is a GPU if JAX sees one."""
     fast_compile: bool = False
     """Compile fast instead of running fast, for short tests."""
+    compile_cache: str = "~/.cache/screwpush_jax"
+    """Folder of compiled functions, for the next start; empty for none (JAX's own variable
+    JAX_COMPILATION_CACHE_DIR goes first)."""
     num_envs: int = 4096
     """N: scenes stepped in parallel."""
     seed: int = 0

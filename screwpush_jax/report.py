@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
-import numpy as np  # noqa: E402
-
-from screwpush_jax.loggers import read_metrics  # noqa: E402
+from screwpush_jax.loggers import read_metrics
 
 REPORT_FILE = "report.png"
 _PANELS = {
@@ -25,7 +21,8 @@ _PANELS = {
 def write_report(run_dir: Path) -> Path:
     """Draws the curves of the run's metrics file; returns the picture's path."""
     rows = read_metrics(run_dir)
-    figure, axes = plt.subplots(2, 3, figsize=(15, 8), layout="constrained")
+    figure = Figure(figsize=(15, 8), layout="constrained")
+    axes = figure.subplots(2, 3)
     for axis, (title, names) in zip(axes.flat, _PANELS.items(), strict=True):
         for name in names:
             points = np.array([(r["env_steps"] / 1e6, r[name]) for r in rows if name in r])
@@ -39,7 +36,6 @@ def write_report(run_dir: Path) -> Path:
     figure.suptitle(run_dir.name)
     path = run_dir / REPORT_FILE
     figure.savefig(path, dpi=110)
-    plt.close(figure)
     return path
 
 

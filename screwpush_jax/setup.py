@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from pathlib import Path
+
 import jax
 
 from screwpush_jax.config import Config
@@ -84,6 +86,10 @@ def use_device(config: Config) -> None:
       UsageError: the device is not there.
     """
     jax.config.update("jax_disable_most_optimizations", config.fast_compile)
+    if config.compile_cache and not jax.config.jax_compilation_cache_dir:
+        cache = str(Path(config.compile_cache).expanduser())
+        jax.config.update("jax_compilation_cache_dir", cache)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if config.device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     elif config.device == "gpu":

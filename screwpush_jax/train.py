@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
 def _start(config: Config, world: World, found: Found | None) -> RunState:
     """A fresh run's state, or the checkpoint's."""
     task, size = world.task, config.separate.bank_size
-    if found:
+    if found:  # only the shapes matter: the checkpoint brings its own
         cli.check_layout(found, task.obs_layout)
         bank = jax.tree.map(
             lambda leaf: jnp.repeat(leaf, size, axis=0),
@@ -115,13 +115,10 @@ def _run_dir(config: Config, found: Found | None) -> Path:
 
     From an older checkpoint a new run begins, so that nothing saved after it is overwritten.
     """
-    if found and found.step == checkpoint.steps(found.run_dir)[-1]:
-        if found.meta["config"] | {"total_env_steps": 0, "max_minutes": 0} != to_tree(config) | {
-            "total_env_steps": 0,
-            "max_minutes": 0,
-        }:
-            _check_same_shapes(config, found)
-        return found.run_dir
+    if found:
+        _check_same_shapes(config, found)
+        if found.step == checkpoint.steps(found.run_dir)[-1]:
+            return found.run_dir
     parent = Path(config.runs_dir) / config.task
     name = config.name if not found else ""
     taken = sorted(p.name for p in parent.glob(f"*-{name}")) if name else []
@@ -135,12 +132,17 @@ def _run_dir(config: Config, found: Found | None) -> Path:
 
 
 def _check_same_shapes(config: Config, found: Found) -> None:
-    old = found.meta["config"]
-    new = to_tree(config)
-    if (old["num_envs"], old["ppo"]["num_steps"]) != (new["num_envs"], new["ppo"]["num_steps"]):
+    old, new = found.meta["config"], to_tree(config)
+    shapes = {
+        "num_envs": (old["num_envs"], new["num_envs"]),
+        "ppo.num_steps": (old["ppo"]["num_steps"], new["ppo"]["num_steps"]),
+        "separate.bank_size": (old["separate"]["bank_size"], new["separate"]["bank_size"]),
+        "sim": (old["sim"], new["sim"]),
+    }
+    changed = [f"{name} {was}" for name, (was, now) in shapes.items() if was != now]
+    if changed:
         raise CheckpointError(
-            f"a run goes on with its own num_envs {old['num_envs']} and ppo.num_steps"
-            f" {old['ppo']['num_steps']}; leave these flags out"
+            f"a run goes on with its own {', '.join(changed)}; leave these flags out"
         )
 
 

@@ -18,6 +18,10 @@ def as_it_is(function: Callable) -> Callable:
     return function
 
 
+class BankError(Exception):
+    """Too few start states became what the configuration accepts."""
+
+
 @struct.dataclass
 class Scene:
     """One instant as a task sees it; the poses are computed once and kept."""

@@ -137,7 +137,9 @@ def test_the_tilt_stays_within_its_limit(request, walk):
 
 def test_the_tilt_reaches_its_limit(walker):
     pose = walker([one_hot("pitch", 1.0)] * 12)[1]
-    np.testing.assert_allclose(tilts(pose.rotation_w[[1, 6, -1]]).T, [[0.05, 0.3, 0.35]] * WALKERS, atol=2e-3)
+    np.testing.assert_allclose(
+        tilts(pose.rotation_w[[1, 6, -1]]).T, [[0.05, 0.3, 0.35]] * WALKERS, atol=2e-3
+    )
 
 
 def test_joints_keep_their_ranges_and_their_speed(random_walk, arm):

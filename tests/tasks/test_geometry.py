@@ -73,7 +73,9 @@ def test_tilt_beyond_the_limit_is_turned_back_about_the_same_axis():
 
 @pytest.mark.parametrize("tilt", [0.0, 0.1, 0.34])
 def test_tilt_within_the_limit_is_kept(tilt):
-    rotation = (Rotation.from_rotvec([0, tilt, 0]) * Rotation.from_euler("yz", [np.pi, 0.7])).as_matrix()
+    rotation = (
+        Rotation.from_rotvec([0, tilt, 0]) * Rotation.from_euler("yz", [np.pi, 0.7])
+    ).as_matrix()
     got = geometry.limit_tilt(jnp.asarray(rotation, jnp.float32), 0.35)
     np.testing.assert_allclose(got, rotation, atol=2e-6)
 

@@ -143,7 +143,16 @@ def test_a_point_out_of_reach_gives_the_stretched_arm(arm, inverse, forward):
 @pytest.mark.parametrize(
     "change",
     [
-        {"offsets_m": ((0, 0.1, 0.262), (0, 0, 0), (0, 0.73, 0), (0, 0, 0), (0, 0, 0.57), (0, 0, 0))},
+        {
+            "offsets_m": (
+                (0, 0.1, 0.262),
+                (0, 0, 0),
+                (0, 0.73, 0),
+                (0, 0, 0),
+                (0, 0, 0.57),
+                (0, 0, 0),
+            )
+        },
         {"rotations_wxyz": ((1, 0, 0, 0),) * 6},
     ],
     ids=["shoulder off axis", "parallel joints"],

@@ -97,9 +97,7 @@ def test_the_good_is_rewarded_and_the_bad_is_not():
     assert max(weights.failure, weights.action_rate, weights.time) < 0
 
 
-def test_the_reward_of_a_step_worked_out_by_hand(
-    make_task, state_at, episode_of, potential, judge
-):
+def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, episode_of, potential, judge):
     """B pushed 3 cm away and out of rest, the tip at home; action 0.5 after 0 on three axes."""
     task = make_task(active_axes=("x", "y", "z"))
     state = state_at([[A, (-0.66, 0.0, 0.0), C]])
@@ -142,7 +140,7 @@ def test_potential_terms_telescope_over_any_trajectory(make_task, random_state, 
         np.testing.assert_allclose(total, np.zeros(4), atol=1e-4)
 
 
-def test_weights_without_a_term_are_refused(make_task, random_state, episode_of):
+def test_weights_without_a_term_are_refused(make_task, random_state, episode_of, judge):
     @dataclasses.dataclass(frozen=True)
     class More(RewardWeights):
         charm: float = 1.0
@@ -151,4 +149,4 @@ def test_weights_without_a_term_are_refused(make_task, random_state, episode_of)
     state = random_state(0, 1)
     episode = episode_of(task, state.joint_pos_rad)
     with pytest.raises(ValueError, match="charm"):
-        task.judge(episode, task.look(episode, state), jnp.array([False]))
+        judge(task, episode, state, jnp.array([False]))

@@ -81,7 +81,13 @@ def test_one_bad_step_starts_the_count_anew(judged):
 
 @pytest.mark.parametrize(
     "screws",
-    [moved(0, x=-1.101), moved(1, x=-0.399), moved(2, y=0.351), moved(0, y=-0.351), moved(2, z=-0.06)],
+    [
+        moved(0, x=-1.101),
+        moved(1, x=-0.399),
+        moved(2, y=0.351),
+        moved(0, y=-0.351),
+        moved(2, z=-0.06),
+    ],
     ids=["far", "near", "left", "right", "fallen"],
 )
 def test_a_screw_that_leaves_or_falls_ends_the_episode(judged, screws):
@@ -103,7 +109,14 @@ def test_a_screw_inside_does_not_end_the_episode(judged, screws):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     "leaf",
-    ["joint_pos_rad", "joint_vel", "screw_pos_w", "screw_quat_w", "screw_linvel_w", "screw_angvel_w"],
+    [
+        "joint_pos_rad",
+        "joint_vel",
+        "screw_pos_w",
+        "screw_quat_w",
+        "screw_linvel_w",
+        "screw_angvel_w",
+    ],
 )
 def test_a_value_that_is_not_finite_is_invalid(task, state_at, leaf, value):
     state = state_at(np.stack([APART, APART]))

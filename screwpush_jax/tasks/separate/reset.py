@@ -8,7 +8,7 @@ import numpy as np
 
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from screwpush_jax.tasks.task import Bank, Jit
+from screwpush_jax.tasks.task import Bank, BankError, Jit
 from sim.protocol import ArmSpec, SimState, Simulator
 
 _PARK_HEIGHT_M = 0.30
@@ -16,10 +16,6 @@ _PARK_HEIGHT_M = 0.30
 _LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
 """Screws fall from heights this far apart, so that none begins inside another."""
 _MAX_ROUNDS = 200
-
-
-class BankError(Exception):
-    """Too few drops became jumbles that the configuration accepts."""
 
 
 def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit: Jit) -> Bank:

@@ -1,6 +1,7 @@
 """The task `separate`: its pure functions, composed and mapped over environments."""
 
 import dataclasses
+from functools import partial
 from typing import final
 
 import jax
@@ -108,7 +109,7 @@ class SeparateTask:
 
     def observe(self, episode: Episode, scene: Scene) -> jax.Array:
         remaining = 1.0 - episode.step / self.config.horizon
-        one = lambda *args: observe(self.config, *args)  # noqa: E731
+        one = partial(observe, self.config)
         return jax.vmap(one)(scene.state, scene.tip, scene.command, episode.action, remaining)
 
     def act(self, episode: Episode, scene: Scene, action: jax.Array) -> Episode:

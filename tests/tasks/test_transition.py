@@ -1,0 +1,242 @@
+"""What happens between two steps of the real engine, against a slow recount in numpy."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from screwpush_jax.compiled import compile_transition
+from screwpush_jax.ppo.networks import make_network
+from screwpush_jax.ppo.rollout import predict_value
+from screwpush_jax.ppo.types import Moments, Policy, PPOConfig
+from screwpush_jax.transition import Interface, init_carry
+
+N, T, HORIZON = 8, 5, 7
+
+
+@dataclasses.dataclass
+class Loop:
+    """The host loop, one step at a time; `carry` is given away at each call."""
+
+    task: object
+    sim: object
+    bank: object
+    policy: Policy
+    network: object
+    function: object
+    look: object
+    value: object
+    carry: object = None
+
+    def restart(self, seed: int = 0) -> None:
+        self.carry = init_carry(self.task, self.bank, N, T, jax.random.key(seed))
+
+    def step(self, spoil=None):
+        """One transition and one step. What it read, what it returned and what was written."""
+        views = {name: jnp.array(view) for name, view in self.sim.views().items()}
+        before = jax.tree.map(np.array, self.carry.replace(key=jnp.zeros(())))
+        targets, mask, reset, self.carry = self.function(
+            self.bank, self.policy, self.carry, self.sim.views()
+        )
+        after = jax.tree.map(np.array, self.carry.replace(key=jnp.zeros(())))
+        self.sim.write(mask, reset)
+        if spoil is not None:
+            broken = jax.tree.map(lambda view: view * jnp.nan, reset)
+            self.sim.write(jnp.arange(N) == spoil, broken)
+        self.sim.step(targets)
+        return before, views, np.array(targets), np.array(mask), reset, after
+
+
+@pytest.fixture(scope="module")
+def loop(make_task, sim, bank):
+    easy = {"separation_m": 0.05, "hold_steps": 2, "area_half_m": 0.11}  # ends of every kind
+    task = make_task(horizon=HORIZON, sort_screws=False, **easy)
+    network = make_network(PPOConfig(hidden_sizes=(8,), init_log_std=0.0), task.action_size)
+    rng = np.random.default_rng(0)
+    mean = jnp.asarray(rng.normal(size=task.obs_size), jnp.float32)
+    policy = Policy(
+        network.init(jax.random.key(1), jnp.zeros((1, task.obs_size))),
+        Moments(mean, jnp.ones(task.obs_size), jnp.float32(1)),
+        Moments(jnp.float32(0.5), jnp.float32(4.0), jnp.float32(1)),
+    )
+    function = compile_transition(Interface(task, network, sim.unpack, sim.pack))
+    look = jax.jit(lambda episode, views: task.look(episode, sim.unpack(views)))
+
+    @jax.jit
+    def value(episode, scene):
+        return predict_value(network, policy, task.observe(episode, scene))
+
+    made = Loop(task, sim, bank, policy, network, function, look, value)
+    made.restart()
+    return made
+
+
+def judged_slot(before) -> int:
+    return max(int(before.t), 0)
+
+
+def slot(after, t: int):
+    return jax.tree.map(lambda leaf: leaf[t], after.rollout)
+
+
+def test_every_environment_is_started_at_first_at_a_random_time(loop):
+    loop.restart()
+    *_, mask, _, after = loop.step()
+    assert mask.all()
+    assert after.t == 0
+    assert not after.fresh.any()
+    assert after.tally.episodes == 0
+    assert len(set(after.episode.step.tolist())) > 2
+    assert after.episode.step.max() < HORIZON
+
+
+def test_the_record_is_the_decision_and_what_came_of_it(loop):
+    loop.restart()
+    loop.step()
+    for t in range(T + 2):
+        before, *_, after = loop.step()
+        step = slot(after, t % T)
+        assert judged_slot(before) == t % T
+        for name in ("obs", "action", "log_prob", "value"):
+            np.testing.assert_array_equal(getattr(step, name), getattr(before.pending, name))
+        assert after.t == (t + 1) % T
+
+
+def test_truncation_bootstraps_from_the_true_final_observation(loop):
+    """The state before the reset, seen with the clock at the horizon."""
+    loop.restart()
+    loop.step()
+    seen = 0
+    for _ in range(2 * HORIZON):
+        before, views, *_, after = loop.step()
+        step = slot(after, judged_slot(before))
+        scene = loop.look(before.episode, views)
+        episode = before.episode.replace(step=before.episode.step + 1)
+        want = np.array(loop.value(jax.tree.map(jnp.asarray, episode), scene))
+        np.testing.assert_allclose(step.next_value, want, atol=1e-4)
+        np.testing.assert_array_equal(
+            step.truncated, (before.episode.step + 1 >= HORIZON) & ~step.terminated
+        )
+        ended = step.truncated
+        seen += ended.sum()
+        going = ~(step.truncated | step.terminated)
+        np.testing.assert_allclose(step.next_value[going], after.pending.value[going], atol=1e-4)
+        assert (np.abs(step.next_value - after.pending.value)[ended] > 1e-4).all()
+    assert seen >= N / 2
+
+
+def test_what_ends_is_started_from_the_bank_and_seen_so(loop):
+    """The written state is a jumble and a start pose of the bank; the next observation is its."""
+    loop.restart()
+    loop.step()
+    fields = {field.name: slice(field.start, field.stop) for field in loop.task.obs_layout}
+    jumbles = np.asarray(loop.bank.state.screw_pos_w).reshape(40, -1)
+    starts = np.asarray(loop.bank.joint_starts_rad)
+    count = 0
+    for _ in range(HORIZON + 3):
+        before, _, _, mask, reset, after = loop.step()
+        step = slot(after, judged_slot(before))
+        np.testing.assert_array_equal(mask, step.terminated | step.truncated)
+        written = loop.sim.unpack(reset)
+        for row in np.flatnonzero(mask):
+            count += 1
+            obs = after.pending.obs[row]
+            shown = obs[fields["screw_pos_c"]].reshape(3, 3) + np.float32([-0.75, 0, 0])
+            for pos in (shown, np.asarray(written.screw_pos_w[row])):
+                assert np.abs(jumbles - pos.ravel()).max(axis=1).min() < 1e-6
+            for joints in (obs[fields["joint_pos"]], np.asarray(written.joint_pos_rad[row])):
+                assert np.abs(starts - joints).max(axis=1).min() < 1e-6
+            assert not obs[fields["joint_vel"]].any()
+            assert not obs[fields["prev_action"]].any()
+            assert not obs[fields["tip_command_offset"]].round(5).any()
+            assert obs[fields["remaining_time"]] == 1.0
+            assert after.episode.step[row] == 0
+    assert count >= N
+
+
+def test_the_simulator_continues_from_what_was_observed(loop):
+    """One step later the screws of restarted environments lie where the bank had them."""
+    loop.restart()
+    _, _, _, mask, reset, _ = loop.step()
+    assert mask.all()
+    shown = loop.sim.unpack(loop.sim.views()).screw_pos_w
+    np.testing.assert_allclose(shown, loop.sim.unpack(reset).screw_pos_w, atol=2e-3)
+
+
+def test_a_broken_environment_is_replaced_counted_and_paid_nothing(loop):
+    loop.restart()
+    loop.step()
+    loop.step(spoil=3)
+    before, views, targets, mask, reset, after = loop.step()
+    assert np.isnan(views["qpos"][3]).any(), "the engine must show it"
+    step = slot(after, judged_slot(before))
+    assert step.terminated[3]
+    assert step.reward[3] == 0.0
+    assert mask[3]
+    assert after.tally.finished["env/invalid"] == 1.0
+    finite = [np.isfinite(leaf).all() for leaf in jax.tree.leaves((after, targets, reset))]
+    assert all(finite)
+    *_, later = loop.step()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(later))
+    assert all(np.isfinite(view).all() for view in loop.sim.views().values())
+
+
+def test_a_broken_simulator_at_the_very_start_harms_nothing(loop):
+    """A fresh carry reads nothing of what the simulator shows."""
+    everything = {name: view * jnp.nan for name, view in loop.sim.views().items()}
+    loop.sim.write(jnp.ones(N, bool), everything)
+    loop.sim.step(jnp.zeros((N, 6)))
+    loop.restart()
+    *_, after = loop.step()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+    assert after.tally.finished["env/invalid"] == 0.0
+
+
+def test_the_tally_is_what_a_slow_count_finds(loop):
+    """Over four iterations, two environments broken on the way; sums start anew with each."""
+    loop.restart(seed=5)
+    weighed = jax.jit(lambda ep, scene, bad: loop.task.judge(ep, scene, bad)[0])
+    loop.step()
+    running, total = [dict.fromkeys(loop.task.reward_keys, 0.0) for _ in range(N)], {}
+    ended, kinds = 0, set()
+    for count in range(4 * T):
+        before, views, *_, after = loop.step(spoil={4: 2, 11: 6}.get(count))
+        if count % T == 0:
+            total = dict.fromkeys(after.tally.finished, 0.0)
+            ended = 0
+        bad = np.isnan(np.array(views["qpos"])).any(1)
+        views = {name: jnp.where(bad[:, None], 0.0, view) for name, view in views.items()}
+        verdict = weighed(before.episode, loop.look(before.episode, views), jnp.asarray(bad))
+        step = slot(after, judged_slot(before))
+        np.testing.assert_allclose(step.reward, verdict.reward, atol=1e-4)
+        for row in range(N):
+            for name, value in verdict.terms.items():
+                running[row][name] += float(value[row])
+            if not (step.terminated[row] or step.truncated[row]):
+                continue
+            ended += 1
+            for name, value in running[row].items():
+                total[f"env/reward/{name}"] += value
+            total["env/return"] += sum(running[row].values())
+            total["env/episode_len"] += int(before.episode.step[row]) + 1
+            total["env/invalid"] += bool(bad[row])
+            total["env/out_of_area"] += bool(verdict.out[row])
+            total["env/success_once"] += bool(verdict.success[row])
+            kinds |= {
+                k for k in ("success", "out", "invalid", "truncated") if getattr(verdict, k)[row]
+            }
+            running[row] = dict.fromkeys(loop.task.reward_keys, 0.0)
+        assert after.tally.episodes == ended
+        got = {name: float(value) for name, value in after.tally.finished.items()}
+        assert got == pytest.approx(total, abs=2e-3)
+    assert kinds == {"success", "out", "invalid", "truncated"}
+
+
+def test_the_same_key_gives_the_same_run(loop):
+    def run():
+        loop.restart(seed=9)
+        return [loop.step()[-1] for _ in range(6)][-1]
+
+    jax.tree.map(np.testing.assert_array_equal, run(), run())
