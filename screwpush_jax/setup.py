@@ -1,8 +1,7 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
-from typing import NamedTuple
-
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 

@@ -81,7 +81,10 @@ def test_memory_overwritten_after_the_wait_was_read_before(slow_reader):
 
 def test_memory_overwritten_without_the_wait_spoils_what_is_read(slow_reader):
     """Why the rule exists: if this fails, JAX has begun to copy or to wait, and the rule may go."""
-    memory = bridge.aligned_zeros((64, 16), np.float32)
-    result = slow_reader(bridge.to_jax(memory))
-    memory[:] = -99.0
-    np.testing.assert_array_equal(result, np.full((64, 16), -98.0))
+    memory, spoiled = bridge.aligned_zeros((64, 16), np.float32), []
+    for _ in range(3):  # a busy machine may once give the reader time to finish
+        memory[:] = 0.0
+        result = slow_reader(bridge.to_jax(memory))
+        memory[:] = -99.0
+        spoiled.append(np.all(np.asarray(result) == -98.0))
+    assert any(spoiled)

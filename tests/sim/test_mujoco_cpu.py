@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from mujoco.batch import SimulationError
 
 from sim.assets import elfin15, mjcf
 from sim.errors import SnapshotMismatchError
@@ -104,3 +105,19 @@ def test_a_snapshot_is_a_copy(build):
 def test_a_snapshot_of_another_scene_is_refused(build):
     with pytest.raises(SnapshotMismatchError, match=r"\(5, \d+\).*\(4, \d+\)"):
         build().restore(build(num_envs=4).snapshot())
+
+
+def test_a_scene_in_which_mujoco_gives_up_shows_nan(build, monkeypatch):
+    """MuJoCo's own errors (a full arena, say) cannot be had at will, so one is raised by hand."""
+    sim = build()
+    step = type(sim._batch).step
+
+    def step_and_complain(batch, **options):
+        step(batch, **options)
+        raise SimulationError(np.array([3]), "arena overflow", 5)
+
+    monkeypatch.setattr(type(sim._batch), "step", step_and_complain)
+    sim.step(jnp.tile(jnp.array([elfin15.HOME_RAD]), (5, 1)))
+    for view in sim.views().values():
+        np.testing.assert_array_equal(np.isnan(view).all(axis=1), np.arange(5) == 3)
+        assert not np.isnan(np.delete(view, 3, axis=0)).any()

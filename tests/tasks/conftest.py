@@ -48,9 +48,21 @@ def sim():
 
 
 @pytest.fixture(scope="session")
-def bank(sim, make_task):
+def jit():
+    """`jax.jit` that remembers: equal functions of equal fixed arguments are compiled once."""
+    known = {}
+
+    def remembering(function):
+        key = (getattr(function, "func", function), getattr(function, "args", ()))
+        return known.setdefault(key, jax.jit(function))
+
+    return remembering
+
+
+@pytest.fixture(scope="session")
+def bank(sim, make_task, jit):
     """Forty jumbles and start poses, seed 0."""
-    return make_task().build_bank(sim, 40, 0, jax.jit)
+    return make_task().build_bank(sim, 40, 0, jit)
 
 
 @pytest.fixture(scope="session")

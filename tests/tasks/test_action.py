@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.kinematics import forward_kinematics
 from screwpush_jax.tasks.separate.config import AXES
 
 WALKERS = 16

@@ -31,7 +31,9 @@ class Loop:
     carry: object = None
 
     def restart(self, seed: int = 0) -> None:
-        self.carry = init_carry(self.task, self.bank, N, T, jax.random.key(seed))
+        carry = init_carry(self.task, self.bank, N, T, jax.random.key(seed))
+        # on its device for good, as every carry after it: else there are two compilations
+        self.carry = jax.device_put(carry, jax.devices()[0])
 
     def step(self, spoil=None):
         """One transition and one step. What it read, what it returned and what was written."""
@@ -51,7 +53,7 @@ class Loop:
 
 @pytest.fixture(scope="module")
 def loop(make_task, sim, bank):
-    easy = {"separation_m": 0.05, "hold_steps": 2, "area_half_m": 0.11}  # ends of every kind
+    easy = {"separation_m": 0.05, "hold_steps": 2, "area_half_m": 0.09}  # ends of every kind
     task = make_task(horizon=HORIZON, sort_screws=False, **easy)
     network = make_network(PPOConfig(hidden_sizes=(8,), init_log_std=0.0), task.action_size)
     rng = np.random.default_rng(0)
