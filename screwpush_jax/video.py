@@ -1,5 +1,6 @@
 """Recorded states to an MP4 file."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ def write_video(
         ) from None
     from sim.render import SceneRenderer
 
+    # the encoder is started by fork and exec, which JAX warns of and which does no harm
+    warnings.filterwarnings("ignore", message=r"os.fork\(\) was called")
     renderer = SceneRenderer(scene, *size, camera)
     writer = imageio.get_writer(path, fps=round(1 / scene.control_dt_s), macro_block_size=2)
     try:
