@@ -1,5 +1,6 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def use_device(config: Config) -> None:
       UsageError: the device is not there.
     """
     jax.config.update("jax_disable_most_optimizations", config.fast_compile)
-    if config.compile_cache and not jax.config.jax_compilation_cache_dir:
+    if config.compile_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = str(Path(config.compile_cache).expanduser())
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
