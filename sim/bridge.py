@@ -37,6 +37,10 @@ def to_jax(array: np.ndarray) -> jax.Array:
     Raises:
       ValueError: JAX would have to copy (alignment, layout or dtype).
     """
+    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
+        raise ValueError(
+            f"JAX would copy {array.dtype} to another dtype; convert it where you mean to"
+        )
     return jnp.from_dlpack(array, copy=False)
 
 

@@ -38,7 +38,6 @@ def test_to_jax_refuses_strided_memory():
         bridge.to_jax(bridge.aligned_zeros((4, 32), np.float32)[:, ::2])
 
 
-@pytest.mark.xfail(strict=True, reason="from_dlpack rounds float64 to a float32 copy, unasked")
 def test_to_jax_refuses_float64():
     """JAX would round it, which is a copy."""
     with pytest.raises(ValueError, match="(?i)copy|dtype|64"):
