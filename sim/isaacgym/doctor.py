@@ -1,0 +1,178 @@
+"""`python -m sim.isaacgym.doctor --python /path/to/python3.8`: can Isaac Gym run here, and rightly?
+
+One line a check: ok and what was found, or what is wrong and what to do. Nothing here was ever run
+against the real package by its authors, so what it finds on a user's machine is the evidence.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+
+from sim.errors import SimError
+from sim.isaacgym import trials
+from sim.isaacgym.client import IsaacGym
+from sim.isaacgym.process import find_python, worker_environment
+from sim.isaacgym.worker.cuda import Cuda, CudaError
+from sim.options import IsaacGymConfig
+from sim.scene import SceneConfig
+
+_HOPPER = 90
+_IMPORT = (
+    "import isaacgym; from isaacgym import gymapi, gymtorch; import torch;"
+    " print('torch', torch.__version__, 'sees', torch.cuda.device_count(), 'GPUs')"
+)
+
+
+class Finding(NamedTuple):
+    """Outcome of one check."""
+
+    ok: bool
+    text: str
+
+
+class UnfitError(Exception):
+    """What a check found wrong, and what to do."""
+
+
+def main() -> int:
+    """Runs all checks; exit code 1 if any is not ok."""
+    config = _parse()
+    if config.pipeline == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    good = True
+    for name, finding in examine(config):
+        print(f"{'ok  ' if finding.ok else 'FAIL'} {name}: {finding.text}", flush=True)
+        good = good and finding.ok
+    return 0 if good else 1
+
+
+def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
+    """The checks in order; without an interpreter or a simulation the rest is left out."""
+    yield "interpreter", _run(lambda: _interpreter(config))
+    yield "driver", _run(_driver)
+    if config.pipeline == "gpu":
+        yield "architecture", _run(_architecture)
+    imported = _run(lambda: _import(config))
+    yield "import", imported
+    if not imported.ok:
+        return
+    made: list[IsaacGym] = []
+    started = _run(lambda: _pipeline(config, made))
+    yield "pipeline", started
+    if not started.ok:
+        return
+    with_sim: dict[str, Callable[[IsaacGym], str]] = {
+        "hand-over": _hand_over,
+        "frames": trials.free_flight,
+        "contact": trials.push,
+        "capsule": trials.stand,
+        "reset": trials.reset_one,
+    }
+    try:
+        for name, check in with_sim.items():
+            yield name, _run(lambda check=check: check(made[0]))
+    finally:
+        made[0].close()
+
+
+def _run(check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(True, check())
+    except (UnfitError, trials.DiffersError, SimError, CudaError, OSError) as error:
+        return Finding(False, str(error).splitlines()[0])
+
+
+def _interpreter(config: IsaacGymConfig) -> str:
+    python = find_python(config.python)
+    version = _output(config, "import sys; print('%d.%d.%d' % sys.version_info[:3])")
+    if not "3.6" <= version[:3] <= "3.8" or version[3:4] != ".":
+        raise UnfitError(
+            f"{python} is Python {version}; Isaac Gym Preview 4 has bindings for 3.6 to 3.8: make a"
+            " 3.8 environment (docs/isaacgym.md) and name it with --python"
+        )
+    return f"{python} is Python {version}"
+
+
+def _driver() -> str:
+    try:
+        cuda = Cuda()
+    except CudaError as error:
+        raise UnfitError(
+            f"{error}; Isaac Gym needs an NVIDIA driver, for the CPU pipeline too: install one"
+        ) from None
+    return f"CUDA {cuda.driver_version()}"
+
+
+def _architecture() -> str:
+    cuda = Cuda()
+    capability = cuda.compute_capability()
+    if capability >= _HOPPER:
+        raise UnfitError(
+            f"sm_{capability}: newer than what Isaac Gym was built for (up to sm_86); data-centre"
+            " Hopper is reported to crash, at start or at many scenes. If the checks below pass,"
+            " try; otherwise take an Ampere or Ada GPU, or --sim mujoco_warp"
+        )
+    return f"sm_{capability}"
+
+
+def _import(config: IsaacGymConfig) -> str:
+    return _output(config, _IMPORT).splitlines()[-1]
+
+
+def _pipeline(config: IsaacGymConfig, made: list[IsaacGym]) -> str:
+    scene = SceneConfig(physics_dt_s=0.01, decimation=5)
+    made.append(IsaacGym(scene, trials.NUM_ENVS, config))
+    trials.rest(made[0], 1)
+    return f"{config.pipeline}, {trials.NUM_ENVS} scenes stepped"
+
+
+def _hand_over(sim: IsaacGym) -> str:
+    steps = 100
+    sim.report()
+    trials.rest(sim, steps)
+    report = sim.report()()
+    step_ms, cost_ms = report["perf/sim_ms"] / steps, report["perf/handover_ms"] / steps
+    return f"{sim.handover}; {step_ms:.3f} ms a step, {cost_ms:.3f} of them for the hand-shake"
+
+
+def _output(config: IsaacGymConfig, code: str) -> str:
+    """What `code` prints in the worker's interpreter."""
+    python = find_python(config.python)
+    result = subprocess.run(
+        [python, "-c", code],
+        env=worker_environment(python, config.python_path, ""),
+        capture_output=True,
+        text=True,
+        timeout=config.start_timeout_s,
+        check=False,
+    )
+    if result.returncode:
+        said = (result.stderr.strip() or "nothing said").splitlines()[-1]
+        raise UnfitError(
+            f"{python} ended with exit code {result.returncode} ({said}); it needs isaacgym from"
+            " NVIDIA's archive and torch (docs/isaacgym.md)"
+        )
+    return result.stdout.strip()
+
+
+def _parse() -> IsaacGymConfig:
+    parser = argparse.ArgumentParser(prog="python -m sim.isaacgym.doctor", description=__doc__)
+    parser.add_argument("--python", default="", help="interpreter with isaacgym and torch")
+    parser.add_argument("--python-path", default="", help="PYTHONPATH of the worker")
+    parser.add_argument("--pipeline", choices=("gpu", "cpu"), default="gpu")
+    parser.add_argument("--handover", choices=("auto", "direct", "arena"), default="auto")
+    args = parser.parse_args()
+    return IsaacGymConfig(
+        python=args.python,
+        python_path=args.python_path,
+        pipeline=args.pipeline,
+        handover=args.handover,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

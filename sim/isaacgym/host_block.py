@@ -1,0 +1,82 @@
+"""The shared block in host memory: a file without a name that both processes map."""
+
+import mmap
+import os
+
+import jax
+import numpy as np
+
+from sim import bridge
+from sim.isaacgym.worker.layout import Layout
+from sim.isaacgym.worker.messages import Message
+from sim.protocol import Views
+
+
+class HostBlock:
+    """Fields as numpy arrays, aligned so that JAX aliases them.
+
+    The memory is unmapped when the last array of it is gone, never under a view that still lives.
+    """
+
+    gpu = ""
+    """Identity of the GPU that the worker must see; none here."""
+
+    def __init__(self, layout: Layout):
+        self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
+        os.ftruncate(self._fd, layout.size)
+        memory = mmap.mmap(self._fd, layout.size)
+        self._fields = {
+            name: np.frombuffer(
+                memory, np.dtype(field.dtype), count=field.count, offset=field.offset
+            ).reshape(field.shape)
+            for name, field in layout.fields.items()
+        }
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """Open files that the worker inherits."""
+        return (self._fd,)
+
+    @property
+    def address(self) -> Message:
+        """Where the worker finds the block."""
+        return {"fd": self._fd}
+
+    def adopt(self, answer: Message, wanted: str) -> tuple[bool, str]:
+        """Whether the worker must pack its state into the block, and why."""
+        return True, "host memory: the worker's state is packed into the shared block"
+
+    def views(self) -> Views:
+        """`root` and `dof` as JAX arrays, zero-copy."""
+        return {name: bridge.to_jax(self._fields[name]) for name in ("root", "dof")}
+
+    def put_targets(self, targets: jax.Array) -> None:
+        """Waits for the call that computes `targets [N, J]`, and so for its reads of the views."""
+        np.copyto(self._fields["targets"], bridge.to_host(targets))
+
+    def mark(self, mask: jax.Array, views: Views) -> None:
+        """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
+        rows = np.flatnonzero(bridge.to_host(mask))
+        for name, view in views.items():
+            self._fields[f"new_{name}"][rows] = bridge.to_host(view)[rows]
+        self._fields["mask"][rows] = 1
+
+    def read(self, name: str) -> np.ndarray:
+        """A copy of a field."""
+        return self._fields[name].copy()
+
+    def fill(self, name: str, value: np.ndarray) -> None:
+        """Overwrites a field."""
+        np.copyto(self._fields[name], value)
+
+    def settle(self) -> None:
+        """Returns when everything put here is in place: on the host, at once."""
+
+    def release(self) -> None:
+        """Forgets what belonged to a worker that is gone: nothing on the host."""
+
+    def close(self) -> None:
+        """Gives the memory up. May be called again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._fields = -1, {}

@@ -1,0 +1,168 @@
+"""The worker process: found, started, asked with a time limit, and ended whatever happens.
+
+It is tied to this process four ways: a socket pair without a name, which reads as closed when
+either side dies; memory and a log file without a name, which vanish with their last user; the
+kernel's promise to end the worker with the thread that started it (start it from one that lives as
+long as the simulator); and a finalizer.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sim.errors import EngineNotInstalledError, WorkerError
+from sim.isaacgym.worker import messages
+from sim.isaacgym.worker.messages import Message
+
+VARIABLE = "SCREWPUSH_ISAACGYM_PYTHON"
+"""Environment variable that names the worker's interpreter."""
+_HOME = Path(__file__).parent
+_LOG_LINES = 12
+_NEW = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+
+
+def find_python(asked: str) -> str:
+    """The worker's interpreter: `asked`, or the environment variable, or python3.8 on the path.
+
+    Raises:
+      EngineNotInstalledError: none of them is there.
+    """
+    named = asked or os.environ.get(VARIABLE, "")
+    found = shutil.which(named or "python3.8")
+    if found is None:
+        what = f"no interpreter {named!r}" if named else "no python3.8 on the path"
+        raise EngineNotInstalledError(
+            f"engine 'isaacgym': {what}; set --isaacgym.python or {VARIABLE} to a Python 3.8 in"
+            " which isaacgym and torch are installed (docs/isaacgym.md)"
+        )
+    return os.path.abspath(found)
+
+
+class Worker:
+    """One running worker and the talk with it.
+
+    Args:
+      python: interpreter that runs it.
+      python_path: its PYTHONPATH.
+      fds: open files that it inherits.
+      gpu: identity of the one GPU it may see; empty leaves its choice alone.
+      timeout_s: longest wait for its first words.
+
+    Raises:
+      WorkerError: it did not come up, or speaks another version of the protocol.
+    """
+
+    def __init__(
+        self, python: str, python_path: str, fds: Sequence[int], gpu: str, timeout_s: float
+    ):
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        ours, theirs = socket.socketpair()
+        self._channel = messages.Channel(ours)
+        command = [python, "-u", "-m", "worker", str(theirs.fileno()), str(os.getpid())]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                cwd=_HOME,
+                env=worker_environment(python, python_path, gpu),
+                pass_fds=(theirs.fileno(), *fds),
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is the learner's to handle
+            )
+        self._end = weakref.finalize(self, _end, self._process, self._channel, self._log)
+        self.python = python
+        hello = self._listen("to say hello", timeout_s)
+        if hello.get("hello") != messages.PROTOCOL:
+            self._fail(
+                f"protocol version mismatch: the worker speaks {hello.get('hello')}, the learner"
+                f" {messages.PROTOCOL}; both must come from one installation of this package"
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, message: Message, timeout_s: float, doing: str) -> Message:
+        """Its answer to `message`.
+
+        Raises:
+          WorkerError: it is gone, gave up, or took longer than `timeout_s`; it has been ended.
+        """
+        with contextlib.suppress(OSError):  # its last words may still be there to be read
+            self._channel.send(message)
+        return self._listen(doing, timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Asks it to end, then makes it. May be called again."""
+        if not self._end.alive:
+            return
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self._channel.send({"do": "close"})
+            self._process.wait(timeout_s)
+        self._end()
+
+    def _listen(self, doing: str, timeout_s: float) -> Message:
+        try:
+            answer = self._channel.receive(timeout_s)
+        except TimeoutError:
+            self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended")
+        except (EOFError, ValueError):
+            self._fail(f"it {self._obituary()} while it had {doing}")
+        if "error" in answer:
+            self._fail(answer["error"], answer.get("traceback", ""))
+        return answer
+
+    def _obituary(self) -> str:
+        try:
+            code = self._process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            return "closed its channel"
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+    def _fail(self, what: str, traceback: str = "") -> NoReturn:
+        """Ends it and raises with everything it left behind."""
+        said = self._last_lines()
+        self._end()
+        raise WorkerError(
+            f"the Isaac Gym worker ({self.python}): {what}"
+            + (f"\n--- its traceback\n{traceback.rstrip()}" if traceback else "")
+            + (f"\n--- its last log lines\n{said}" if said else "")
+        )
+
+    def _last_lines(self) -> str:
+        size = os.fstat(self._log.fileno()).st_size
+        text = os.pread(self._log.fileno(), 1 << 14, max(0, size - (1 << 14)))
+        return "\n".join(text.decode(errors="replace").splitlines()[-_LOG_LINES:])
+
+
+def worker_environment(python: str, python_path: str, gpu: str) -> dict[str, str]:
+    """This process's environment without what belongs to its own interpreter."""
+    kept = {name: value for name, value in os.environ.items() if name not in _NEW}
+    library = Path(python).resolve().parent.parent / "lib"  # Isaac Gym loads libpython itself
+    paths = [str(library), os.environ.get("LD_LIBRARY_PATH", "")]
+    new = {"LD_LIBRARY_PATH": ":".join(filter(None, paths)), "PYTHONNOUSERSITE": "1"}
+    if python_path:  # absolute: the worker runs in a folder of its own
+        new["PYTHONPATH"] = ":".join(map(os.path.abspath, python_path.split(":")))
+    if gpu or "CUDA_VISIBLE_DEVICES" in os.environ:
+        new["CUDA_VISIBLE_DEVICES"] = gpu or os.environ["CUDA_VISIBLE_DEVICES"]
+    return kept | new
+
+
+def _end(process: "subprocess.Popen[bytes]", channel: messages.Channel, log) -> None:
+    """Leaves neither process nor zombie nor open file."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    channel.close()
+    log.close()

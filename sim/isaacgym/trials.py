@@ -1,0 +1,164 @@
+"""Small experiments that tell whether an engine means what the contract says, against MuJoCo.
+
+Each takes the simulator of `NUM_ENVS` scenes, returns what it saw, and raises `DiffersError` with
+what is probably wrong. Tolerances leave room for another contact model, not for another frame.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sim.assets.bolt import Bolt
+from sim.mujoco_cpu import MujocoCpu
+from sim.options import MujocoConfig
+from sim.protocol import SimState, Simulator
+from sim.scene import SceneConfig
+
+NUM_ENVS = 4
+PARKED_RAD = (0.0, 0.3, -1.3, 0.0, -0.5, 0.0)
+"""The arm high above the table."""
+_SCENE = SceneConfig(physics_dt_s=0.01, decimation=5)
+
+
+class DiffersError(Exception):
+    """The engine did something else than mechanics or the contract say."""
+
+
+def rest(sim: Simulator, steps: int) -> None:
+    """Steps towards the parked arm."""
+    targets = jnp.tile(jnp.array(PARKED_RAD, jnp.float32), (sim.spec.num_envs, 1))
+    for _ in range(steps):
+        sim.step(targets)
+
+
+def free_flight(sim: Simulator) -> str:
+    """Drops a screw, tilted, thrown and spinning: positions, xyzw and world axes must agree."""
+    start = _screws(height_m=0.5)
+    half = 0.6
+    quat = [np.cos(half), 0.0, np.sin(half), 0.0]
+    spin, throw = [1.0, 2.0, 4.0], [0.3, -0.2, 0.5]
+    start = dataclasses.replace(
+        start,
+        screw_quat_w=_fill(start.screw_quat_w, quat),
+        screw_angvel_w=_fill(start.screw_angvel_w, spin),
+        screw_linvel_w=_fill(start.screw_linvel_w, throw),
+    )
+    got, want = _both(sim, start, steps=3)
+    limits = {
+        "screw_pos_w": (0.01, "positions are not relative to the environment, or up is not z"),
+        "screw_quat_w": (0.05, "quaternions are not xyzw"),
+        "screw_linvel_w": (0.15, "linear velocity is not the centre of mass's, world axes"),
+        "screw_angvel_w": (0.3, "angular velocity is not along world axes"),
+    }
+    seen = []
+    for name, (limit, guess) in limits.items():
+        error = _difference(getattr(got, name), getattr(want, name), name)
+        seen.append(f"{name} {error:.4f}")
+        if not error <= limit:
+            raise DiffersError(
+                f"{name} differs from MuJoCo by {error:.4f} (limit {limit}): {guess}"
+            )
+    return "after 0.15 s of flight the largest differences are " + ", ".join(seen)
+
+
+def push(sim: Simulator) -> str:
+    """A bolt nudged sideways stops within 5 cm, as in MuJoCo: the hexagon of the head holds it."""
+    _load(sim, _screws(height_m=0.01))
+    rest(sim, 20)
+    start = _read(sim)
+    nudged = dataclasses.replace(start, screw_linvel_w=_fill(start.screw_linvel_w, [0.0, 0.3, 0.0]))
+    got, want = _both(sim, nudged, steps=16)
+    moved, should = (
+        np.linalg.norm(state.screw_pos_w - start.screw_pos_w, axis=-1).max()
+        for state in (got, want)
+    )
+    speed = np.linalg.norm(got.screw_linvel_w, axis=-1).max()
+    text = f"pushed at 0.3 m/s it moved {1e3 * moved:.0f} mm (MuJoCo {1e3 * should:.0f} mm)"
+    if not (0.005 < moved < 0.05 and speed < 0.05):
+        raise DiffersError(
+            f"{text} and goes at {speed:.2f} m/s: the head's mesh or the friction is not as given"
+        )
+    return text
+
+
+def stand(sim: Simulator) -> str:
+    """Put upright on its tail, a bolt is as long as the capsule and the head say."""
+    length = Bolt().length_m
+    start = _screws(height_m=length / 2 + 0.0005)
+    upright = [np.sqrt(0.5), 0.0, -np.sqrt(0.5), 0.0]  # the head, at +x, points up
+    _load(sim, dataclasses.replace(start, screw_quat_w=_fill(start.screw_quat_w, upright)))
+    rest(sim, 1)
+    lowest = _read(sim).screw_pos_w[..., 2].min()
+    if not length / 2 - 0.003 < lowest < length / 2 + 0.003:
+        raise DiffersError(
+            f"upright its middle is at {lowest:.4f} m, not {length / 2:.4f}: capsules made of"
+            " cylinders have another length than assumed (sim/assets/urdf.py)"
+        )
+    return f"upright its middle stays at {lowest:.4f} m"
+
+
+def reset_one(sim: Simulator) -> str:
+    """A scene that is written anew leaves its neighbours alone, and the arm is where it was put."""
+    _load(sim, _screws(height_m=0.01))
+    rest(sim, 10)
+    before = _read(sim)
+    moved = _fill(before.joint_pos_rad, [0.2, 0.3, -1.3, 0.1, -0.5, 0.0])
+    there = dataclasses.replace(before, joint_pos_rad=moved, joint_vel=0 * moved)
+    mask = np.arange(sim.spec.num_envs) == 1
+    sim.write(jnp.asarray(mask), sim.pack(jax.tree.map(jnp.asarray, there)))
+    sim.step(jnp.asarray(there.joint_pos_rad))
+    after = _read(sim)
+    others = np.abs(after.screw_pos_w - before.screw_pos_w)[~mask].max()
+    arm = np.abs(after.joint_pos_rad - there.joint_pos_rad)[mask].max()
+    if not (others < 1e-3 and arm < 1e-2):
+        raise DiffersError(
+            f"neighbours moved by {others:.4f} m, the arm is {arm:.4f} rad off: indexed writes reach"
+            " other actors than they name"
+        )
+    return f"neighbours moved by {1e3 * others:.3f} mm, the arm is {arm:.5f} rad off"
+
+
+def _both(sim: Simulator, start: SimState, steps: int) -> tuple[SimState, SimState]:
+    """The same start in this engine and in MuJoCo, some control steps later."""
+    other = MujocoCpu(_SCENE, sim.spec.num_envs, MujocoConfig())
+    try:
+        for engine in (sim, other):
+            _load(engine, start)
+            rest(engine, steps)
+        return _read(sim), _read(other)
+    finally:
+        other.close()
+
+
+def _load(sim: Simulator, state: SimState) -> None:
+    mask = jnp.ones(sim.spec.num_envs, bool)
+    sim.write(mask, sim.pack(jax.tree.map(jnp.asarray, state)))
+
+
+def _read(sim: Simulator) -> SimState:
+    return jax.tree.map(np.array, sim.unpack(sim.views()))
+
+
+def _screws(height_m: float) -> SimState:
+    """Level screws side by side at this height, arm parked, everything still; float32, host."""
+    count, screws = NUM_ENVS, _SCENE.num_screws
+    pos = np.zeros((count, screws, 3), np.float32)
+    pos[..., 0], pos[..., 2] = -0.75, height_m
+    pos[..., 1] = 0.12 * (np.arange(screws) - 1)
+    joints = np.tile(np.array(PARKED_RAD, np.float32), (count, 1))
+    quat = np.tile(np.array([1, 0, 0, 0], np.float32), (count, screws, 1))
+    leaves: list[Any] = [joints, 0 * joints, pos, quat, 0 * pos, 0 * pos]
+    return SimState(*leaves)
+
+
+def _fill(like: Any, value: Any) -> Any:
+    return np.broadcast_to(np.array(value, np.float32), like.shape).copy()
+
+
+def _difference(got, want, name: str) -> float:
+    if name == "screw_quat_w":  # both signs are the same turn
+        got = got * np.sign((got * want).sum(-1, keepdims=True))
+    return float(np.abs(got - want).max())

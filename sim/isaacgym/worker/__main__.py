@@ -1,0 +1,124 @@
+"""`python -m worker <socket> <pid of the learner>`: says hello, builds, serves until told or left."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import Any, Dict
+
+from .cuda import Cuda, CudaError
+from .layout import make_layout
+from .messages import PROTOCOL, Channel, Message
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    _die_with(int(sys.argv[2]))
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        channel.send({"hello": PROTOCOL, "python": sys.version.split()[0], "path": sys.executable})
+        _serve(channel)
+    except (EOFError, BrokenPipeError):  # the learner is gone: there is nobody to tell
+        return 0
+    except BaseException as error:
+        _confess(channel, error)
+        return 1
+    return 0
+
+
+def _serve(channel: Channel) -> None:
+    setup = channel.receive()
+    if setup["protocol"] != PROTOCOL:
+        raise RuntimeError(
+            "protocol version mismatch: the worker speaks {}, the learner {};"
+            " both must come from one installation of this package".format(
+                PROTOCOL, setup["protocol"]
+            )
+        )
+    _import_gym()
+    # These import isaacgym, and torch after it: not before it is known that both can be had.
+    from .scene import build
+    from .stepper import Stepper, timed
+
+    stage = build(setup)
+    block, told = _map_block(setup)
+    stepper = Stepper(stage, block, setup)
+    if setup["gym"]["pipeline"] == "gpu" and setup["gym"]["handover"] != "arena":
+        told.update(_export(stepper))
+    channel.send(dict(told, ready=True))
+    questions = {"step": stepper.step, "show": stepper.show}
+    try:
+        while True:
+            asked = channel.receive()
+            if asked["do"] == "close":
+                return
+            channel.send(timed(questions[asked["do"]], asked["pack"]))
+    finally:
+        stepper.close()
+
+
+def _import_gym() -> None:
+    """Isaac Gym has to come before torch, and says so itself only in some builds."""
+    where = f"{sys.executable} (Python {sys.version.split()[0]})"
+    if "torch" in sys.modules:
+        raise ImportError(
+            f"torch was imported before isaacgym in {where}: look for a sitecustomize or a .pth file that"
+            " imports it"
+        )
+    try:
+        import isaacgym  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{error} in {where}; Isaac Gym Preview 4 has bindings for Python 3.6 to 3.8: docs/isaacgym.md says"
+            " how to set it up"
+        ) from error
+
+
+def _map_block(setup: Message) -> Any:
+    """The learner's memory, and what to tell it about the device."""
+    from .memory import map_device, map_host
+
+    size = setup["num_envs"], len(setup["screw_spots_w"]), len(setup["range_rad"])
+    layout = make_layout(*size)
+    if "fd" in setup["block"]:
+        return map_host(setup["block"]["fd"], layout), {}
+    cuda = Cuda()
+    if cuda.uuid() != setup["block"]["device"]:
+        raise CudaError(
+            "the worker's GPU is {}, the learner's {}".format(cuda.uuid(), setup["block"]["device"])
+        )
+    return map_device(setup["block"]["handle"], layout, cuda), {}
+
+
+def _export(stepper: Any) -> Dict[str, Any]:
+    """Gym's own tensors for other processes, or why that cannot be."""
+    try:
+        cuda = Cuda()
+        tensors = {"root": stepper.root, "dof": stepper.dof}
+        return {"exports": {name: cuda.export(t.data_ptr()) for name, t in tensors.items()}}
+    except CudaError as error:
+        return {"export_error": str(error)}
+
+
+def _confess(channel: Channel, error: BaseException) -> None:
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    line = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
+    try:
+        channel.send({"error": line, "traceback": text})
+    except OSError:
+        sys.stderr.write(text)
+
+
+def _die_with(learner: int) -> None:
+    """The kernel ends this process with the learner's, even inside a call that never returns."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != learner:  # it died before the line above
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Where each tensor lies in the one block of memory that learner and worker share.
+
+The state comes first, so that the worker fills it with a single kernel. `root` and `dof` are Isaac
+Gym's own layouts: rows of position (m, in the environment's frame), quaternion xyzw, linear
+velocity of the centre of mass (m/s) and angular velocity (rad/s), both along world axes; and pairs
+of joint position (rad) and velocity (rad/s). Actor 0 of each environment is the arm.
+
+Who writes what: the worker `root` and `dof`, and zeros into `mask` when it has taken the new state;
+the learner everything else. Each side only while it is its turn (`sim/bridge.py`).
+"""
+
+from typing import Dict, NamedTuple, Tuple
+
+ALIGNMENT = 256
+"""Bytes. JAX aliases memory at multiples of 64 on a CPU; CUDA allocations come at 256."""
+ROOT_SIZE, DOF_SIZE = 13, 2
+
+
+class Field(NamedTuple):
+    """One tensor: `dtype` is "float32" or "uint8", `offset` counts bytes from the block's start."""
+
+    offset: int
+    shape: Tuple[int, ...]
+    dtype: str
+
+    @property
+    def count(self) -> int:
+        total = 1
+        for size in self.shape:
+            total *= size
+        return total
+
+    @property
+    def num_bytes(self) -> int:
+        return self.count * (4 if self.dtype == "float32" else 1)
+
+
+class Layout(NamedTuple):
+    """The block of one simulator: its fields by name, and its size in bytes."""
+
+    fields: Dict[str, Field]
+    size: int
+
+
+def make_layout(num_envs: int, num_screws: int, num_joints: int) -> Layout:
+    """The block for N environments of one arm with J joints and S screws."""
+    root, dof = (num_envs, 1 + num_screws, ROOT_SIZE), (num_envs, num_joints, DOF_SIZE)
+    wanted = (
+        ("root", root, "float32"),
+        ("dof", dof, "float32"),
+        ("targets", (num_envs, num_joints), "float32"),  # rad
+        ("mask", (num_envs,), "uint8"),  # 1: takes the new state before the next step
+        ("new_root", root, "float32"),
+        ("new_dof", dof, "float32"),
+    )
+    fields, end = {}, 0
+    for name, shape, dtype in wanted:
+        fields[name] = Field(end, shape, dtype)
+        end = -(-(end + fields[name].num_bytes) // ALIGNMENT) * ALIGNMENT
+    return Layout(fields, end)

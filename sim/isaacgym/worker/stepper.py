@@ -1,0 +1,155 @@
+"""Isaac Gym's tensors and one control step on them.
+
+Order of a step: new states and targets in, `simulate` as often as asked, refresh, pack, wait for
+the device. Every tensor that Gym is given a pointer of is an attribute: it has to live, unchanged,
+until the next `simulate`. All of torch's work stays on the default stream.
+"""
+
+import importlib
+import time
+from typing import Any
+
+import torch
+from isaacgym import gymapi
+
+from .layout import DOF_SIZE, ROOT_SIZE
+from .memory import Block
+from .messages import Message
+from .scene import GymRefusedError, Stage, check
+
+# The stubs leave this module out; wrap_tensor and unwrap_tensor are all of it that is used.
+_gymtorch: Any = importlib.import_module("isaacgym.gymtorch")
+
+
+class Stepper:
+    """Owns the simulation. Methods are the questions of `messages`."""
+
+    def __init__(self, stage: Stage, block: Block, setup: Message) -> None:
+        self._gym, self._sim, self._viewer, actors = stage
+        self._block, self._decimation = block, setup["decimation"]
+        self._on_gpu = setup["gym"]["pipeline"] == "gpu"
+        num_envs, per_env, num_joints = len(actors), len(actors[0]), len(setup["range_rad"])
+        self._gym_root = self._gym.acquire_actor_root_state_tensor(self._sim)
+        self._gym_dof = self._gym.acquire_dof_state_tensor(self._sim)
+        self.root = self._wrap(self._gym_root).view(num_envs, per_env, ROOT_SIZE)
+        self.dof = self._wrap(self._gym_dof).view(num_envs, num_joints, DOF_SIZE)
+        device = self.root.device
+        self._actors = torch.tensor(actors, dtype=torch.int32, device=device)
+        limit = torch.tensor(setup["range_rad"], dtype=torch.float32, device=device)
+        self._low, self._high = -limit, limit
+        home = torch.tensor(setup["home_rad"], dtype=torch.float32, device=device)
+        self._targets = home.repeat(num_envs, 1)
+        self._aim: Any = None
+        self._given: Any = ()
+        self._screws = self._arms = torch.zeros(0)
+        gap = block.packed.numel() - self.root.numel() - self.dof.numel()
+        self._gap = torch.zeros(gap, device=device)
+        self._refresh()
+
+    def show(self, pack: bool) -> None:
+        """Marked rows of the new state appear in the tensors now; the next step takes them."""
+        rows = torch.nonzero(self._block.fields["mask"]).flatten()
+        self._edit(rows)
+        self._hand_over(pack)
+
+    def step(self, pack: bool) -> None:
+        """One control step, with the new states and targets that lie in the block."""
+        self._write()
+        self._set_targets()
+        for _ in range(self._decimation):
+            self._gym.simulate(self._sim)
+            if not self._on_gpu:  # there the results come to these tensors only through this call
+                self._gym.fetch_results(self._sim, True)
+        if self._on_gpu:
+            self._gym.fetch_results(self._sim, True)
+        self._refresh()
+        self._draw()
+        self._hand_over(pack)
+
+    def close(self) -> None:
+        if self._viewer is not None:
+            self._gym.destroy_viewer(self._viewer)
+        self._gym.destroy_sim(self._sim)
+
+    def _write(self) -> None:
+        """At most one indexed call a tensor between two `simulate`: another would replace it.
+
+        Counting the marked rows waits for the device, which has nothing else to do at this time.
+        """
+        mask = self._block.fields["mask"]
+        rows = torch.nonzero(mask).flatten()
+        if rows.numel() == 0:
+            return
+        self._edit(rows)
+        self._screws = self._actors[rows, 1:].flatten().contiguous()
+        self._arms = self._actors[rows, 0].contiguous()  # only actors with joints belong here
+        unwrap = _gymtorch.unwrap_tensor
+        moved = unwrap(self.root), unwrap(self._screws), self._screws.numel()
+        turned = unwrap(self.dof), unwrap(self._arms), self._arms.numel()
+        self._given = moved, turned
+        check(
+            self._gym.set_actor_root_state_tensor_indexed(self._sim, *moved),
+            "set_actor_root_state_tensor_indexed",
+        )
+        check(
+            self._gym.set_dof_state_tensor_indexed(self._sim, *turned),
+            "set_dof_state_tensor_indexed",
+        )
+        mask.zero_()
+
+    def _edit(self, rows: torch.Tensor) -> None:
+        self.root[rows] = self._block.fields["new_root"][rows]
+        self.dof[rows] = self._block.fields["new_dof"][rows]
+
+    def _set_targets(self) -> None:
+        """Clipped to the joints' ranges; a target that is no number keeps the last one."""
+        asked = self._block.fields["targets"]
+        asked = torch.where(torch.isnan(asked), self._targets, asked)
+        self._targets = torch.min(torch.max(asked, self._low), self._high).contiguous()
+        self._aim = _gymtorch.unwrap_tensor(self._targets)
+        check(
+            self._gym.set_dof_position_target_tensor(self._sim, self._aim),
+            "set_dof_position_target_tensor",
+        )
+
+    def _refresh(self) -> None:
+        check(
+            self._gym.refresh_actor_root_state_tensor(self._sim), "refresh_actor_root_state_tensor"
+        )
+        check(self._gym.refresh_dof_state_tensor(self._sim), "refresh_dof_state_tensor")
+
+    def _hand_over(self, pack: bool) -> None:
+        """Packs the state into the block with one kernel, and waits until all is done."""
+        if pack:
+            parts = self.root.reshape(-1), self._gap, self.dof.reshape(-1)
+            torch.cat(parts, out=self._block.packed)
+        if self._on_gpu:
+            torch.cuda.synchronize()
+
+    def _draw(self) -> None:
+        if self._viewer is None:
+            return
+        if self._gym.query_viewer_has_closed(self._viewer):
+            self._gym.destroy_viewer(self._viewer)
+            self._viewer = None
+            return
+        self._gym.step_graphics(self._sim)
+        self._gym.draw_viewer(self._viewer, self._sim, True)
+        self._gym.sync_frame_time(self._sim)
+
+    def _wrap(self, tensor: gymapi.Tensor) -> torch.Tensor:
+        wrapped: torch.Tensor = _gymtorch.wrap_tensor(tensor)
+        if wrapped.is_cuda != self._on_gpu:  # Gym falls back to the CPU without a word
+            raise GymRefusedError(
+                "Isaac Gym's tensors are on {}, the pipeline asked for is {}".format(
+                    wrapped.device, "gpu" if self._on_gpu else "cpu"
+                )
+            )
+        return wrapped
+
+
+def timed(action: Any, pack: bool) -> Message:
+    """Runs a question and says how long it took."""
+    begin = time.perf_counter()
+    action(pack)
+    return {"busy_s": time.perf_counter() - begin}

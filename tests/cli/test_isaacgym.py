@@ -1,0 +1,69 @@
+"""Train, go on and evaluate with the engine `isaacgym`, its worker on the stand-in."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
+ENGINE = (
+    *("--sim", "isaacgym", "--isaacgym.pipeline", "cpu"),
+    *("--isaacgym.python", sys.executable, "--isaacgym.python-path", STANDIN),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, run_command, debug_config):
+    """Where two iterations were trained and evaluated."""
+    path = tmp_path_factory.mktemp("isaacgym")
+    args = ("--config", debug_config, "--name", "gym", "--total-env-steps", 256, *ENGINE)
+    result = run_command("train", *args, cwd=path)
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+def rows(folder):
+    (run,) = folder.glob("runs/separate/*-gym")
+    return run, [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_training_leaves_metrics_and_an_evaluation(folder):
+    run, lines = rows(folder)
+    assert [line["iteration"] for line in lines][:2] == [1, 2]
+    assert all(np.isfinite(line["actor/value_loss"]) for line in lines)
+    assert all(line["perf/handover_ms"] > 0.0 for line in lines)
+    assert list(run.glob("eval-*-isaacgym.json"))
+
+
+def test_a_run_goes_on_from_its_checkpoint(folder, run_command):
+    result = run_command(
+        "train", "--checkpoint", "gym", "--total-env-steps", 384, *ENGINE, cwd=folder
+    )
+    assert result.returncode == 0, result.stderr
+    assert [line["iteration"] for line in rows(folder)[1]] == [1, 2, 3]
+
+
+def test_its_policy_is_evaluated_in_another_engine(folder, run_command):
+    result = run_command(
+        "evaluate", "--checkpoint", "latest", "--sim", "mujoco", "--device", "cpu", cwd=folder
+    )
+    assert result.returncode == 0, result.stderr
+    assert "success" in result.stdout
+
+
+def test_a_missing_interpreter_is_one_line(tmp_path, run_command, debug_config):
+    args = ("--config", debug_config, "--sim", "isaacgym", "--isaacgym.pipeline", "cpu")
+    result = run_command("train", *args, "--isaacgym.python", "/nowhere/python", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "no interpreter '/nowhere/python'" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gpu_is_refused_for_the_cpu_pipeline(tmp_path, run_command, debug_config):
+    args = ("--config", debug_config, *ENGINE, "--device", "gpu")
+    result = run_command("train", *args, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "--device gpu: the engine isaacgym steps on the CPU" in result.stderr

@@ -1,0 +1,226 @@
+"""Real physics under the stand-in: one MuJoCo scene for each environment, built from its actors."""
+
+import itertools
+from types import SimpleNamespace
+from xml.etree import ElementTree as ET
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch, SimulationError
+
+ROOT, DOF = 13, 2
+DOF_DTYPE = np.dtype(
+    [("hasLimits", "?"), ("lower", "f4"), ("upper", "f4"), ("driveMode", "i4"), ("velocity", "f4"),
+     ("effort", "f4"), ("stiffness", "f4"), ("damping", "f4"), ("friction", "f4"),
+     ("armature", "f4")]
+)  # fmt: skip
+
+
+class Physics:
+    """Scenes of the same actors in the same order; they share a model, and never meet."""
+
+    def __init__(self, sim):
+        mujoco.set_mju_user_warning(lambda _: None)
+        first = sim.envs[0].actors
+        for env in sim.envs:
+            same = [(a.asset, a.name, a.filters, a.friction) for a in env.actors]
+            if same != [(a.asset, a.name, a.filters, a.friction) for a in first]:
+                raise RuntimeError("stand-in: every environment needs the same actors in order")
+            if any((a.dofs != b.dofs).any() for a, b in zip(env.actors, first)):
+                raise RuntimeError("stand-in: every environment needs the same drives")
+        self.model = mujoco.MjModel.from_xml_string(_mjcf(sim, first))
+        self.batch = Batch(self.model, len(sim.envs), 0)
+        names = ("qpos", "qvel", "ctrl", "qacc_warmstart")
+        self.all = SimpleNamespace(**{name: self.batch.bind(name) for name in names})
+        self.datas = [  # one environment's rows, by the names of MjData
+            SimpleNamespace(**{name: rows[i] for name, rows in vars(self.all).items()})
+            for i in range(len(sim.envs))
+        ]
+        self.actors = first
+        self.num_dofs = sum(len(actor.dofs) for actor in first)
+        self.targets = np.zeros((len(sim.envs), self.num_dofs))
+        free = [i for i, actor in enumerate(first) if not actor.asset.options.fix_base_link]
+        self.free = {i: 7 * n + self.num_dofs for n, i in enumerate(free)}  # actor -> qpos start
+        self.free_v = {i: 6 * n + self.num_dofs for n, i in enumerate(free)}
+        self.com = {i: np.array(first[i].asset.robot.bodies[0].inertial["pos"]) for i in free}
+
+    def step(self):
+        self.all.ctrl[:] = self.targets
+        self._limit_speeds()
+        try:
+            self.batch.step(nstep=1)
+        except SimulationError as error:
+            self.all.qvel[error.ids] = np.nan
+
+    def _limit_speeds(self):
+        """As PhysX does with free bodies."""
+        for i, start in self.free_v.items():
+            options = self.actors[i].asset.options
+            for at, limit in (
+                (start, options.max_linear_velocity),
+                (start + 3, options.max_angular_velocity),
+            ):
+                part = self.all.qvel[:, at : at + 3]
+                fast = np.flatnonzero(np.abs(part).max(axis=1) > limit)
+                part[fast] *= limit / np.linalg.norm(part[fast], axis=1, keepdims=True)
+
+    def root_rows(self):
+        """`[N * actors, 13]` as Gym shows them: xyzw, velocity of the centre of mass, world axes."""
+        rows = np.zeros((len(self.datas), len(self.actors), ROOT))
+        qpos, qvel = self.all.qpos, self.all.qvel
+        for i, actor in enumerate(self.actors):
+            row = rows[:, i]
+            if i not in self.free:
+                row[:, :3], row[:, 6] = actor.pos, 1.0
+                continue
+            q, v = self.free[i], self.free_v[i]
+            wxyz = qpos[:, q + 3 : q + 7]
+            omega = _turn(wxyz, qvel[:, v + 3 : v + 6])
+            com = _turn(wxyz, np.broadcast_to(self.com[i], omega.shape))
+            row[:, :3], row[:, 3:7] = qpos[:, q : q + 3], wxyz[:, [1, 2, 3, 0]]
+            row[:, 7:10] = qvel[:, v : v + 3] + np.cross(omega, com)
+            row[:, 10:13] = omega
+        return rows.reshape(-1, ROOT)
+
+    def set_root_row(self, index, row):
+        env, i = divmod(index, len(self.actors))
+        if i not in self.free:
+            return  # a fixed base stays
+        data, q, v = self.datas[env], self.free[i], self.free_v[i]
+        wxyz = row[[6, 3, 4, 5]]
+        turn = _matrix(wxyz)
+        data.qpos[q : q + 3], data.qpos[q + 3 : q + 7] = row[:3], wxyz
+        data.qvel[v : v + 3] = row[7:10] - np.cross(row[10:13], turn @ self.com[i])
+        data.qvel[v + 3 : v + 6] = turn.T @ row[10:13]
+        data.qacc_warmstart[:] = 0.0
+
+    def dof_rows(self):
+        """`[N * dofs, 2]`."""
+        n = self.num_dofs
+        return np.stack([self.all.qpos[:, :n], self.all.qvel[:, :n]], axis=-1).reshape(-1, DOF)
+
+    def set_dof_rows(self, index, rows):
+        env, n = index // len(self.actors), self.num_dofs
+        self.datas[env].qpos[:n], self.datas[env].qvel[:n] = rows[:, 0], rows[:, 1]
+        self.datas[env].qacc_warmstart[:] = 0.0
+
+
+def _turn(wxyz, vectors):
+    """`vectors [N, 3]` turned by the unit quaternions `wxyz [N, 4]`."""
+    xyz, twice = wxyz[:, 1:], 2.0 * np.cross(wxyz[:, 1:], vectors)
+    return vectors + wxyz[:, :1] * twice + np.cross(xyz, twice)
+
+
+def _matrix(wxyz):
+    turn = np.zeros(9)
+    mujoco.mju_quat2Mat(turn, np.asarray(wxyz, float))
+    return turn.reshape(3, 3)
+
+
+def _mjcf(sim, actors):
+    """Only what the worker gave goes in: a wrong URDF gives wrong physics."""
+    params = sim.params
+    root = ET.Element("mujoco")
+    ET.SubElement(root, "compiler", angle="radian", eulerseq="XYZ", autolimits="true")
+    gravity = params.gravity.x, params.gravity.y, params.gravity.z
+    option = ET.SubElement(
+        root,
+        "option",
+        timestep=repr(params.dt / params.substeps),
+        gravity=_text(gravity),
+        integrator="implicitfast",
+        iterations="10",
+        ls_iterations="20",
+    )
+    ET.SubElement(option, "flag", autoreset="disable")
+    asset, world = ET.SubElement(root, "asset"), ET.SubElement(root, "worldbody")
+    contact, drives = ET.SubElement(root, "contact"), ET.SubElement(root, "actuator")
+    normal = sim.plane.normal
+    if (normal.x, normal.y, normal.z) != (0.0, 0.0, 1.0):
+        raise RuntimeError("stand-in: the ground's normal is not +z")
+    ET.SubElement(world, "geom", name="ground", type="plane", size="2 2 0.1", contype="0",
+                  conaffinity="0")  # fmt: skip
+    geoms = []
+    for number, actor in enumerate(actors):
+        geoms += _add_actor(actor, f"{actor.name}{number}", asset, world, drives)
+    _add_pairs(contact, geoms, sim.plane)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _add_actor(actor, prefix, asset, world, drives):
+    """Returns (name, body, parent's body, filter, friction) of each shape."""
+    options, geoms, made = actor.asset.options, [], {}
+    number = itertools.count()
+    dof = itertools.count()
+    for body in actor.asset.robot.bodies:
+        joint, name = body.joint, f"{prefix}/{body.name}"
+        pos, rpy = (joint.pos, joint.rpy) if joint else (actor.pos, [0.0] * 3)
+        parent = made[joint.parent] if joint else world
+        element = ET.SubElement(parent, "body", name=name, pos=_text(pos), euler=_text(rpy))
+        made[body.name] = element
+        if options.disable_gravity:
+            element.set("gravcomp", "1")
+        if joint is None and not options.fix_base_link:
+            ET.SubElement(element, "freejoint")
+        if joint is not None and joint.kind == "revolute":
+            _add_joint(element, joint, actor.dofs[next(dof)], f"{prefix}/{joint.name}", drives)
+        if body.inertial:
+            _add_inertial(element, body.inertial)
+        for shape in body.shapes:
+            index = next(number)
+            geom = f"{prefix}/shape{index}"
+            _add_geom(element, geom, shape, asset, options)
+            above = f"{prefix}/{joint.parent}" if joint else ""
+            geoms.append((geom, name, above, actor.filters[index], actor.friction[index]))
+    return geoms
+
+
+def _add_joint(body, joint, props, name, drives):
+    ET.SubElement(body, "joint", name=name, axis=_text(joint.axis), armature=repr(float(props["armature"])),
+                  range=_text((props["lower"], props["upper"])))  # fmt: skip
+    if props["driveMode"] != 1:
+        raise RuntimeError("stand-in: only position drives")
+    ET.SubElement(drives, "position", joint=name, kp=repr(float(props["stiffness"])),
+                  kv=repr(float(props["damping"])),
+                  forcerange=_text((-props["effort"], props["effort"])))  # fmt: skip
+
+
+def _add_inertial(body, inertial):
+    moments = [inertial[k] for k in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")]
+    ET.SubElement(body, "inertial", pos=_text(inertial["pos"]), mass=repr(inertial["mass"]),
+                  fullinertia=_text(moments))  # fmt: skip
+
+
+def _add_geom(body, name, shape, asset, options):
+    geom = {"name": name, "pos": _text(shape.pos), "euler": _text(shape.rpy), "mass": "0",
+            "contype": "0", "conaffinity": "0"}  # fmt: skip
+    if shape.kind == "sphere":
+        geom.update(type="sphere", size=shape.size["radius"])
+    elif shape.kind == "cylinder":
+        kind = "capsule" if options.replace_cylinder_with_capsule else "cylinder"
+        half = float(shape.size["length"]) / 2
+        geom.update(type=kind, size=f"{shape.size['radius']} {half!r}")
+    else:
+        vertices = [v for vertex in shape.size["vertices"] for v in vertex]
+        ET.SubElement(asset, "mesh", name=name, vertex=_text(vertices))
+        geom.update(type="mesh", mesh=name)
+    ET.SubElement(body, "geom", geom)
+
+
+def _add_pairs(contact, geoms, plane):
+    """Gym's rule: same group, no shared filter bit, not the same or neighbouring links."""
+    for geom in geoms:
+        _add_pair(contact, "ground", geom[0], (plane.static_friction + geom[4]) / 2)
+    for a, b in itertools.combinations(geoms, 2):
+        linked = a[1] == b[1] or a[2] == b[1] or b[2] == a[1]
+        if not linked and not a[3] & b[3]:
+            _add_pair(contact, a[0], b[0], (a[4] + b[4]) / 2)
+
+
+def _add_pair(contact, a, b, friction):
+    five = (friction, friction, 0.005, 0.0001, 0.0001)
+    ET.SubElement(contact, "pair", geom1=a, geom2=b, condim="3", friction=_text(five))
+
+
+def _text(values):
+    return " ".join(f"{float(value):.9g}" for value in values)

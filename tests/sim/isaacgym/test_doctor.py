@@ -1,0 +1,105 @@
+"""The doctor: one line a check, and it finds an engine that means something else."""
+
+import sys
+
+import pytest
+
+from sim.isaacgym import doctor
+from sim.isaacgym.worker import cuda
+
+from .conftest import STANDIN, config
+
+FLIP = """
+import isaacgym._physics as p
+real = p.Physics.root_rows
+def wrong(self):
+    rows = real(self)
+    {change}
+    return rows
+p.Physics.root_rows = wrong
+"""
+WRONG = {
+    "wxyz quaternions": ("rows[:, 3:7] = rows[:, [6, 3, 4, 5]]", "frames", "xyzw"),
+    "body-frame spin": ("rows[:, 10:13] *= [1, -1, 1]", "frames", "angular velocity"),
+    "velocity of the origin": ("rows[:, 7:10] *= 0.5", "frames", "linear velocity"),
+}
+SHORT_CAPSULE = """
+import isaacgym._physics as p
+real = p._add_geom
+def wrong(body, name, shape, asset, options):
+    if shape.kind == "cylinder":
+        r, length = float(shape.size["radius"]), float(shape.size["length"])
+        shape = shape._replace(size={"radius": str(r), "length": str(length - 2 * r)})
+    real(body, name, shape, asset, options)
+p._add_geom = wrong
+"""
+
+
+def findings(**changes) -> dict[str, doctor.Finding]:
+    return dict(doctor.examine(config(**changes)))
+
+
+def test_every_check_passes_on_the_stand_in_but_those_of_the_machine():
+    found = findings()
+    assert list(found) == [
+        *("interpreter", "driver", "import", "pipeline", "hand-over"),
+        *("frames", "contact", "capsule", "reset"),
+    ]
+    sick = {name for name, finding in found.items() if not finding.ok}
+    assert sick <= {"interpreter", "driver"}, found
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_another_convention_of_frames_is_found(monkeypatch, name):
+    change, check, hint = WRONG[name]
+    monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", FLIP.format(change=change))
+    finding = findings()[check]
+    assert not finding.ok
+    assert hint in finding.text
+
+
+def test_a_capsule_of_another_length_is_found(monkeypatch):
+    monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", SHORT_CAPSULE)
+    finding = findings()["capsule"]
+    assert not finding.ok
+    assert "capsules made of cylinders" in finding.text
+
+
+def test_without_isaacgym_it_says_what_to_install(tmp_path):
+    found = findings(python_path=str(tmp_path))
+    assert list(found)[-1] == "import"
+    assert "No module named 'isaacgym'" in found["import"].text
+    assert "NVIDIA's archive" in found["import"].text
+
+
+def test_a_missing_interpreter_is_a_finding():
+    found = findings(python="/nowhere/python3.8")
+    assert not found["interpreter"].ok
+    assert "no interpreter '/nowhere/python3.8'" in found["interpreter"].text
+
+
+@pytest.mark.parametrize(("capability", "ok"), [(86, True), (89, True), (90, False), (120, False)])
+def test_data_centre_hopper_and_newer_are_warned_about(monkeypatch, capability, ok):
+    monkeypatch.setattr(doctor, "Cuda", lambda: FakeCuda(capability))
+    found = doctor._run(doctor._architecture)
+    assert found.ok == ok
+    assert f"sm_{capability}" in found.text
+
+
+class FakeCuda(cuda.Cuda):
+    def __init__(self, capability: int):
+        self.capability = capability
+
+    def compute_capability(self) -> int:
+        return self.capability
+
+
+def test_the_command_prints_one_line_a_check(monkeypatch, capsys):
+    config()  # skips on a GPU
+    args = ["doctor", "--python", sys.executable, "--python-path", STANDIN, "--pipeline", "cpu"]
+    monkeypatch.setattr(sys, "argv", args)
+    code = doctor.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9
+    assert all(line.startswith(("ok  ", "FAIL")) for line in lines)
+    assert code == int(any(line.startswith("FAIL") for line in lines))

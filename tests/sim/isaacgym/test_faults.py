@@ -1,0 +1,265 @@
+"""Whatever dies or hangs: a clear error within ten seconds, no process and no memory left."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sim.errors import DeviceMismatchError, EngineNotInstalledError, SimClosedError, WorkerError
+from sim.isaacgym import process
+from sim.isaacgym.worker import messages
+
+from .conftest import ROOT, STANDIN, host, is_running, shared_maps
+
+LIMIT_S = 10.0
+SLOW_STEP = "import time; Gym.simulate = lambda *_: time.sleep(600)"
+
+
+@pytest.fixture
+def break_gym(monkeypatch):
+    """Replaces parts of the stand-in's `Gym` in workers that start from now on."""
+    return lambda code: monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", code)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """No mapping of a shared block outlives a test, and no child process."""
+    before = shared_maps()
+    yield
+    gc.collect()
+    assert shared_maps() == before
+
+
+def failure(action, pattern: str, error=WorkerError) -> str:
+    """The message with which `action` fails, in time."""
+    begin = time.monotonic()
+    with pytest.raises(error, match=pattern) as caught:
+        action()
+    assert time.monotonic() - begin < LIMIT_S
+    return str(caught.value)
+
+
+def test_a_killed_worker_is_named_with_its_signal(build, targets):
+    sim = build()
+    pid = sim.worker_pid
+    os.kill(pid, signal.SIGKILL)
+    message = failure(lambda: sim.step(targets), "killed by SIGKILL")
+    assert sys.executable in message
+    assert not is_running(pid)
+    failure(lambda: sim.step(targets), "worker is gone")
+
+
+def test_a_worker_killed_inside_a_step_is_noticed(build, break_gym, targets):
+    break_gym(SLOW_STEP)
+    sim = build()
+    pid = sim.worker_pid
+    killer = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {pid}"])
+    failure(lambda: sim.step(targets), "killed by SIGKILL")
+    assert killer.wait(5) == 0
+    assert not is_running(pid)
+
+
+def test_a_hung_worker_is_ended_after_the_time_limit(build, break_gym, targets):
+    break_gym(SLOW_STEP)
+    sim = build(step_timeout_s=1.0)
+    pid = sim.worker_pid
+    failure(lambda: sim.step(targets), "longer than 1 s to answer 'step'")
+    assert not is_running(pid)
+
+
+def test_a_worker_that_never_says_hello_is_ended(build, tmp_path):
+    silent = tmp_path / "python3.8"
+    silent.write_text("#!/bin/sh\necho warming up >&2\nexec sleep 600\n")
+    silent.chmod(0o755)
+    message = failure(
+        lambda: build(python=str(silent), start_timeout_s=1.0), "longer than 1 s to say hello"
+    )
+    assert "warming up" in message
+
+
+LEARNER = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+import jax
+jax.config.update("jax_platforms", "cpu")
+from sim.isaacgym.client import IsaacGym
+from sim.options import IsaacGymConfig
+from sim.scene import SceneConfig
+sim = IsaacGym(SceneConfig(), 1, IsaacGymConfig(python=sys.executable, python_path={path!r}, pipeline="cpu"))
+print(sim.worker_pid, flush=True)
+{then}
+"""
+
+
+def learner(then: str) -> tuple[subprocess.Popen, int]:
+    """A learner in a process of its own that goes on with `then`, and its worker's pid."""
+    code = LEARNER.format(root=str(ROOT), path=STANDIN, then=then)
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with child.stdout as said:
+        return child, int(said.readline())
+
+
+def gone_in_time(pid: int) -> bool:
+    deadline = time.monotonic() + LIMIT_S
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_running(pid)
+
+
+@pytest.mark.parametrize("stuck", [False, True], ids=["idle", "in a step"])
+def test_a_killed_learner_leaves_no_worker(break_gym, stuck):
+    break_gym(SLOW_STEP if stuck else "")
+    then = "import jax.numpy as j; sim.step(j.zeros((1, 6)))" if stuck else "time.sleep(600)"
+    child, worker = learner(then)
+    time.sleep(0.5)
+    assert is_running(worker)
+    child.kill()
+    child.wait()
+    assert gone_in_time(worker)
+
+
+def test_a_learner_that_ends_without_close_leaves_no_worker():
+    child, worker = learner("")
+    assert child.wait(LIMIT_S) == 0
+    assert gone_in_time(worker)
+
+
+def test_closing_twice_ends_the_worker_and_frees_the_memory(build):
+    sim = build()
+    pid = sim.worker_pid
+    assert shared_maps() >= 1
+    assert shared_maps(pid) == 1
+    sim.close()
+    sim.close()
+    gc.collect()
+    assert not is_running(pid)
+    with pytest.raises(SimClosedError):
+        sim.views()
+
+
+def test_a_view_that_outlives_its_simulator_can_still_be_read(build):
+    sim = build()
+    view = sim.views()["dof"]
+    before = np.array(view)
+    sim.close()
+    gc.collect()
+    np.testing.assert_array_equal(view, before)
+
+
+def test_an_interpreter_that_is_not_there_is_named_with_the_ways_to_name_one(build, monkeypatch):
+    message = failure(
+        lambda: build(python="/nowhere/python3.8"), "no interpreter", EngineNotInstalledError
+    )
+    assert "/nowhere/python3.8" in message
+    assert "--isaacgym.python" in message
+    assert process.VARIABLE in message
+    monkeypatch.delenv(process.VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    failure(lambda: build(python=""), "no python3.8 on the path", EngineNotInstalledError)
+
+
+def test_the_environment_variable_names_the_interpreter(monkeypatch):
+    monkeypatch.setenv(process.VARIABLE, sys.executable)
+    assert process.find_python("") == sys.executable
+    monkeypatch.setenv(process.VARIABLE, "/nowhere/python")
+    with pytest.raises(EngineNotInstalledError, match="/nowhere/python"):
+        process.find_python("")
+
+
+def test_a_program_that_is_no_python_is_refused(build):
+    failure(lambda: build(python="/bin/true"), r"ended with exit code \d+")
+
+
+def test_a_python_without_isaacgym_says_what_is_missing(build, tmp_path):
+    message = failure(lambda: build(python_path=str(tmp_path)), "No module named 'isaacgym'")
+    assert "docs/isaacgym.md" in message
+    assert "Python 3.6 to 3.8" in message
+    assert "its traceback" in message
+
+
+def test_torch_before_isaacgym_is_refused(build, site):
+    message = failure(lambda: build(python_path=site(sitecustomize="import torch")), "torch was")
+    assert "sitecustomize" in message
+
+
+def test_another_version_of_the_protocol_is_refused_by_the_learner(build, monkeypatch):
+    monkeypatch.setattr(messages, "PROTOCOL", 99)
+    failure(build, r"protocol version mismatch.*1.*99")
+
+
+def test_another_version_of_the_protocol_is_refused_by_the_worker(build, monkeypatch):
+    """A learner that lies in its set-up message, so that only the worker can notice."""
+    ask = process.Worker.ask
+
+    def lie(self, message, *args):
+        return ask(self, {**message, "protocol": 98} if "protocol" in message else message, *args)
+
+    monkeypatch.setattr(process.Worker, "ask", lie)
+    failure(build, r"protocol version mismatch: the worker speaks 1, the learner 98")
+
+
+def test_an_error_inside_a_step_carries_traceback_and_log(build, break_gym, targets):
+    patch = (
+        ""
+        "def simulate(*_):\n    print('PhysX: oh no')\n    raise RuntimeError('error 700')\n"
+        "Gym.simulate = simulate\n"
+    )
+    break_gym(patch)
+    sim = build()
+    message = failure(lambda: sim.step(targets), "RuntimeError: error 700")
+    assert "Traceback (most recent call last)" in message
+    assert "stepper.py" in message
+    assert "PhysX: oh no" in message
+
+
+def test_a_call_that_gym_refuses_is_named(build, break_gym, targets):
+    patch = "Gym.set_dof_position_target_tensor = lambda *_: False\n"
+    break_gym(patch)
+    sim = build()
+    failure(lambda: sim.step(targets), "set_dof_position_target_tensor failed")
+
+
+def test_a_simulation_that_gym_cannot_create_is_an_error(build, break_gym):
+    patch = "Gym.create_sim = lambda *_: None\n"
+    break_gym(patch)
+    failure(build, "create_sim failed")
+
+
+def test_a_new_worker_goes_on_from_a_snapshot_on_the_same_memory(build, targets):
+    sim = build()
+    for _ in range(3):
+        sim.step(targets + 0.05)
+    snapshot, seen = sim.snapshot(), host(sim)
+    where = {name: view.unsafe_buffer_pointer() for name, view in sim.views().items()}
+    os.kill(sim.worker_pid, signal.SIGKILL)
+    failure(lambda: sim.step(targets), "SIGKILL")
+    sim.restart()
+    sim.restore(snapshot)
+    assert {name: view.unsafe_buffer_pointer() for name, view in sim.views().items()} == where
+    np.testing.assert_array_equal(host(sim).screw_pos_w, seen.screw_pos_w)
+    sim.step(targets + 0.05)
+    assert np.abs(np.asarray(host(sim).joint_pos_rad - targets - 0.05)).max() < 0.03
+
+
+def test_the_gpu_pipeline_without_a_gpu_is_refused_before_anything_starts(build):
+    begin = time.monotonic()
+    with pytest.raises(DeviceMismatchError, match=r"--isaacgym.pipeline gpu.*valid here: cpu"):
+        build(pipeline="gpu")
+    assert time.monotonic() - begin < 1.0
+
+
+def test_no_file_is_left_in_the_temporary_folder(build, tmp_path, monkeypatch):
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sim = build()
+    sim.step(jnp.zeros((2, 6)))
+    sim.close()
+    assert list(Path(tmp_path).iterdir()) == []
