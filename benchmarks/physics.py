@@ -1,0 +1,163 @@
+"""What each physics knob costs and spoils: `python -m benchmarks.physics --checkpoint best`.
+
+For each variant of the scene, on the engine that trains: device time of a control step while a
+trained policy pushes (so with its contacts), how that policy fares, how deep bodies sink into each other,
+and how much energy contacts add to screws that are dropped and left alone (there should be none).
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from benchmarks import record
+from screwpush_jax import checkpoint, compiled, evaluation
+from screwpush_jax.config import Config, from_tree
+from screwpush_jax.evaluate import load_policy
+from screwpush_jax.setup import World, make_world, use_device
+from sim.clock import Report
+from sim.protocol import SimState
+from sim.scene import SceneConfig
+
+_GRAVITY = 9.81
+_PUSHING_STEPS = 40
+"""Control steps from the start in which most episodes are still being pushed."""
+
+_BASE = {"solver_iterations": 10}
+"""Every variant is this, but for what it says."""
+VARIANTS: dict[str, dict] = {
+    "10 iterations": {},
+    "0.01 s x 5": {"physics_dt_s": 0.01, "decimation": 5},
+    "0.0025 s x 20": {"physics_dt_s": 0.0025, "decimation": 20},
+    "6 iterations": {"solver_iterations": 6},
+    "4 iterations": {"solver_iterations": 4},
+    "3 iterations": {"solver_iterations": 3},
+    "2 iterations": {"solver_iterations": 2},
+    "elliptic cone": {"cone": "elliptic"},
+    "contacts 80, rows 320": {"contacts_per_scene": 80, "constraints_per_scene": 320},
+    "contacts 16, rows 112": {"contacts_per_scene": 16, "constraints_per_scene": 112},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """What to measure."""
+
+    checkpoint: str = "best"
+    """Whose policy acts: latest, best, a run's folder."""
+    num_envs: int = 4096
+    """Scenes, and episodes of each variant."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Names out of the table in this file."""
+    runs_dir: str = "runs"
+    """Where the checkpoint is searched."""
+    out: Path = Path("benchmarks/results/physics.jsonl")
+    """File that rows are appended to."""
+
+
+def main(args: Args) -> None:
+    found = checkpoint.find(args.checkpoint, Path(args.runs_dir), "separate")
+    config = from_tree(found.meta["config"], Config, Config())
+    config = dataclasses.replace(config, scene=SceneConfig(), sim="auto", device="auto")
+    use_device(config)
+    for name in args.variants:
+        record.write(args.out, [measure(args, _vary(config, _BASE | VARIANTS[name]), found, name)])
+
+
+def _vary(config: Config, change: dict) -> Config:
+    scene_fields = {field.name for field in dataclasses.fields(SceneConfig)}
+    scene = {k: v for k, v in change.items() if k in scene_fields}
+    engine = {k: v for k, v in change.items() if k not in scene_fields}
+    return dataclasses.replace(
+        config,
+        scene=dataclasses.replace(config.scene, **scene),
+        mujoco_warp=dataclasses.replace(config.mujoco_warp, **engine),
+    )
+
+
+def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> dict:
+    """One variant's row."""
+    world = make_world(config, args.num_envs)
+    sim = world.sim
+    try:
+        policy = load_policy(config, found, world)
+        bank = evaluation.unseen_bank(world, 1)
+        sim.report()
+        step = compiled.compile_trial(world.parts)
+        states: list[SimState] = []
+        early: list[Report] = []
+
+        def watch(state: SimState) -> None:
+            if len(states) < _PUSHING_STEPS:
+                states.append(state)
+            elif not early:  # most episodes are over soon after, and then nothing moves
+                early.append(sim.report()())
+
+        exam = evaluation.run_episodes(world, step, policy, bank, "learned", 0, watch)
+        later = sim.report()()
+        result = evaluation.judge(exam)
+        gained = _energy_gain(config, world)
+    finally:
+        world.sim.close()
+    peaks = {k: max(early[0][k], later[k]) for k in later if k.endswith(("_peak", "overflow"))}
+    low = np.array([np.asarray(lowest_point_m(config, s)).min(axis=-1) for s in states[5:]])
+    return {
+        "benchmark": "physics",
+        "what": name,
+        "engine": sim.spec.engine,
+        "num_envs": args.num_envs,
+        "sim_ms_per_step": early[0]["perf/sim_ms"] / _PUSHING_STEPS,
+        "success": result.success_rate,
+        "out": result.out_of_area,
+        "invalid": result.invalid,
+        "sunk_mm_p50": float(-1e3 * np.percentile(low, 50)),
+        "sunk_mm_p99": float(-1e3 * np.percentile(low, 1)),
+        "energy_gain_p99": float(np.percentile(gained, 99)),
+    } | peaks
+
+
+def lowest_point_m(config: Config, state: SimState) -> jax.Array:
+    """Height `[N, S]` of the lowest corner of each head; below 0 it has sunk into the table."""
+    corners = jnp.asarray(config.scene.screw.head_vertices_m(), jnp.float32)
+    w, x, y, z = (state.screw_quat_w[..., i : i + 1] for i in range(4))
+    row = jnp.concatenate([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1)
+    heights = jnp.sum(row[..., None, :] * corners[None, None], axis=-1)
+    return state.screw_pos_w[..., 2] + jnp.min(heights, axis=-1)
+
+
+def _energy_gain(config: Config, world: World) -> np.ndarray:
+    """Largest rise of each scene's energy while dropped screws settle, over what they fell with."""
+    sim, task = world.sim, world.task
+    # rows of a bank, lifted by 4 cm: they fall on the table and on each other
+    bank = task.build_bank(sim, sim.spec.num_envs, 2, compiled.jit_once)
+    lifted = bank.state.replace(screw_pos_w=bank.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04]))
+    sim.write(jnp.ones(sim.spec.num_envs, bool), sim.pack(lifted))
+    energies = [np.asarray(_energy_j(config, lifted))]
+    for _ in range(20):
+        sim.step(lifted.joint_pos_rad)
+        energies.append(np.asarray(_energy_j(config, sim.unpack(sim.views()))))
+    energy = np.array(energies)
+    rise = np.maximum(np.diff(energy, axis=0), 0.0).max(axis=0)
+    return rise / (energy[0] - energy[-1])
+
+
+def _energy_j(config: Config, state: SimState) -> jax.Array:
+    """Kinetic and potential energy of each scene's screws, `[N]` J."""
+    mass, com_x, (axial, across, _) = config.scene.screw.inertia()
+    w, x, y, z = (state.screw_quat_w[..., i : i + 1] for i in range(4))
+    axis = jnp.concatenate(
+        [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=-1
+    )
+    velocity = state.screw_linvel_w + jnp.cross(state.screw_angvel_w, com_x * axis)
+    spin = jnp.sum(state.screw_angvel_w * axis, axis=-1)
+    turn = jnp.sum(state.screw_angvel_w**2, axis=-1) - spin**2
+    height = state.screw_pos_w[..., 2] + com_x * axis[..., 2]
+    kinetic = mass * jnp.sum(velocity**2, axis=-1) + axial * spin**2 + across * turn
+    return jnp.sum(0.5 * kinetic + mass * _GRAVITY * height, axis=-1)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

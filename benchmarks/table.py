@@ -1,0 +1,168 @@
+"""Tables for people from the rows on disk: `python -m benchmarks.table`.
+
+The rows of `sim_to_sim` and `ablation` were taken over from what evaluations printed; all others
+were written by the benchmark that measured them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+Row = dict
+
+
+def main() -> None:
+    for name, make in TABLES.items():
+        path = RESULTS / f"{name}.jsonl"
+        if path.exists():
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            print(f"### {name}\n\n{make(rows)}\n\n{_origin(rows)}\n")
+
+
+def _origin(rows: Sequence[Row]) -> str:
+    first = rows[0]
+    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    return f"{first['hardware']}, commit {first['commit']}; {versions}"
+
+
+def throughput(rows: Sequence[Row]) -> str:
+    """One line a number of environments, its newest rows."""
+    names = ("physics", "+ bridge", "+ policy", "training", "ratio")
+    newest = {(row["num_envs"], row["what"]): row for row in rows}
+    lines = []
+    for num_envs in sorted({row["num_envs"] for row in rows}):
+        found = {name: newest.get((num_envs, name)) for name in names}
+        values = [f"{r['median']:,.0f}" if (r := found[n]) else "" for n in names[:-1]]
+        ratio, training = found["ratio"], found["training"]
+        memory = training.get("perf/gpu_mem_mb", 0.0) * 1e3 / num_envs if training else 0.0
+        values.append(f"{ratio['median']:.3f}" if ratio else "")
+        lines.append([f"{num_envs:,}", *values, f"{memory:,.0f}" if memory else ""])
+    head = ["environments", "physics", "+ bridge", "+ policy", "training", "ratio", "kB each"]
+    return table(head, lines)
+
+
+def update(rows: Sequence[Row]) -> str:
+    lines = [
+        [
+            f"{r['samples']:,}",
+            f"{r['num_epochs']} x {r['num_minibatches']}",
+            milliseconds(r),
+            f"{r['tflop_per_s']:.1f}",
+        ]
+        for r in rows
+    ]
+    return table(["samples", "epochs x minibatches", "ms (p10 to p90)", "TFLOP/s"], lines)
+
+
+def physics(rows: Sequence[Row]) -> str:
+    lines = [
+        [
+            r["what"],
+            f"{r['sim_ms_per_step']:.2f}",
+            f"{r['success']:.2%}",
+            f"{r['out']:.2%}",
+            f"{r['sunk_mm_p99']:.2f}",
+            f"{r['energy_gain_p99']:.1%}",
+        ]
+        for r in rows
+    ]
+    head = ["variant", "ms a control step", "success", "out", "sunk mm (p99)", "energy gain (p99)"]
+    return table(head, lines)
+
+
+def learning(rows: Sequence[Row]) -> str:
+    lines = [
+        [
+            str(r["seed"]),
+            f"{r['env_steps'] / 1e6:.1f} M",
+            f"{r['train_s']:.0f}",
+            f"{r['process_s']:.0f}" if r.get("process_s") else "",
+            success(r),
+            f"{r['out_of_area']:.2%}",
+        ]
+        for r in rows
+    ]
+    head = ["seed", "steps", "training s", "whole process s", "success", "out of area"]
+    return table(head, lines)
+
+
+def bridge(rows: Sequence[Row]) -> str:
+    parts = [key for key in rows[-1] if key.endswith(" us")]
+    lines = [
+        [
+            f"{r['num_envs']:,}",
+            *(f"{v['median']:.0f}" if isinstance(v := r[p], dict) else f"{v:.0f}" for p in parts),
+        ]
+        for r in rows
+    ]
+    return table(["environments", *parts], lines)
+
+
+def sim_to_sim(rows: Sequence[Row]) -> str:
+    lines = [
+        [
+            r["trained"],
+            r["evaluated"],
+            success(r),
+            f"{r['out_of_area']:.2%}",
+        ]
+        for r in rows
+    ]
+    return table(["trained with", "evaluated with", "success", "out of area"], lines)
+
+
+def ablation(rows: Sequence[Row]) -> str:
+    lines = [
+        [
+            r["what"],
+            f"{r['env_steps'] / 1e6:.1f} M",
+            success(r),
+            f"{r['out_of_area']:.2%}",
+        ]
+        for r in rows
+    ]
+    return table(["variant", "steps", "success", "out of area"], lines)
+
+
+def peers(rows: Sequence[Row]) -> str:
+    """Ratios are to ours, of the same run."""
+    timed = [r for r in rows if "ms_per_update" in r]
+    ours = next(r for r in timed if r["what"] == "ours")["ms_per_update"]["median"]
+    lines = []
+    for r in timed:
+        ms = r["ms_per_update"]
+        lines.append([r["what"], r["version"], milliseconds(ms), f"{ms['median'] / ours:.1f}"])
+    return table(["learner", "version", "ms an update (p10 to p90)", "times ours"], lines)
+
+
+def success(row: Row) -> str:
+    """Success rate with its 95 % interval."""
+    return f"{row['success_rate']:.2%} ({row['success_low']:.2%} to {row['success_high']:.2%})"
+
+
+def milliseconds(spread: Row) -> str:
+    """Median with the tenth and ninetieth percentile."""
+    return f"{spread['median']:.1f} ({spread['p10']:.1f} to {spread['p90']:.1f})"
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
+    "throughput": throughput,
+    "bridge": bridge,
+    "update": update,
+    "peers": peers,
+    "physics": physics,
+    "learning": learning,
+    "learning_long": learning,
+    "sim_to_sim": sim_to_sim,
+    "ablation": ablation,
+}
+
+if __name__ == "__main__":
+    main()
