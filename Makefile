@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check lint format clean
+.PHONY: train test coverage check lint format clean
 
 train: $(VENV)/.run
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
 
 test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2
+
+coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --cov=screwpush_jax --cov=sim --cov-report=term
 
 check: lint test

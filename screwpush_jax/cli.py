@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -65,6 +66,9 @@ def announce_engine(config: Config) -> None:
     """Says which engine runs, and why."""
     engine, reason = registry.choose(config.sim)
     print(f"engine {engine} ({reason})")
+    log = logging.getLogger("sim")  # what an engine has to say about itself
+    log.addHandler(logging.StreamHandler(sys.stdout))
+    log.setLevel(logging.INFO)
 
 
 def _early(args: Sequence[str]) -> argparse.Namespace:

@@ -13,8 +13,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from screwpush_jax import transition as transition_module
 from screwpush_jax import trial
 from screwpush_jax.ppo import update as update_module
-from screwpush_jax.ppo.types import PPOConfig
-from screwpush_jax.transition import Interface
+from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
+from screwpush_jax.ppo.update import Metrics
+from screwpush_jax.transition import Interface, Tally
 
 T = TypeVar("T")
 
@@ -26,7 +27,10 @@ def compile_transition(parts: Interface) -> Callable:
 
 
 def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
-    """`update(learner, rollout)` over all devices; the learner's memory is reused."""
+    """`update(learner, rollout, tally)` over all devices; the learner's memory is reused.
+
+    Its metrics hold the episodes' too: the tally itself is the next transition's to overwrite.
+    """
     function = functools.partial(update_module.update, config, num_iterations)
     spread = PartitionSpec(None, update_module.AXIS)  # rollouts are split along N
     mapped = jax.shard_map(
@@ -36,7 +40,12 @@ def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
         out_specs=(PartitionSpec(), PartitionSpec()),
         check_vma=False,  # means are taken by hand in `update`
     )
-    return jax.jit(mapped, donate_argnums=(0,))
+
+    def whole(learner: Learner, rollout: Rollout, tally: Tally) -> tuple[Learner, Metrics]:
+        learner, metrics = mapped(learner, rollout)
+        return learner, metrics | transition_module.episode_means(tally)
+
+    return jax.jit(whole, donate_argnums=(0,))
 
 
 def place(tree: T) -> T:

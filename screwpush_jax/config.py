@@ -18,7 +18,7 @@ import yaml
 from screwpush_jax.errors import UsageError
 from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.options import EngineName, MujocoConfig
+from sim.options import EngineName, IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from sim.scene import SceneConfig
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -86,8 +86,12 @@ class Config:
     """The task `separate`."""
     ppo: PPOConfig = PPOConfig()
     """The learner."""
+    mujoco_warp: MujocoWarpConfig = MujocoWarpConfig()
+    """Options of the engine `mujoco_warp`."""
     mujoco: MujocoConfig = MujocoConfig()
     """Options of the engine `mujoco`."""
+    isaacgym: IsaacGymConfig = IsaacGymConfig()
+    """Options of the engine `isaacgym`."""
     eval: EvalConfig = EvalConfig()
     """Evaluation after training and by the evaluate command."""
     log: LogConfig = LogConfig()

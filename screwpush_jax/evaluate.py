@@ -3,11 +3,12 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
 
-from screwpush_jax import checkpoint, cli
+from screwpush_jax import checkpoint, cli, compiled
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config
 from screwpush_jax.evaluation import Result, examine
@@ -58,7 +59,8 @@ def load_policy(config: Config, found: Found, world: World) -> Policy:
     """The checkpoint's policy, checked against the task's observation layout."""
     task = world.task
     cli.check_layout(found, task.obs_layout)
-    like = init_learner(config.ppo, task.obs_size, task.action_size, jax.random.key(0))
+    init = partial(init_learner, config.ppo, task.obs_size, task.action_size)
+    like = compiled.jit_once(init)(jax.random.key(0))
     return checkpoint.restore_learner(found, like).policy
 
 

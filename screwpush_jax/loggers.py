@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tensorboardX import SummaryWriter
-
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import UsageError
 
@@ -18,6 +16,9 @@ class Loggers:
     """Every back end of one run. A resumed run appends."""
 
     def __init__(self, run_dir: Path, config: Config):
+        # not at the top: it imports torch where there is one, which takes seconds
+        from tensorboardX import SummaryWriter
+
         self._jsonl = (run_dir / METRICS_FILE).open("a", buffering=1)
         self._tensorboard = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=10)
         self._online = [

@@ -1,9 +1,8 @@
 """The host's memory of a run: counters, clocks, budget, metrics, checkpoints, the wish to stop."""
 
-import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,7 +14,7 @@ from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.loggers import Loggers
 from screwpush_jax.tasks.task import Task
-from screwpush_jax.transition import Tally
+from screwpush_jax.transition import EPISODES
 
 Metrics = dict[str, float]
 
@@ -31,9 +30,9 @@ class Recorder:
         self._best = float(counters.get("best", -1.0))
         self._tally: Metrics = dict(counters.get("tally", {}))
         self._since_save = int(counters.get("since_save", 0))
-        self._begun = self._iteration_begun = time.perf_counter()
-        self._spent = {"sim": 0.0, "transition": 0.0, "update": 0.0}
-        self.total_spent = dict(self._spent)
+        self._begun = time.perf_counter()
+        self._pending: tuple[dict[str, jax.Array], Callable[[], Metrics]] | None = None
+        self.total_ms: Metrics = {}
         self.stop_asked = False
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
         self._loggers = Loggers(run_dir, config)
@@ -60,26 +59,29 @@ class Recorder:
         in_time = limit_s <= 0 or self.elapsed_s < limit_s
         return in_time and not self.stop_asked and self.iterations < self._config.num_iterations
 
-    @contextlib.contextmanager
-    def clock(self, name: str) -> Iterator[None]:
-        """Adds the time spent inside to `perf/<name>_ms` of the iteration."""
-        begun = time.perf_counter()
-        yield
-        self._spent[name] += time.perf_counter() - begun
+    def iteration(self, metrics: dict[str, jax.Array], report: Callable[[], Metrics]) -> None:
+        """Counts a finished iteration and logs the one before.
 
-    def read(self, metrics: dict[str, jax.Array]) -> Metrics:
-        """The iteration's metrics on the host: the one wait for the device."""
-        return {name: float(value) for name, value in jax.device_get(metrics).items()}
-
-    def iteration(self, metrics: Metrics, tally: Tally) -> None:
-        """Counts and logs a finished iteration."""
+        So the host waits for an iteration only when the next one is under way on the device.
+        """
+        self.flush()
         self.iterations += 1
         self._since_save += 1
-        sums, episodes = jax.device_get((tally.finished, tally.episodes))
-        self._add({name: float(value) for name, value in sums.items()}, float(episodes))
-        if episodes:
-            metrics |= {name: float(value) / float(episodes) for name, value in sums.items()}
-        metrics |= self._performance()
+        self._pending = metrics, report
+
+    def flush(self) -> None:
+        """Reads and logs the newest iteration: the one wait for the device."""
+        if self._pending is None:
+            return
+        on_device, report = self._pending
+        self._pending = None
+        metrics = {name: float(value) for name, value in jax.device_get(on_device).items()}
+        episodes = metrics.pop(EPISODES)
+        means = {name: value for name, value in metrics.items() if name.startswith("env/")}
+        self._add({name: value * episodes for name, value in means.items()}, episodes)
+        if not episodes:
+            metrics = {name: value for name, value in metrics.items() if name not in means}
+        metrics |= self._performance(report())
         self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
         self._display.show(self.iterations, metrics, self._mean("env/success_once"))
 
@@ -88,6 +90,7 @@ class Recorder:
 
     def save(self, state: RunState) -> None:
         """Writes a checkpoint, scored by the episodes that ended since the last one."""
+        self.flush()
         t = int(state.carry.t)
         step = self.iterations * self._config.batch_size + t * self._config.num_envs
         score = self._mean("env/success_once")
@@ -117,17 +120,16 @@ class Recorder:
     def _mean(self, name: str) -> float:
         return self._tally.get(name, 0.0) / max(self._tally.get("episodes", 0.0), 1.0)
 
-    def _performance(self) -> Metrics:
-        """Times of the iteration; then the clocks start anew."""
-        now = time.perf_counter()
-        whole, self._iteration_begun = now - self._iteration_begun, now
-        metrics = {f"perf/{name}_ms": 1e3 * spent for name, spent in self._spent.items()}
-        metrics["perf/env_steps_per_s"] = self._config.batch_size / whole
-        metrics["perf/sim_fraction"] = self._spent["sim"] / whole
-        for name, spent in self._spent.items():
-            self.total_spent[name] += spent
-        self._spent = dict.fromkeys(self._spent, 0.0)
-        return metrics
+    def _performance(self, report: Metrics) -> Metrics:
+        """The engine's times of the iteration, and what follows from them."""
+        whole_ms = max(report["perf/iteration_ms"], 1e-6)
+        for name, value in report.items():
+            if name.endswith("_ms"):
+                self.total_ms[name] = self.total_ms.get(name, 0.0) + value
+        return report | {
+            "perf/env_steps_per_s": 1e3 * self._config.batch_size / whole_ms,
+            "perf/sim_fraction": report["perf/sim_ms"] / whole_ms,
+        }
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if self.stop_asked:
@@ -137,9 +139,12 @@ class Recorder:
 
 def summary(recorder: Recorder, config: Config) -> str:
     """Speed of the whole run in one line."""
-    share = {name: spent / recorder.elapsed_s for name, spent in recorder.total_spent.items()}
+    names = ("sim", "transition", "update")
+    share = {name: recorder.total_ms.get(f"perf/{name}_ms", 0.0) * 1e-3 for name in names}
     steps = recorder.iterations * config.batch_size
-    parts = ", ".join(f"{name} {value:.0%}" for name, value in share.items())
+    parts = ", ".join(
+        f"{name} {spent_s / recorder.elapsed_s:.0%}" for name, spent_s in share.items()
+    )
     return (
         f"{steps:,} control steps in {recorder.elapsed_s:.0f} s:"
         f" {steps / recorder.elapsed_s:,.0f} steps/s ({parts} of the time)"

@@ -29,7 +29,6 @@ def check(config: Config) -> None:
 
     Raises:
       UsageError: the field, its value, and what is valid.
-      sim.errors.SimError: the engine is unknown or not installed.
     """
     _check_positive(config)
     ppo, batch = config.ppo, config.batch_size
@@ -50,14 +49,15 @@ def check(config: Config) -> None:
     for name in ("gamma", "gae_lambda"):
         if not 0.0 <= getattr(ppo, name) <= 1.0:
             raise UsageError(f"--ppo.{name.replace('_', '-')} {getattr(ppo, name)}; valid: 0 to 1")
-    registry.check_installed(registry.choose(config.sim)[0])
 
 
 def _check_positive(config: Config) -> None:
     fields = {
         "": ("num_envs", "total_env_steps", "checkpoint_every", "keep_checkpoints"),
         "ppo": ("num_steps", "num_epochs", "num_minibatches", "learning_rate"),
-        "scene": ("physics_dt_s", "decimation", "solver_iterations"),
+        "scene": ("physics_dt_s", "decimation"),
+        "mujoco_warp": ("contacts_per_scene", "constraints_per_scene", "solver_iterations"),
+        "mujoco": ("solver_iterations",),
         "separate": ("horizon", "hold_steps", "bank_size", "separation_m", "position_step_m"),
         "eval": ("episodes",),
     }
@@ -83,23 +83,38 @@ def use_device(config: Config) -> None:
     """Lets JAX compute where the user asked; call before JAX's first computation.
 
     Raises:
-      UsageError: the device is not there.
+      UsageError: the device is not there, or the engine cannot use it.
+      sim.errors.SimError: the engine is not installed.
     """
+    # JAX would take most of a GPU's memory at once, and the simulator needs its share
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     jax.config.update("jax_disable_most_optimizations", config.fast_compile)
     if config.compile_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = str(Path(config.compile_cache).expanduser())
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-    if config.device == "cpu":
+    on_host = config.sim != "auto" and registry.steps_on_host(
+        config.sim, getattr(config, config.sim)
+    )
+    if on_host and config.device == "gpu":
+        raise UsageError(
+            f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
+        )
+    if config.device == "cpu" or on_host:
         jax.config.update("jax_platforms", "cpu")
     elif config.device == "gpu":
-        try:
-            jax.devices("gpu")
-        except RuntimeError:
-            raise UsageError(
-                "--device gpu: JAX sees no GPU here; valid: auto, cpu (for a GPU: a CUDA driver"
-                " and pip install 'screwpush-jax[cuda13]')"
-            ) from None
+        _need_gpu()
+    registry.check_installed(registry.choose(config.sim)[0])
+
+
+def _need_gpu() -> None:
+    try:
+        jax.devices("gpu")
+    except RuntimeError:
+        raise UsageError(
+            "--device gpu: JAX sees no GPU here; valid: auto, cpu (for a GPU: a CUDA driver"
+            " and pip install 'screwpush-jax[cuda13]')"
+        ) from None
 
 
 def differences(config: Config, other: Config) -> list[str]:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers
@@ -21,7 +20,7 @@ from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.setup import World, make_world
-from screwpush_jax.tasks.task import Bank, Task
+from screwpush_jax.tasks.task import Bank, Task, blank_bank
 from screwpush_jax.training import train
 from screwpush_jax.transition import Carry, init_carry
 
@@ -66,12 +65,9 @@ def main(argv: Sequence[str]) -> None:
 def _start(config: Config, world: World, found: Found | None) -> RunState:
     """A fresh run's state, or the checkpoint's."""
     task, size = world.task, config.separate.bank_size
-    if found:  # only the shapes matter: the checkpoint brings its own
+    if found:
         cli.check_layout(found, task.obs_layout)
-        bank = jax.tree.map(
-            lambda leaf: jnp.repeat(leaf, size, axis=0),
-            task.build_bank(world.sim, 1, config.seed, compiled.jit_once),
-        )
+        bank = blank_bank(world.sim.spec, size)
     else:
         began = time.perf_counter()
         bank = task.build_bank(world.sim, size, config.seed, compiled.jit_once)

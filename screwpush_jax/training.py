@@ -10,8 +10,9 @@ from screwpush_jax.setup import World
 def train(config: Config, world: World, state: RunState, recorder: Recorder) -> RunState:
     """Trains from `state` until the budget is spent or a stop is asked for.
 
-    The host reads nothing from the device inside an iteration. A restored state goes on exactly
-    where it stood: `carry.t` says how much of the rollout is already filled.
+    The host reads nothing from the device inside an iteration, so on a GPU it runs ahead of it, and
+    the next physics step, which does not need the new policy, runs beside the update. A restored
+    state goes on exactly where it stood: `carry.t` says how much of the rollout is already filled.
     """
     sim, learner, carry, bank = world.sim, state.learner, state.carry, state.bank
     transition = compiled.compile_transition(world.parts)
@@ -24,21 +25,17 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     position = int(carry.t)
     while recorder.goes_on():
         while position < config.ppo.num_steps and not recorder.stop_asked:
-            with recorder.clock("sim"):
-                sim.step(targets)
-            with recorder.clock("transition"):
-                targets, mask, views, carry = transition(
-                    bank, learner.policy, carry=carry, views=sim.views()
-                )
-                sim.write(mask, views)
+            sim.step(targets)
+            targets, mask, views, carry = transition(
+                bank, learner.policy, carry=carry, views=sim.views()
+            )
+            sim.write(mask, views)
             position += 1
         if position < config.ppo.num_steps:
             break  # stopped inside a rollout: it is saved as it stands
-        with recorder.clock("update"):
-            learner, metrics = update(learner, carry.rollout)
-            metrics = recorder.read(metrics)
+        learner, metrics = update(learner, carry.rollout, carry.tally)
         position = 0
-        recorder.iteration(metrics, carry.tally)
+        recorder.iteration(metrics, sim.report())
         if recorder.checkpoint_due():
             recorder.save(RunState(learner, carry, bank, sim.snapshot()))
     final = RunState(learner, carry, bank, sim.snapshot())

@@ -17,6 +17,9 @@ from screwpush_jax.ppo.types import Policy, Rollout
 from screwpush_jax.tasks.task import Bank, Episode, Scene, Task, Verdict
 from sim.protocol import SimState, Views
 
+EPISODES = "episodes"
+"""Key of the number of ended episodes among their means."""
+
 
 @struct.dataclass
 class Pending:
@@ -172,6 +175,13 @@ def _count(carry: Carry, verdict: Verdict, episode: Episode) -> Tally:
         },
         episodes=keep * old.episodes + jnp.sum(done, dtype=jnp.float32),
     )
+
+
+def episode_means(tally: Tally) -> dict[str, jax.Array]:
+    """Means over the iteration's ended episodes by metric name, and under `EPISODES` their number."""
+    count = jnp.maximum(tally.episodes, 1.0)
+    means = {name: value / count for name, value in tally.finished.items()}
+    return means | {EPISODES: jnp.where(tally.episodes > 0, count, 0.0)}
 
 
 def _finished_names(task: Task) -> list[str]:

@@ -21,5 +21,17 @@ class SimClosedError(SimError):
     """A closed simulator was used."""
 
 
+class SimOverflowError(SimError):
+    """More contacts arose than the engine was given room for."""
+
+
 class RendererUnavailableError(SimError):
     """This machine gives no OpenGL context to draw with."""
+
+
+class WorkerError(SimError):
+    """The process that owns an engine failed, died or hung; the message carries its last words."""
+
+
+class DeviceMismatchError(SimError):
+    """Engine and JAX cannot share memory: they compute on different devices."""

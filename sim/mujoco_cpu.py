@@ -8,16 +8,17 @@ the engine and the learner.
 # pyright: reportAttributeAccessIssue=false
 # mujoco's names come from a compiled module without stubs.
 
+from collections.abc import Callable
 from typing import final
 
 import jax
-import jax.numpy as jnp
 import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
-from sim import bridge
+from sim import bridge, mujoco_layout
 from sim.assets import elfin15, mjcf
+from sim.clock import HostClock, Report
 from sim.errors import SimClosedError, SnapshotMismatchError
 from sim.options import MujocoConfig
 from sim.protocol import SimSpec, SimState, Snapshot, Views
@@ -33,6 +34,7 @@ class MujocoCpu:
     def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoConfig):
         mujoco.set_mju_user_warning(_ignore_warning)
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+        model.opt.iterations = config.solver_iterations
         self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
         self._decimation = scene.decimation
         self._qpos, self._qvel, self._ctrl, self._warmstart = (
@@ -51,6 +53,7 @@ class MujocoCpu:
             arm=elfin15.arm_spec(),
             deterministic=True,
         )
+        self._clock = HostClock()
         self._refresh()
 
     def views(self) -> Views:
@@ -58,32 +61,10 @@ class MujocoCpu:
         return {name: bridge.to_jax(buffer) for name, buffer in self._views.items()}
 
     def unpack(self, views: Views) -> SimState:
-        qpos, qvel = views["qpos"], views["qvel"]
-        shape = (*qpos.shape[:-1], self.spec.num_screws)
-        pose = qpos[..., _J:].reshape(*shape, 7)
-        velocity = qvel[..., _J:].reshape(*shape, 6)
-        quat = pose[..., 3:]
-        return SimState(
-            joint_pos_rad=qpos[..., :_J],
-            joint_vel=qvel[..., :_J],
-            screw_pos_w=pose[..., :3],
-            screw_quat_w=quat,
-            screw_linvel_w=velocity[..., :3],
-            # a free joint's angular velocity is in the body's frame
-            screw_angvel_w=_rotate(quat, velocity[..., 3:]),
-        )
+        return mujoco_layout.unpack(views)
 
     def pack(self, state: SimState) -> Views:
-        quat = state.screw_quat_w
-        conjugate = jnp.concatenate([quat[..., :1], -quat[..., 1:]], axis=-1)
-        angvel_b = _rotate(conjugate, state.screw_angvel_w)
-        pose = jnp.concatenate([state.screw_pos_w, state.screw_quat_w], axis=-1)
-        velocity = jnp.concatenate([state.screw_linvel_w, angvel_b], axis=-1)
-        batch = state.joint_pos_rad.shape[:-1]
-        return {
-            "qpos": jnp.concatenate([state.joint_pos_rad, pose.reshape(*batch, -1)], axis=-1),
-            "qvel": jnp.concatenate([state.joint_vel, velocity.reshape(*batch, -1)], axis=-1),
-        }
+        return mujoco_layout.pack(state)
 
     def write(self, mask: jax.Array, views: Views) -> None:
         self._open()
@@ -95,6 +76,7 @@ class MujocoCpu:
     def step(self, joint_targets: jax.Array) -> None:
         batch = self._open()
         self._ctrl[:] = bridge.to_host(joint_targets)
+        self._clock.begin()
         failed = np.empty(0, int)
         try:
             batch.step(nstep=self._decimation)
@@ -103,6 +85,11 @@ class MujocoCpu:
         self._refresh()
         for buffer in self._views.values():
             buffer[failed] = np.nan
+        self._clock.end()
+
+    def report(self) -> Callable[[], Report]:
+        self._open()
+        return self._clock.lap()
 
     def snapshot(self) -> Snapshot:
         return {"state": self._open().state.copy()}
@@ -130,13 +117,6 @@ class MujocoCpu:
         with np.errstate(over="ignore", invalid="ignore"):
             np.copyto(self._views["qpos"], self._qpos, casting="same_kind")
             np.copyto(self._views["qvel"], self._qvel, casting="same_kind")
-
-
-def _rotate(quat: jax.Array, vector: jax.Array) -> jax.Array:
-    """Turns `vector [..., 3]` by the unit quaternion `quat [..., 4]` (wxyz)."""
-    w, xyz = quat[..., :1], quat[..., 1:]
-    twice = 2.0 * jnp.cross(xyz, vector)
-    return vector + w * twice + jnp.cross(xyz, twice)
 
 
 def _ignore_warning(message: str) -> None:

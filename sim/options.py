@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-EngineName = Literal["mujoco"]
+EngineName = Literal["mujoco_warp", "mujoco", "isaacgym"]
 """Engines that exist, in the order in which help lists them."""
 
 
@@ -13,3 +13,66 @@ class MujocoConfig:
 
     num_threads: int = 0
     """Threads that step scenes; 0 takes every core. Results do not depend on it."""
+    solver_iterations: int = 10
+    """Upper bound on the contact solver's iterations in one physics step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MujocoWarpConfig:
+    """How MuJoCo Warp runs."""
+
+    contacts_per_scene: int = 40
+    """Room for contacts, averaged over all scenes; `perf/contact_peak` says how much is used."""
+    constraints_per_scene: int = 160
+    """Room for constraint rows in each scene, four a contact; see `perf/constraint_peak`."""
+    solver_iterations: int = 4
+    """Upper bound on the contact solver's iterations in one physics step."""
+    max_overflows: float = 0.01
+    """Scene steps of an iteration, for each scene, in which contacts may be lost before the run
+    stops with an error; each is counted in `perf/overflow`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class IsaacGymConfig:
+    """How Isaac Gym runs, in a process of its own."""
+
+    python: str = ""
+    """Interpreter of the worker (Python 3.8 with isaacgym and torch); empty takes the variable
+    SCREWPUSH_ISAACGYM_PYTHON, then python3.8 on the path."""
+    python_path: str = ""
+    """PYTHONPATH of the worker; the learner's own is not passed on."""
+    pipeline: Literal["gpu", "cpu"] = "gpu"
+    """Where physics and its tensors live. Isaac Gym needs an NVIDIA driver for both."""
+    handover: Literal["auto", "direct", "arena"] = "auto"
+    """How state reaches JAX on a GPU. direct: Isaac Gym's own tensors; arena: one device copy into
+    memory of the learner's; auto tries direct and logs what it took and why."""
+    viewer: bool = False
+    """Open Isaac Gym's window and keep to real time."""
+    start_timeout_s: float = 600.0
+    """Longest start of the worker, seconds; the very first one compiles an extension."""
+    step_timeout_s: float = 60.0
+    """Longest control step, seconds; a worker that takes longer counts as hung and is ended."""
+    substeps: int = 1
+    """Parts into which PhysX cuts one physics step."""
+    position_iterations: int = 8
+    """Solver iterations on positions in one part."""
+    velocity_iterations: int = 1
+    """Solver iterations on velocities in one part."""
+    contact_offset_m: float = 0.002
+    """Shapes closer than the sum of two of these, metres, are looked at for contact."""
+    rest_offset_m: float = 0.0
+    """Distance, metres, at which shapes rest."""
+    bounce_threshold_m_s: float = 0.2
+    """Slower contacts do not bounce, metres per second."""
+    max_depenetration_m_s: float = 1.0
+    """Fastest push out of an overlap, metres per second."""
+    max_gpu_contact_pairs: int = 8388608
+    """Room for contact pairs of all scenes; too little can pass without a word."""
+    buffer_multiplier: float = 5.0
+    """Factor on PhysX's other GPU buffers."""
+    num_threads: int = 4
+    """Threads of PhysX on the host."""
+    stiffness_scale: float = 1.0
+    """Factor on the drives' stiffness, which is the same in every engine."""
+    damping_scale: float = 1.0
+    """Factor on the drives' damping."""

@@ -12,11 +12,14 @@ Who may read which memory until when is written in `sim.bridge`.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import jax
 import numpy as np
 from flax import struct
+
+from sim.clock import Report
 
 Views: TypeAlias = dict[str, jax.Array]
 """An engine's own tensors by name, leading axis `N`; only its `unpack` and `pack` know the rest."""
@@ -92,6 +95,16 @@ class Simulator(Protocol):
         """One control step towards `joint_targets [N, J]` (rad).
 
         A scene that blows up shows non-finite or huge values in `views`; it raises nothing.
+        """
+        ...
+
+    def report(self) -> Callable[[], Report]:
+        """Figures of the steps since the last report (`perf/sim_ms`, `perf/transition_ms`, ...).
+
+        Returns at once; the function that it returns reads them, waiting for those steps to end.
+
+        Raises:
+          sim.errors.SimOverflowError: (when read) physics was wrong more often than allowed.
         """
         ...
 

@@ -3,12 +3,25 @@
 import importlib.util
 from collections.abc import Callable
 
+import jax
+
 from sim.errors import EngineNotInstalledError, UnknownEngineError
-from sim.options import MujocoConfig
+from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from sim.protocol import Simulator
 from sim.scene import SceneConfig
 
 Factory = Callable[[SceneConfig, int, object], Simulator]
+
+
+def _mujoco_warp() -> Factory:
+    _need("mujoco_warp", package="mujoco_warp", install="pip install 'mujoco-warp>=4,<5'")
+    from sim.mujoco_warp import MujocoWarp
+
+    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+        assert isinstance(options, MujocoWarpConfig)
+        return MujocoWarp(scene, num_envs, options)
+
+    return make
 
 
 def _mujoco() -> Factory:
@@ -22,8 +35,21 @@ def _mujoco() -> Factory:
     return make
 
 
+def _isaacgym() -> Factory:
+    # its package lives in another interpreter, which is looked for when the engine is built
+    from sim.isaacgym.client import IsaacGym
+
+    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+        assert isinstance(options, IsaacGymConfig)
+        return IsaacGym(scene, num_envs, options)
+
+    return make
+
+
 ENGINES: dict[str, Callable[[], Factory]] = {
+    "mujoco_warp": _mujoco_warp,
     "mujoco": _mujoco,
+    "isaacgym": _isaacgym,
 }
 
 
@@ -34,7 +60,9 @@ def choose(name: str) -> tuple[str, str]:
       UnknownEngineError: no such engine.
     """
     if name == "auto":
-        return "mujoco", "auto: MuJoCo's C engine is the default where there is no GPU engine"
+        if jax.default_backend() == "gpu":
+            return "mujoco_warp", "auto: JAX sees a GPU"
+        return "mujoco", "auto: JAX computes on the CPU"
     if name not in ENGINES:
         raise UnknownEngineError(f"unknown engine {name!r}; valid: {', '.join(['auto', *ENGINES])}")
     return name, "as asked"
@@ -48,6 +76,11 @@ def make_simulator(name: str, scene: SceneConfig, num_envs: int, options: object
       EngineNotInstalledError: the package it needs is missing.
     """
     return ENGINES[choose(name)[0]]()(scene, num_envs, options)
+
+
+def steps_on_host(name: str, options: object) -> bool:
+    """Whether the engine's tensors lie in host memory, so that JAX has to compute there, too."""
+    return name == "mujoco" or isinstance(options, IsaacGymConfig) and options.pipeline == "cpu"
 
 
 def check_installed(name: str) -> None:

@@ -1,6 +1,7 @@
 """What stands on the table and how it is stepped: numbers that every engine shares."""
 
 import dataclasses
+from typing import Literal
 
 from sim.assets.bolt import Bolt
 
@@ -17,8 +18,8 @@ class SceneConfig:
     """Physics steps in one control step."""
     friction: float = 0.6
     """Sliding friction of screws, rod and table."""
-    solver_iterations: int = 10
-    """Upper bound on the contact solver's iterations in one physics step."""
+    cone: Literal["pyramidal", "elliptic"] = "pyramidal"
+    """Shape of the friction cone."""
     screw: Bolt = Bolt()
     """Geometry and density of a screw."""
 

@@ -50,7 +50,7 @@ def test_transition_and_update_are_traced_once(world):
             sim.write(mask, views)
             sim.step(targets)
         with jax.numpy_dtype_promotion("standard"):  # optax's own arithmetic
-            learner, _ = update(learner, carry.rollout)
+            learner, _ = update(learner, carry.rollout, carry.tally)
     assert transition._cache_size() == 1
     assert update._cache_size() == 1
 

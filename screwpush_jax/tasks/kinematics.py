@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.geometry import quat_to_matrix
+from screwpush_jax.tasks.geometry import compose, quat_to_matrix, turn
 from sim.protocol import ArmSpec
 
 
@@ -35,9 +35,9 @@ def forward_kinematics(arm: ArmSpec, joint_pos_rad: jax.Array) -> TipPose:
     pos = jnp.array(arm.base_pos_w, jnp.float32)
     rotation = jnp.eye(3)
     for index, (offset, quat) in enumerate(zip(arm.offsets_m, arm.rotations_wxyz, strict=True)):
-        pos = pos + rotation @ jnp.array(offset, jnp.float32)
+        pos = pos + turn(rotation, jnp.array(offset, jnp.float32))
         fixed = quat_to_matrix(jnp.array(quat, jnp.float32))
-        rotation = rotation @ fixed @ _about_z(joint_pos_rad[index])
+        rotation = compose(rotation, compose(fixed, _about_z(joint_pos_rad[index])))
     return TipPose(pos + arm.tip_m * rotation[:, 2], rotation)
 
 
@@ -55,8 +55,8 @@ def inverse_kinematics(arm: ArmSpec, pose: TipPose, near_rad: jax.Array) -> jax.
     fixed = quat_to_matrix(jnp.array(arm.rotations_wxyz, jnp.float32))
     turned = jnp.eye(3)
     for index in range(3):
-        turned = turned @ fixed[index] @ _about_z(first_three[index])
-    rest = (turned @ fixed[3]).T @ pose.rotation_w
+        turned = compose(turned, compose(fixed[index], _about_z(first_three[index])))
+    rest = compose(compose(turned, fixed[3]).T, pose.rotation_w)
     return jnp.concatenate([first_three, _wrist_angles(rest, near_rad[3:])])
 
 

@@ -1,13 +1,15 @@
 """What a task is to the learner: batched pure functions around one frozen episode memory."""
 
 from collections.abc import Callable
+from dataclasses import fields as fields_of
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 from screwpush_jax.tasks.kinematics import TipPose
-from sim.protocol import SimState, Simulator
+from sim.protocol import SimSpec, SimState, Simulator
 
 Jit = Callable[[Callable], Callable]
 """Compiles a pure function; handed in, because tasks compile nothing themselves."""
@@ -63,6 +65,18 @@ class Bank:
     state: SimState  # [B, ...] screws at rest, arm at home
     joint_starts_rad: jax.Array  # [B, J]
     tips: TipPose  # [B, 3] m, [B, 3, 3], of the joint starts
+
+
+def blank_bank(spec: SimSpec, size: int) -> Bank:
+    """A bank of zeros: only the shapes of what a checkpoint brings."""
+    joints, screws = len(spec.arm.range_rad), spec.num_screws
+    shapes = {"joint_pos_rad": (joints,), "joint_vel": (joints,), "screw_quat_w": (screws, 4)}
+    fields = {field.name: shapes.get(field.name, (screws, 3)) for field in fields_of(SimState)}
+    return Bank(
+        state=SimState(**{name: jnp.zeros((size, *shape)) for name, shape in fields.items()}),
+        joint_starts_rad=jnp.zeros((size, joints)),
+        tips=TipPose(jnp.zeros((size, 3)), jnp.zeros((size, 3, 3))),
+    )
 
 
 class Task(Protocol):

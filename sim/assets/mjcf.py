@@ -27,10 +27,9 @@ def build_mjcf(scene: SceneConfig, *, with_visuals: bool = False) -> str:
         root,
         "option",
         timestep=repr(scene.physics_dt_s),
-        iterations=str(scene.solver_iterations),
         ls_iterations="20",
         integrator="implicitfast",
-        cone="pyramidal",
+        cone=scene.cone,
     )
     # A state that has blown up must be seen and judged, not silently reset by the engine.
     ET.SubElement(option, "flag", autoreset="disable")

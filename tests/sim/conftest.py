@@ -1,7 +1,10 @@
 """Shared by the tests of the engines: one `Lab` for each engine that is present."""
 
 import dataclasses
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +13,27 @@ import pytest
 
 from sim import registry
 from sim.errors import EngineNotInstalledError
-from sim.options import MujocoConfig
+from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from sim.protocol import SimState, Simulator
 from sim.scene import SceneConfig
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
 
-OPTIONS: dict[str, object] = {"mujoco": MujocoConfig(num_threads=2)}
+STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
+"""Where the worker finds an `isaacgym` that keeps the documented rules and steps MuJoCo."""
+
+OPTIONS: dict[str, object] = {
+    "mujoco_warp": MujocoWarpConfig(),
+    "mujoco": MujocoConfig(num_threads=2),
+    "isaacgym": IsaacGymConfig(
+        python=sys.executable,
+        python_path=STANDIN,
+        pipeline="gpu" if jax.default_backend() == "gpu" else "cpu",
+        handover=os.environ.get("SCREWPUSH_TEST_HANDOVER", "auto"),
+        step_timeout_s=30.0,
+    ),
+}
 """How each engine is built for the contract suite. A new engine adds one entry."""
 
 

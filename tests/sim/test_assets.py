@@ -136,10 +136,10 @@ def test_the_scene_holds_as_many_screws_as_asked_for(num_screws):
 
 
 def test_the_scene_takes_its_numbers_from_the_configuration():
-    scene = SceneConfig(physics_dt_s=0.01, friction=0.3, solver_iterations=7)
+    scene = SceneConfig(physics_dt_s=0.01, friction=0.3, cone="elliptic")
     model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
     assert model.opt.timestep == 0.01
-    assert model.opt.iterations == 7
+    assert model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
     assert model.geom("screw1_head").friction[0] == pytest.approx(0.3)
     assert model.geom("rod").friction[0] == pytest.approx(0.3)
     assert SceneConfig(physics_dt_s=0.01, decimation=5).control_dt_s == pytest.approx(0.05)

@@ -60,6 +60,7 @@ def test_physics_is_that_of_a_single_mujoco_scene(scene, build):
     """One scene stepped by hand with mj_step, float64 state rounded once to float32."""
     sim = build(num_envs=1)
     model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+    model.opt.iterations = MujocoConfig().solver_iterations
     data = mujoco.MjData(model)
     data.qpos[:6] = elfin15.HOME_RAD
     targets = jnp.array([elfin15.HOME_RAD]) + 0.05

@@ -98,13 +98,7 @@ def drift_in_one_second(bank, sim) -> np.ndarray:
     return np.linalg.norm(moved, axis=-1).max(axis=1)
 
 
-def test_a_jumble_slower_than_a_millimetre_per_second_stays_put(make_task, sim, jit):
-    bank = make_task(jumble_speed_m_s=3e-4).build_bank(sim, 8, 1, jit)
-    assert drift_in_one_second(bank, sim).max() < 1e-3
-
-
-@pytest.mark.xfail(strict=True, reason="0.01 m/s accepts leaning screws, which creep and tip over")
-def test_a_jumble_of_the_default_rules_stays_put(bank, sim):
+def test_a_jumble_stays_put(bank, sim):
     shifted = [jax.tree.map(lambda leaf, n=n: leaf[8 * n :], bank) for n in range(5)]
     assert max(drift_in_one_second(part, sim).max() for part in shifted) < 1e-3
 

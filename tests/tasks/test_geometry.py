@@ -21,6 +21,16 @@ def wxyz(rotation: Rotation) -> jnp.ndarray:
     return jnp.asarray(rotation.as_quat()[:, [3, 0, 1, 2]], jnp.float32)
 
 
+def test_products_of_matrices_and_vectors():
+    first, second = (jnp.asarray(m, jnp.float32) for m in RNG.normal(size=(2, 3, 3)))
+    vector = jnp.asarray(RNG.normal(size=3), jnp.float32)
+    exact = np.asarray(first, np.float64) @ np.asarray(second, np.float64)
+    np.testing.assert_allclose(geometry.compose(first, second), exact, atol=1e-6)
+    np.testing.assert_allclose(
+        geometry.turn(first, vector), np.asarray(first, float) @ np.asarray(vector), atol=1e-6
+    )
+
+
 def test_quaternion_to_matrix(rotations):
     np.testing.assert_allclose(
         geometry.quat_to_matrix(wxyz(rotations)), rotations.as_matrix(), atol=2e-6

@@ -82,8 +82,8 @@ class SeparateConfig:
     """The closest pair of a jumble is closer than this, in units of D."""
     jumble_height_m: float = 0.025
     """Every screw's centre is lower than this, metres, so that no start pose touches one."""
-    jumble_speed_m_s: float = 0.01
-    """Every screw of a jumble is slower than this, metres per second."""
+    jumble_speed_m_s: float = 3e-4
+    """Every screw of a jumble is slower than this, metres per second: leaning ones creep."""
     settle_s: float = 1.5
     """How long a dropped jumble may settle, seconds."""
     drop_spread_m: float = 0.05

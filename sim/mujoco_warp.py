@@ -1,0 +1,260 @@
+"""MuJoCo Warp behind the contract: thousands of scenes on one GPU, one CUDA graph a control step.
+
+The graph is captured once, so every tensor that it touches keeps its address for life: state goes
+in and out by copies into, and views of, the same memory. Without a CUDA device Warp's CPU
+back end runs the same kernels, slowly: good for tests.
+"""
+
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false, reportInvalidTypeForm=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportAssignmentType=false
+# pyright: reportGeneralTypeIssues=false
+# warp's kernels are a language of their own, and its arrays and mujoco's names carry no types.
+
+from collections.abc import Callable
+from typing import final
+
+import jax
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import warp as wp
+
+from sim import bridge, mujoco_layout
+from sim.assets import elfin15, mjcf
+from sim.clock import HostClock, Report, step_times
+from sim.errors import SimClosedError, SimOverflowError, SnapshotMismatchError
+from sim.options import MujocoWarpConfig
+from sim.protocol import SimSpec, SimState, Snapshot, Views
+from sim.scene import SceneConfig
+
+_LOST = int(
+    mjw.OverflowType.NEFC
+    | mjw.OverflowType.NJMAX_NNZ
+    | mjw.OverflowType.BROADPHASE
+    | mjw.OverflowType.NARROWPHASE
+    | mjw.OverflowType.CCD
+    | mjw.OverflowType.EPA_HORIZON
+)
+"""Overflows in which contacts were dropped; the solver's iteration limits lose none."""
+_PEAK_CONTACTS, _PEAK_CONSTRAINTS, _LOST_STEPS = 0, 1, 2  # places in the figures
+_SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart")
+
+
+@wp.kernel
+def _write(
+    mask: wp.array(dtype=wp.bool),
+    new_qpos: wp.array2d(dtype=float),
+    new_qvel: wp.array2d(dtype=float),
+    qpos: wp.array2d(dtype=float),
+    qvel: wp.array2d(dtype=float),
+    warmstart: wp.array2d(dtype=float),
+):
+    world, index = wp.tid()
+    if mask[world]:
+        qpos[world, index] = new_qpos[world, index]
+        if index < qvel.shape[1]:
+            qvel[world, index] = new_qvel[world, index]
+            warmstart[world, index] = 0.0
+
+
+@wp.kernel
+def _watch(
+    contacts: wp.array(dtype=int),
+    constraints: wp.array(dtype=int),
+    overflow: wp.array(dtype=int),
+    figures: wp.array(dtype=int),
+):
+    world = wp.tid()
+    if world == 0:
+        wp.atomic_max(figures, _PEAK_CONTACTS, contacts[0])
+    wp.atomic_max(figures, _PEAK_CONSTRAINTS, constraints[world])
+    if (overflow[world] & _LOST) != 0:
+        wp.atomic_add(figures, _LOST_STEPS, 1)
+    overflow[world] = 0
+
+
+@final
+class MujocoWarp:
+    """`num_envs` scenes on the device that JAX computes on."""
+
+    def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoWarpConfig):
+        wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
+        platform = jax.default_backend()
+        self._device = wp.get_device("cuda:0" if platform == "gpu" else "cpu")
+        self._config, self._scene = config, scene
+        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+        model.opt.iterations = config.solver_iterations
+        # Warp never resets a scene by itself and does not know the flag that says so
+        model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+        with wp.ScopedDevice(self._device):
+            self._model = mjw.put_model(model)
+            self._model.opt.warn_overflow = 0  # counted by `_watch` instead of printed
+            self._data: mjw.Data | None = mjw.make_data(
+                model,
+                nworld=num_envs,
+                nconmax=config.contacts_per_scene,
+                njmax=config.constraints_per_scene,
+            )
+            self._figures = wp.zeros(3, dtype=int)
+        self.spec = SimSpec(
+            engine="mujoco_warp",
+            num_envs=num_envs,
+            num_screws=scene.num_screws,
+            control_dt_s=scene.control_dt_s,
+            arm=elfin15.arm_spec(),
+            deterministic=self._device.is_cpu,  # on a GPU atomics add in any order
+        )
+        self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
+        self._lent_before: list[jax.Array] = []
+        self._clock = _EventClock(self._device) if self._device.is_cuda else HostClock()
+        home = np.tile(np.float32(elfin15.HOME_RAD), (num_envs, 1))
+        qpos = self._data.qpos.numpy()
+        qpos[:, : elfin15.NUM_JOINTS] = home
+        self._data.qpos.assign(qpos)
+        self._data.ctrl.assign(home)
+        self._graph = self._capture() if self._device.is_cuda else None
+
+    def views(self) -> Views:
+        data = self._open()
+        # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
+        self._lent_before, self._lent = self._lent, []
+        return {"qpos": bridge.to_jax(data.qpos), "qvel": bridge.to_jax(data.qvel)}
+
+    def unpack(self, views: Views) -> SimState:
+        return mujoco_layout.unpack(views)
+
+    def pack(self, state: SimState) -> Views:
+        return mujoco_layout.pack(state)
+
+    def write(self, mask: jax.Array, views: Views) -> None:
+        data = self._open()
+        arrays = (mask, views["qpos"], views["qvel"])
+        with wp.ScopedDevice(self._device):
+            wp.launch(
+                _write,
+                dim=data.qpos.shape,
+                inputs=[wp.from_dlpack(bridge.lend(array)) for array in arrays],
+                outputs=[data.qpos, data.qvel, data.qacc_warmstart],
+            )
+        self._lent.extend(arrays)
+
+    def step(self, joint_targets: jax.Array) -> None:
+        data = self._open()
+        with wp.ScopedDevice(self._device):
+            targets = wp.from_dlpack(bridge.lend(joint_targets))
+            self._clock.begin()
+            wp.copy(data.ctrl, targets)
+            if self._graph is None:
+                self._control_step()
+            else:
+                wp.capture_launch(self._graph)
+            self._clock.end()
+        self._lent.append(joint_targets)
+
+    def report(self) -> Callable[[], Report]:
+        data, config = self._open(), self._config
+        lap = self._clock.lap()
+        with wp.ScopedDevice(self._device):
+            figures = wp.clone(self._figures)
+            self._figures.zero_()
+
+        def read() -> Report:
+            report = lap()
+            peak, rows, lost = (int(value) for value in figures.numpy())
+            report["perf/contact_peak"] = peak / data.naconmax
+            report["perf/constraint_peak"] = rows / data.njmax
+            report["perf/overflow"] = float(lost)
+            if self._device.is_cuda:
+                used = self._device.total_memory - self._device.free_memory
+                report["perf/gpu_mem_mb"] = used / 1e6
+            if lost > config.max_overflows * self.spec.num_envs:
+                raise SimOverflowError(
+                    f"contacts were lost in {lost} scene steps (peaks: {peak} contacts of"
+                    f" {data.naconmax}, {rows} constraints of {data.njmax} in one scene); raise"
+                    " --mujoco-warp.contacts-per-scene or --mujoco-warp.constraints-per-scene"
+                )
+            return report
+
+        return read
+
+    def snapshot(self) -> Snapshot:
+        data = self._open()
+        return {name: getattr(data, name).numpy().copy() for name in _SNAPSHOT}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        data = self._open()
+        wanted = {name: getattr(data, name).shape for name in _SNAPSHOT}
+        shapes = {name: value.shape for name, value in snapshot.items()}
+        if shapes != wanted:
+            raise SnapshotMismatchError(
+                f"engine mujoco_warp takes a snapshot {wanted}, got {shapes}"
+            )
+        for name in _SNAPSHOT:
+            getattr(data, name).assign(np.asarray(snapshot[name], np.float32))
+
+    def close(self) -> None:
+        if self._data is not None:
+            wp.synchronize_device(self._device)
+        self._data = self._graph = None
+        self._lent = self._lent_before = []
+
+    def _open(self) -> "mjw.Data":
+        if self._data is None:
+            raise SimClosedError("this simulator was closed; make a new one")
+        return self._data
+
+    def _control_step(self) -> None:
+        data = self._open()
+        for _ in range(self._scene.decimation):
+            mjw.step(self._model, data)
+            watched = [data.nacon, data.nefc]
+            wp.launch(
+                _watch, self.spec.num_envs, inputs=watched, outputs=[data.overflow, self._figures]
+            )
+
+    def _capture(self) -> "wp.Graph":
+        """The control step as a graph, captured after a run that loads every kernel."""
+        data = self._open()
+        before = self.snapshot()
+        with wp.ScopedDevice(self._device):
+            self._control_step()
+            with wp.ScopedCapture() as capture:
+                self._control_step()
+        self.restore(before)
+        self._figures.zero_()
+        data.overflow.zero_()
+        return capture.graph
+
+
+class _EventClock:
+    """Times steps on the device, by events between its own commands."""
+
+    def __init__(self, device: "wp.Device"):
+        self._device = device
+        self._events: list[wp.Event] = []
+        self._last_end: wp.Event | None = None
+
+    def begin(self) -> None:
+        self._record()
+
+    def end(self) -> None:
+        self._record()
+
+    def lap(self) -> Callable[[], Report]:
+        events, last_end = self._events, self._last_end
+        self._events, self._last_end = [], events[-1] if events else last_end
+
+        def read() -> Report:
+            if not events:
+                return step_times([], [], None)
+            wp.synchronize_event(events[-1])
+            zero = last_end or events[0]
+            times_s = [1e-3 * wp.get_event_elapsed_time(zero, e, synchronize=False) for e in events]
+            return step_times(times_s[::2], times_s[1::2], 0.0)
+
+        return read
+
+    def _record(self) -> None:
+        event = wp.Event(self._device, enable_timing=True)
+        self._device.stream.record_event(event)
+        self._events.append(event)

@@ -1,0 +1,86 @@
+"""What only MuJoCo Warp promises."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+pytest.importorskip("mujoco_warp")
+
+from sim.assets import elfin15
+from sim.errors import SimOverflowError
+from sim.mujoco_cpu import MujocoCpu
+from sim.mujoco_warp import MujocoWarp
+from sim.options import MujocoConfig, MujocoWarpConfig
+from sim.scene import SceneConfig
+
+HOME = jnp.tile(jnp.array([elfin15.HOME_RAD], jnp.float32), (2, 1))
+
+
+@pytest.fixture
+def build():
+    """Builds simulators of two scenes and closes them."""
+    made = []
+
+    def make(**options) -> MujocoWarp:
+        made.append(MujocoWarp(SceneConfig(), 2, MujocoWarpConfig(**options)))
+        return made[-1]
+
+    yield make
+    for sim in made:
+        sim.close()
+
+
+def test_lost_contacts_are_counted_and_end_the_run(build):
+    sim = build(contacts_per_scene=2)
+    sim.step(HOME)
+    with pytest.raises(SimOverflowError, match="--mujoco-warp.contacts-per-scene"):
+        sim.report()()
+
+
+def test_lost_constraints_are_counted_up_to_what_is_allowed(build):
+    sim = build(constraints_per_scene=20, max_overflows=1e9)
+    sim.step(HOME)
+    report = sim.report()()
+    assert 0 < report["perf/overflow"] <= 2 * SceneConfig().decimation
+    assert report["perf/constraint_peak"] > 1
+
+
+def test_a_report_counts_anew_and_shows_how_much_room_is_used(build):
+    sim = build()
+    for _ in range(2):
+        sim.step(HOME)
+        report = sim.report()()
+        assert report["perf/overflow"] == 0
+        assert 0.1 < report["perf/contact_peak"] < 0.8
+        assert 0.1 < report["perf/constraint_peak"] < 0.8
+        assert 0 < report["perf/sim_ms"] <= report["perf/iteration_ms"]
+    assert sim.report()()["perf/contact_peak"] == 0
+
+
+def test_it_is_the_physics_of_the_c_engine(build):
+    """The same model, solver and step: single precision is all that differs at first."""
+    ours, theirs = build(), MujocoCpu(SceneConfig(), 2, MujocoConfig(num_threads=1))
+    targets = HOME.at[:, 0].add(jnp.array([0.1, -0.1]))
+    for _ in range(5):
+        ours.step(targets)
+        theirs.step(targets)
+    for name, view in theirs.views().items():
+        atol = 1e-4 if name == "qpos" else 5e-3
+        np.testing.assert_allclose(ours.views()[name], view, atol=atol)
+    theirs.close()
+
+
+def test_restore_writes_into_the_memory_that_is_viewed(build):
+    sim = build()
+    address = {name: view.unsafe_buffer_pointer() for name, view in sim.views().items()}
+    snapshot = sim.snapshot()
+    sim.step(HOME + 0.1)
+    sim.restore(snapshot)
+    views = sim.views()
+    assert {name: view.unsafe_buffer_pointer() for name, view in views.items()} == address
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        {name: np.asarray(view) for name, view in views.items()},
+        {name: snapshot[name] for name in views},
+    )
