@@ -64,11 +64,12 @@ def physics(rows: Sequence[Row]) -> str:
             f"{r['out']:.2%}",
             f"{r['sunk_mm_p99']:.2f}",
             f"{r['energy_gain_p99']:.1%}",
+            f"{r['unsolved_mm_p90']:.2f}" if "unsolved_mm_p90" in r else "",
         ]
         for r in rows
     ]
-    head = ["variant", "ms a control step", "success", "out", "sunk mm (p99)", "energy gain (p99)"]
-    return table(head, lines)
+    head = ["variant", "ms a control step", "success", "out"]
+    return table([*head, "sunk mm (p99)", "energy gain (p99)", "unsolved mm (p90)"], lines)
 
 
 def learning(rows: Sequence[Row]) -> str:

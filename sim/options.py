@@ -25,8 +25,9 @@ class MujocoWarpConfig:
     """Room for contacts, averaged over all scenes; `perf/contact_peak` says how much is used."""
     constraints_per_scene: int = 160
     """Room for constraint rows in each scene, four a contact; see `perf/constraint_peak`."""
-    solver_iterations: int = 4
-    """Upper bound on the contact solver's iterations in one physics step."""
+    solver_iterations: int = 6
+    """Upper bound on the contact solver's iterations in one physics step; with fewer than 6 some
+    sliding bolts stop early."""
     max_overflows: float = 0.01
     """Scene steps of an iteration, for each scene, in which contacts may be lost before the run
     stops with an error; each is counted in `perf/overflow`."""
@@ -52,6 +53,9 @@ class IsaacGymConfig:
     """Longest start of the worker, seconds; the very first one compiles an extension."""
     step_timeout_s: float = 60.0
     """Longest control step, seconds; a worker that takes longer counts as hung and is ended."""
+    restarts: int = 0
+    """How often training starts a new worker when one failed, and goes on from the last
+    checkpoint."""
     substeps: int = 1
     """Parts into which PhysX cuts one physics step."""
     position_iterations: int = 8
