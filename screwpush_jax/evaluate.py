@@ -4,7 +4,6 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import jax
 
@@ -62,11 +61,6 @@ def load_policy(config: Config, found: Found, world: World) -> Policy:
     init = partial(init_learner, config.ppo, task.obs_size, task.action_size)
     like = compiled.jit_once(init)(jax.random.key(0))
     return checkpoint.restore_learner(found, like).policy
-
-
-def best_of(found: Found) -> Found:
-    """The best checkpoint of the same run."""
-    return checkpoint.find_in(Path(found.run_dir), best=True)
 
 
 if __name__ == "__main__":

@@ -54,9 +54,11 @@ def check_installed(config: Config) -> None:
 
 
 def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
-    """The rows of a run's JSONL file."""
+    """The rows of a run's JSONL file; of an iteration that was done again, the newest."""
     lines = (run_dir / METRICS_FILE).read_text().splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
+    rows = (json.loads(line) for line in lines if line.strip())
+    newest = {row["iteration"]: row for row in rows}
+    return [newest[iteration] for iteration in sorted(newest)]
 
 
 def _start(name: str, run_dir: Path, config: Config) -> Any:

@@ -1,6 +1,7 @@
 """Trains a policy, or goes on with one: `python -m screwpush_jax.train --num-envs 4096`."""
 
 import dataclasses
+import itertools
 import shlex
 import sys
 import time
@@ -15,14 +16,12 @@ from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.ppo.types import Learner
-from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
-from screwpush_jax.setup import World, make_world
-from screwpush_jax.tasks.task import Bank, Task, blank_bank
+from screwpush_jax.setup import World, init_arrays, make_world
+from screwpush_jax.tasks.task import blank_bank
 from screwpush_jax.training import train
-from screwpush_jax.transition import Carry, init_carry
+from sim.errors import WorkerError
 
 CONFIG_FILE = "config.yaml"
 
@@ -52,14 +51,35 @@ def main(argv: Sequence[str]) -> None:
     loggers.check_installed(config)
     run_dir = _run_dir(config, found)  # a taken name is told before anything is built
     cli.announce_engine(config)
-    world = make_world(config, config.num_envs)
-    try:
-        state = _start(config, world, found)
-        _open_run(run_dir, config)
-        live = sys.stdout.isatty() and not args.headless
-        _train(config, world, state, Recorder(config, world.task, run_dir, found, live), run_dir)
-    finally:
-        world.sim.close()
+    recorder = _train(config, found, run_dir, live=sys.stdout.isatty() and not args.headless)
+    print(summary(recorder, config))
+    write_report(run_dir)
+    if recorder.stop_asked:
+        resume = f"python -m screwpush_jax.train --checkpoint {shlex.quote(str(run_dir))}"
+        print(f"stopped and saved; go on with: {resume}")
+    else:
+        evaluate.run(config, checkpoint.find_in(run_dir, best=True))
+
+
+def _train(config: Config, found: Found | None, run_dir: Path, *, live: bool) -> Recorder:
+    """Trains to the end; an engine that fails is built anew as often as it allows."""
+    for failures in itertools.count():
+        world = make_world(config, config.num_envs)
+        try:
+            state = _start(config, world, found)
+            _open_run(run_dir, config)
+            with Recorder(config, world, run_dir, found, live) as recorder:
+                train(config, world, state, recorder)
+            return recorder
+        except WorkerError as error:
+            if failures == world.sim.spec.restarts:
+                raise
+            print(f"{error}\nrestart {failures + 1} of {world.sim.spec.restarts}")
+        finally:
+            world.sim.close()
+        if checkpoint.steps(run_dir):
+            found = checkpoint.find_in(run_dir, best=False)
+    raise AssertionError("unreachable")
 
 
 def _start(config: Config, world: World, found: Found | None) -> RunState:
@@ -72,9 +92,8 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
         began = time.perf_counter()
         bank = task.build_bank(world.sim, size, config.seed, compiled.jit_once)
         print(f"bank of {size} start states settled in {time.perf_counter() - began:.1f} s")
-    learner, carry = compiled.jit_once(partial(_init, config, task))(
-        bank, jax.random.key(config.seed)
-    )
+    init = compiled.jit_once(partial(init_arrays, config, task))
+    learner, carry = init(bank, jax.random.key(config.seed))
     state = RunState(learner, carry, bank, world.sim.snapshot())
     if found:
         state = checkpoint.restore(found, state)
@@ -82,28 +101,6 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
         print(f"restored {found.run_dir.name} at {found.step:,} control steps")
     learner, carry, bank = compiled.place((state.learner, state.carry, state.bank))
     return RunState(learner, carry, bank, state.snapshot)
-
-
-def _init(config: Config, task: Task, bank: Bank, key: jax.Array) -> tuple[Learner, Carry]:
-    learner_key, carry_key = jax.random.split(key)
-    learner = init_learner(config.ppo, task.obs_size, task.action_size, learner_key)
-    return learner, init_carry(task, bank, config.num_envs, config.ppo.num_steps, carry_key)
-
-
-def _train(
-    config: Config, world: World, state: RunState, recorder: Recorder, run_dir: Path
-) -> None:
-    print(f"run {run_dir}")
-    with recorder:
-        state = train(config, world, state, recorder)
-    print(summary(recorder, config))
-    write_report(run_dir)
-    resume = f"python -m screwpush_jax.train --checkpoint {shlex.quote(str(run_dir))}"
-    if recorder.stop_asked:
-        print(f"stopped and saved; go on with: {resume}")
-        return
-    found = checkpoint.find(str(run_dir), Path(config.runs_dir), config.task)
-    evaluate.run(config, evaluate.best_of(found))
 
 
 def _run_dir(config: Config, found: Found | None) -> Path:
@@ -143,6 +140,7 @@ def _check_same_shapes(config: Config, found: Found) -> None:
 
 
 def _open_run(run_dir: Path, config: Config) -> None:
+    print(f"run {run_dir}")
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(to_tree(config), sort_keys=False))
 

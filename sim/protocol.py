@@ -63,6 +63,8 @@ class SimSpec:
     arm: ArmSpec
     deterministic: bool
     """True if equal states and targets give bit-equal futures, in this process and the next."""
+    restarts: int = 0
+    """How often a run may build it anew after a `sim.errors.WorkerError`."""
 
 
 class Simulator(Protocol):

@@ -75,6 +75,7 @@ class IsaacGym:
             control_dt_s=scene.control_dt_s,
             arm=elfin15.arm_spec(),
             deterministic=False,
+            restarts=config.restarts,
         )
         self.handover = ""
         """Which hand-over was taken, and why."""

@@ -16,18 +16,35 @@ CACHE = tempfile.mkdtemp(prefix="screwpush-jax-cache-")
 """Compiled functions, shared by the many short processes of these tests."""
 
 
+def environment(**more: str) -> dict[str, str]:
+    """What the commands' processes see."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "JAX_COMPILATION_CACHE_DIR": CACHE,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        **more,
+    }
+
+
+def start(module: str, *args: object, cwd: Path) -> "subprocess.Popen[str]":
+    """Starts `python -m screwpush_jax.<module>`, its output and errors in one pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", f"screwpush_jax.{module}", *map(str, args)],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def command(module: str, *args: object, cwd: Path, env: dict[str, str] | None = None):
     """Runs `python -m screwpush_jax.<module>` as a user would."""
     return subprocess.run(
         [sys.executable, "-m", f"screwpush_jax.{module}", *map(str, args)],
         cwd=cwd,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "JAX_COMPILATION_CACHE_DIR": CACHE,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-            **(env or {}),
-        },
+        env=environment(**(env or {})),
         capture_output=True,
         text=True,
         timeout=300,
@@ -38,6 +55,11 @@ def command(module: str, *args: object, cwd: Path, env: dict[str, str] | None = 
 @pytest.fixture(scope="session")
 def run_command():
     return command
+
+
+@pytest.fixture(scope="session")
+def start_command():
+    return start
 
 
 @pytest.fixture(scope="session")

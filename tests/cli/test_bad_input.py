@@ -2,8 +2,12 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
+
+from screwpush_jax import cli, train
 
 MISTAKES = {
     "unknown flag": (["--gama", "0.9"], "ppo.gamma"),
@@ -12,11 +16,33 @@ MISTAKES = {
     "no environments": (["--num-envs", "0"], "greater than 0"),
     "minibatches do not divide": (["--ppo.num-minibatches", "3"], "valid: 1, 2, 4"),
     "unknown engine": (["--sim", "bullet"], "mujoco"),
-    "no GPU": (["--device", "gpu"], "valid: auto, cpu"),
     "missing configuration": (["--config", "nowhere.yaml"], "no such file"),
     "missing checkpoint": (["--checkpoint", "nowhere"], "latest, best"),
+}
+"""Told from the arguments alone."""
+LATER = {
+    "no GPU": (["--device", "gpu"], "valid: auto, cpu"),
     "missing logger": (["--log.wandb"], "pip install"),
 }
+"""Told by what the machine has."""
+
+
+@pytest.fixture
+def refuse(tmp_path, capsys, monkeypatch):
+    """Runs the train command in this process, up to where it would touch a device."""
+
+    def untouched(config):
+        pytest.fail("a mistake in the arguments was not found before a device was asked for")
+
+    def call(*args):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["train", *args])
+        monkeypatch.setattr(cli, "use_device", untouched)
+        with pytest.raises(SystemExit) as ended:
+            cli.run(train.main)
+        return subprocess.CompletedProcess(args, ended.value.code, *capsys.readouterr())
+
+    return call
 
 
 def snapshot(folder):
@@ -32,10 +58,17 @@ def assert_refused(result, hint):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_bad_flag_is_refused(mistake, tmp_path, run_command, debug_config):
+def test_a_bad_flag_is_refused(mistake, tmp_path, refuse, debug_config):
     args, hint = MISTAKES[mistake]
     args = args if "--config" in args else ["--config", debug_config, *args]
-    env = {"JAX_PLATFORMS": ""} if mistake == "no GPU" else None
+    assert_refused(refuse(*args), hint)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mistake", LATER)
+def test_what_is_not_there_is_refused(mistake, tmp_path, run_command, debug_config):
+    args, hint = LATER[mistake]
+    args, env = ["--config", debug_config, *args], {"JAX_PLATFORMS": ""}
     assert_refused(run_command("train", *args, cwd=tmp_path, env=env), hint)
     assert not list(tmp_path.iterdir())
 
@@ -51,9 +84,9 @@ def test_a_bad_flag_is_refused(mistake, tmp_path, run_command, debug_config):
         ("a: [", "not valid YAML"),
     ],
 )
-def test_a_bad_file_is_refused(text, hint, tmp_path, run_command):
+def test_a_bad_file_is_refused(text, hint, tmp_path, refuse):
     (tmp_path / "bad.yaml").write_text(text)
-    assert_refused(run_command("train", "--config", "bad.yaml", cwd=tmp_path), hint)
+    assert_refused(refuse("--config", "bad.yaml"), hint)
     assert [p.name for p in tmp_path.iterdir()] == ["bad.yaml"]
 
 

@@ -1,11 +1,17 @@
 """Train, go on and evaluate with the engine `isaacgym`, its worker on the stand-in."""
 
 import json
+import os
+import re
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from screwpush_jax.loggers import read_metrics
 
 STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
 ENGINE = (
@@ -43,6 +49,32 @@ def test_a_run_goes_on_from_its_checkpoint(folder, run_command):
     )
     assert result.returncode == 0, result.stderr
     assert [line["iteration"] for line in rows(folder)[1]] == [1, 2, 3]
+
+
+def worker_of(pid):
+    """The one child of process `pid` that is a worker."""
+    (tasks,) = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in tasks}
+    (worker,) = [child for child, command in commands.items() if b"\0worker\0" in command]
+    return worker
+
+
+def test_a_killed_worker_is_replaced_and_the_run_goes_on(tmp_path, start_command, debug_config):
+    """Killed after the first checkpoint: what lies behind it is done again, in one process."""
+    args = ("--config", debug_config, "--name", "gym", "--total-env-steps", 12 * 128)
+    learner = start_command("train", *args, *ENGINE, "--isaacgym.restarts", 1, cwd=tmp_path)
+    while learner.poll() is None and not any(
+        len(path.read_text().splitlines()) >= 3
+        for path in tmp_path.glob("runs/separate/*/metrics.jsonl")
+    ):
+        time.sleep(0.01)
+    os.kill(worker_of(learner.pid), signal.SIGKILL)
+    said = learner.communicate(timeout=120)[0]
+    assert learner.returncode == 0, said
+    assert said.count("killed by SIGKILL") == 1
+    assert "restart 1 of 1" in said
+    assert re.search(r"restored .* at [\d,]+ control steps", said)
+    assert [line["iteration"] for line in read_metrics(rows(tmp_path)[0])] == list(range(1, 13))
 
 
 def test_its_policy_is_evaluated_in_another_engine(folder, run_command):

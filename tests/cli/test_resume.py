@@ -1,11 +1,8 @@
 """Going on is going on: bit for bit what an uninterrupted run does."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,34 +69,21 @@ def test_three_and_three_iterations_are_six(unbroken, tmp_path, run_command, deb
     assert_same_future(unbroken, tmp_path)
 
 
-def test_an_interrupt_saves_and_the_printed_command_goes_on(unbroken, tmp_path, debug_config):
-    args = ["--config", debug_config, "--total-env-steps", str(6 * STEPS)]
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "screwpush_jax.train", *args],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+def test_an_interrupt_saves_and_the_printed_command_goes_on(
+    unbroken, tmp_path, run_command, start_command, debug_config
+):
+    args = ("--config", debug_config, "--total-env-steps", 6 * STEPS)
+    with start_command("train", *args, cwd=tmp_path) as process:
         lines = []
         for line in process.stdout or ():
             lines.append(line)
             if line.startswith("iteration 1/"):
                 process.send_signal(signal.SIGINT)
     assert process.returncode == 0, "".join(lines)
-    printed = re.search(r"go on with: python -m (screwpush_jax\.train .*)", "".join(lines))
+    printed = re.search(r"go on with: python -m screwpush_jax\.train (.*)", "".join(lines))
     assert printed, "".join(lines)
     assert len(learning_metrics(tmp_path)) < 6
-    result = subprocess.run(
-        [sys.executable, "-m", *printed.group(1).split()],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    result = run_command("train", *printed.group(1).split(), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert_same_future(unbroken, tmp_path)
 
