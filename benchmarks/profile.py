@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import tyro
 
 from benchmarks import record
-from benchmarks.throughput import start
+from benchmarks.start import fresh_state
 from screwpush_jax import checkpoint, compiled
 from screwpush_jax.config import Config, from_tree
 from screwpush_jax.setup import make_world, use_device
@@ -49,7 +49,7 @@ def main(args: Args) -> None:
     use_device(config)
     world = make_world(config, args.num_envs)
     sim = world.sim
-    state = start(config, world, found)
+    state = fresh_state(config, world, found)
     learner, carry, bank = state.learner, state.carry, state.bank
     transition = compiled.compile_transition(world.parts)
     update = compiled.compile_update(config.ppo, 1000)

@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import tyro
 
 from benchmarks import record
+from benchmarks.start import fresh_state
 from screwpush_jax import checkpoint, compiled
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, from_tree, load_yaml
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.setup import World, make_world, use_device
-from screwpush_jax.train import _init
 from screwpush_jax.training import train
 
 
@@ -63,7 +63,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     """Rows of one number of environments."""
     world = make_world(config, config.num_envs)
     try:
-        state = start(config, world, found)
+        state = fresh_state(config, world, found)
         state, training = _train(args, config, world, state)
         speeds = _replay(args, config, world, state)
     finally:
@@ -90,16 +90,6 @@ def _parts(config: Config, training: list[dict[str, float]]) -> dict[str, float]
     return parts | {name: max(row[name] for row in training) for name in peaks}
 
 
-def start(config: Config, world: World, found: checkpoint.Found) -> RunState:
-    """A fresh run's state with the checkpoint's learner."""
-    bank = world.task.build_bank(world.sim, config.separate.bank_size, 0, compiled.jit_once)
-    init = compiled.jit_once(lambda b, key: _init(config, world.task, b, key))
-    learner, carry = init(bank, jax.random.key(0))
-    learner = checkpoint.restore_learner(found, learner)
-    learner, carry, bank = compiled.place((learner, carry, bank))
-    return RunState(learner, carry, bank, {})
-
-
 class _Timed(Recorder):
     """Keeps the figures of each iteration in memory, too."""
 
@@ -117,7 +107,7 @@ def _train(args: Args, config: Config, world: World, state: RunState):
     total = (warm + args.iterations) * config.batch_size
     config = dataclasses.replace(config, total_env_steps=total, checkpoint_every=10**9)
     with tempfile.TemporaryDirectory() as folder:
-        recorder = _Timed(config, world.task, Path(folder), None, False)
+        recorder = _Timed(config, world, Path(folder), None, False)
         with recorder:
             state = train(config, world, state, recorder)
     return state, recorder.rows[warm:]

@@ -13,7 +13,7 @@ from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.loggers import Loggers
-from screwpush_jax.tasks.task import Task
+from screwpush_jax.setup import World
 from screwpush_jax.transition import EPISODES
 
 Metrics = dict[str, float]
@@ -22,8 +22,10 @@ Metrics = dict[str, float]
 class Recorder:
     """Follows one run; knows nothing of physics or learning."""
 
-    def __init__(self, config: Config, task: Task, run_dir: Path, found: Found | None, live: bool):
-        self._config, self._task = config, task
+    def __init__(
+        self, config: Config, world: World, run_dir: Path, found: Found | None, live: bool
+    ):
+        self._config, self._world = config, world
         counters: dict[str, Any] = found.meta["counters"] if found else {}
         self.iterations = int(counters.get("iterations", 0))
         self._elapsed_before_s = float(counters.get("elapsed_s", 0.0))
@@ -91,7 +93,7 @@ class Recorder:
     def save(self, state: RunState) -> None:
         """Writes a checkpoint, scored by the episodes that ended since the last one."""
         self.flush()
-        t = int(state.carry.t)
+        task, t = self._world.task, int(state.carry.t)
         step = self.iterations * self._config.batch_size + t * self._config.num_envs
         score = self._mean("env/success_once")
         if t == 0:
@@ -105,8 +107,9 @@ class Recorder:
             "since_save": self._since_save,
         }
         meta = {
-            "task": self._task.name,
-            "obs_layout": [list(field) for field in self._task.obs_layout],
+            "task": task.name,
+            "engine": self._world.sim.spec.engine,
+            "obs_layout": [list(field) for field in task.obs_layout],
             "t": t,
             "counters": counters,
             "config": to_tree(self._config),

@@ -9,9 +9,11 @@ import jax
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.ppo.networks import make_network
+from screwpush_jax.ppo.types import Learner
+from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.tasks.registry import TASKS
-from screwpush_jax.tasks.task import Task
-from screwpush_jax.transition import Interface
+from screwpush_jax.tasks.task import Bank, Task
+from screwpush_jax.transition import Carry, Interface, init_carry
 from sim import registry
 from sim.protocol import Simulator
 
@@ -77,6 +79,13 @@ def make_world(config: Config, num_envs: int) -> World:
     task = TASKS[config.task](getattr(config, config.task), sim.spec)
     network = make_network(config.ppo, task.action_size)
     return World(sim, task, Interface(task, network, sim.unpack, sim.pack))
+
+
+def init_arrays(config: Config, task: Task, bank: Bank, key: jax.Array) -> tuple[Learner, Carry]:
+    """What a fresh run begins with: an untrained learner, and environments that wait to start."""
+    learner_key, carry_key = jax.random.split(key)
+    learner = init_learner(config.ppo, task.obs_size, task.action_size, learner_key)
+    return learner, init_carry(task, bank, config.num_envs, config.ppo.num_steps, carry_key)
 
 
 def use_device(config: Config) -> None:

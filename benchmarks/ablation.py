@@ -1,0 +1,64 @@
+"""What each choice of the preset does for learning: `python -m benchmarks.ablation`.
+
+Trains the preset and variants of it for the same wall time, each in a process of its own.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from benchmarks import record, runs
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "as shipped": (),
+    "gamma 0.99": ("--ppo.gamma", "0.99"),
+    "gamma 0.999": ("--ppo.gamma", "0.999"),
+    "failure -10": ("--separate.reward.failure", "-10"),
+    "8192 environments, 8 minibatches": ("--num-envs", "8192", "--ppo.num-minibatches", "8"),
+    "4096 x 24, 8 minibatches": (
+        *("--num-envs", "4096"),
+        *("--ppo.num-steps", "24", "--ppo.num-minibatches", "8"),
+    ),
+    "no entropy bonus": ("--ppo.ent-coef", "0"),
+    "no time cost": ("--separate.reward.time", "0"),
+    "no reach reward": ("--separate.reward.reach", "0"),
+    "lambda 0.97": ("--ppo.gae-lambda", "0.97"),
+    "screws not sorted": ("--separate.no-sort-screws",),
+    "4 solver iterations": ("--mujoco-warp.solver-iterations", "4"),
+}
+"""The preset with one thing changed, as flags."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """What to train."""
+
+    config: str = "configs/gpu.yaml"
+    """The preset."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Names out of the table in this file."""
+    seed: int = 0
+    """Of every run."""
+    gpus: int = 1
+    """Runs at a time, each on a GPU of its own."""
+    runs_dir: Path = Path("runs")
+    """Folder of the runs."""
+    out: Path = Path("benchmarks/results/ablation.jsonl")
+    """File that rows are appended to."""
+
+
+def main(args: Args) -> None:
+    common = ["--config", args.config, "--seed", str(args.seed), "--eval.no-baselines"]
+    names = {f"ablation-{list(VARIANTS).index(what)}-{args.seed}": what for what in args.variants}
+    flags = {name: [*common, *VARIANTS[what]] for name, what in names.items()}
+    finished = runs.train_all(flags, args.runs_dir, args.gpus)
+    rows = [
+        {"benchmark": "ablation", "what": names[name]} | runs.row(run)
+        for name, run in finished.items()
+    ]
+    record.write(args.out, rows)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,100 @@
+"""Runs of the shipped commands, each in a process of its own, and the figures that they leave."""
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from screwpush_jax.loggers import read_metrics
+
+TASK = "separate"
+_FIGURES = ("episodes", "success_rate", "success_low", "success_high", "out_of_area", "episode_len")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    process_s: float
+    """From the start of its process to the end, evaluation included."""
+
+
+def train_all(flags: Mapping[str, Sequence[str]], runs_dir: Path, gpus: int) -> dict[str, Run]:
+    """Trains each named run with its flags, one at a time on each of the first `gpus` GPUs.
+
+    Raises:
+      RuntimeError: one of them failed; the message holds what it printed.
+    """
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(gpus):
+        free.put(number)
+
+    def train(name: str) -> Run:
+        gpu = free.get()
+        try:
+            chosen = {"CUDA_VISIBLE_DEVICES": str(gpu)} if gpus > 1 else {}
+            where = ["--runs-dir", str(runs_dir), "--name", name, "--headless"]
+            process_s = command("train", [*flags[name], *where], chosen)
+        finally:
+            free.put(gpu)
+        print(f"{name}: {process_s:.0f} s", flush=True)
+        return Run(newest(runs_dir, name), process_s)
+
+    with ThreadPoolExecutor(gpus) as pool:
+        return dict(zip(flags, pool.map(train, flags), strict=True))
+
+
+def command(module: str, args: Sequence[str], env: Mapping[str, str] | None = None) -> float:
+    """Runs `python -m screwpush_jax.<module>`; seconds that its process lived."""
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", f"screwpush_jax.{module}", *args],
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} {' '.join(args)}:\n{done.stdout}\n{done.stderr}")
+    return time.perf_counter() - begun
+
+
+def newest(runs_dir: Path, name: str) -> Path:
+    """Folder of the run of that name."""
+    return max((runs_dir / TASK).glob(f"*-{name}"))
+
+
+def evaluation(folder: Path, engine: str = "*") -> dict[str, Any]:
+    """The run's newest evaluation, on `engine` if one is named."""
+    paths = folder.glob(f"eval-*-{engine}.json")
+    return json.loads(max(paths, key=lambda path: int(path.name.split("-")[1])).read_text())
+
+
+def row(run: Run) -> dict[str, Any]:
+    """What a run was and how it fared."""
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    table, judged = read_metrics(run.folder), evaluation(run.folder)
+    return {
+        "seed": config["seed"],
+        "num_envs": config["num_envs"],
+        "engine": judged["engine"],
+        "env_steps": table[-1]["env_steps"],
+        "train_s": 1e-3 * sum(line["perf/iteration_ms"] for line in table),
+        "process_s": run.process_s,
+        **learned(judged),
+    }
+
+
+def learned(judged: Mapping[str, Any]) -> dict[str, Any]:
+    """The learned policy's figures out of an evaluation."""
+    return {name: judged["learned"][name] for name in _FIGURES}

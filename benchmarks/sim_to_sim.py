@@ -1,0 +1,53 @@
+"""A policy on another engine than its own: `python -m benchmarks.sim_to_sim RUN [RUN ...]`.
+
+Evaluates each run's best checkpoint on each engine, on the same number of unseen episodes, with
+that engine's own solver iterations.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import tyro
+
+from benchmarks import record, runs
+from screwpush_jax import checkpoint
+from sim.options import EngineName
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """What to evaluate."""
+
+    folders: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of runs."""
+    engines: tuple[EngineName, ...] = ("mujoco_warp", "mujoco")
+    """Each evaluates every run."""
+    episodes: int = 4096
+    """Unseen episodes of each evaluation."""
+    out: Path = Path("benchmarks/results/sim_to_sim.jsonl")
+    """File that rows are appended to."""
+
+
+def main(args: Args) -> None:
+    rows = []
+    for folder in args.folders:
+        found = checkpoint.find_in(folder, best=True)
+        trained, config = found.meta["engine"], found.meta["config"]
+        step_dir = folder / checkpoint.FOLDER / str(found.step)
+        for engine in args.engines:
+            flags = ["--checkpoint", str(step_dir), "--sim", engine, "--device", "auto"]
+            flags += ["--eval.episodes", str(args.episodes), "--eval.no-baselines"]
+            runs.command("evaluate", flags)
+            rows.append(
+                {
+                    "benchmark": "sim_to_sim",
+                    "trained": f"{trained}, {config['num_envs']} environments, seed {config['seed']}",
+                    "evaluated": engine,
+                    **runs.learned(runs.evaluation(folder, engine)),
+                }
+            )
+    record.write(args.out, rows)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,19 @@
+"""Where measurements begin: a fresh run's arrays, placed as training places them."""
+
+import jax
+
+from screwpush_jax import checkpoint, compiled
+from screwpush_jax.checkpoint import Found, RunState
+from screwpush_jax.config import Config
+from screwpush_jax.setup import World, init_arrays
+
+
+def fresh_state(config: Config, world: World, found: Found | None = None) -> RunState:
+    """A fresh run's state, with the checkpoint's learner if one is given; no snapshot."""
+    bank = world.task.build_bank(world.sim, config.separate.bank_size, 0, compiled.jit_once)
+    init = compiled.jit_once(lambda bank, key: init_arrays(config, world.task, bank, key))
+    learner, carry = init(bank, jax.random.key(0))
+    if found:
+        learner = checkpoint.restore_learner(found, learner)
+    learner, carry, bank = compiled.place((learner, carry, bank))
+    return RunState(learner, carry, bank, {})
