@@ -19,7 +19,7 @@ import mujoco_warp as mjw
 import numpy as np
 import warp as wp
 
-from sim import bridge, mujoco_layout
+from sim import bridge, gpu, mujoco_layout
 from sim.assets import elfin15, mjcf
 from sim.clock import HostClock, Report, step_times
 from sim.errors import SimClosedError, SimOverflowError, SnapshotMismatchError
@@ -165,8 +165,7 @@ class MujocoWarp:
             report["perf/constraint_peak"] = rows / data.njmax
             report["perf/overflow"] = float(lost)
             if self._device.is_cuda:
-                used = self._device.total_memory - self._device.free_memory
-                report["perf/gpu_mem_mb"] = used / 1e6
+                report |= gpu.usage(self._device)
             if lost > config.max_overflows * self.spec.num_envs:
                 raise SimOverflowError(
                     f"contacts were lost in {lost} scene steps (peaks: {peak} contacts of"

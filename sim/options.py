@@ -53,6 +53,9 @@ class IsaacGymConfig:
     """Longest start of the worker, seconds; the very first one compiles an extension."""
     step_timeout_s: float = 60.0
     """Longest control step, seconds; a worker that takes longer counts as hung and is ended."""
+    spin_s: float = 0.1
+    """With the gpu pipeline, how long learner and worker look for each other's message without pause,
+    seconds: a shorter hand-shake for one busy core each. 0 lets them sleep."""
     restarts: int = 0
     """How often training starts a new worker when one failed, and goes on from the last
     checkpoint."""

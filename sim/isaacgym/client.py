@@ -50,6 +50,7 @@ class Block(Protocol):
     def read(self, name: str) -> np.ndarray: ...
     def fill(self, name: str, value: np.ndarray) -> None: ...
     def settle(self) -> None: ...
+    def usage(self) -> Report: ...
     def release(self) -> None: ...
     def close(self) -> None: ...
 
@@ -80,6 +81,8 @@ class IsaacGym:
         self.handover = ""
         """Which hand-over was taken, and why."""
         self._clock, self._handover_s = HostClock(), 0.0
+        # on the host the physics needs the processors itself
+        self._spin_s = config.spin_s if config.pipeline == "gpu" else 0.0
         layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
         self._shapes = {name: layout.fields[name].shape for name in _STATE}
         self._block: Block | None = _make_block(layout, config)
@@ -128,10 +131,9 @@ class IsaacGym:
         self._clock.end()
 
     def report(self) -> Callable[[], Report]:
-        self._open()
+        block, lap = self._open(), self._clock.lap()
         handover_ms, self._handover_s = 1e3 * self._handover_s, 0.0
-        lap = self._clock.lap()
-        return lambda: {**lap(), "perf/handover_ms": handover_ms}
+        return lambda: {**lap(), **block.usage(), "perf/handover_ms": handover_ms}
 
     def snapshot(self) -> Snapshot:
         block = self._open()
@@ -198,7 +200,8 @@ class IsaacGym:
         question: Message = {"do": what, "pack": self._pack}
         try:
             limit_s = self._config.step_timeout_s
-            return self._worker.ask(question, limit_s, f"to answer {what!r}")["busy_s"]
+            doing = f"to answer {what!r}"
+            return self._worker.ask(question, limit_s, doing, self._spin_s)["busy_s"]
         except WorkerError:
             self._worker = None
             raise
@@ -218,6 +221,7 @@ class IsaacGym:
             "drives": _drives(config),
             "range_rad": [link.range_rad for link in elfin15.LINKS],
             "home_rad": elfin15.HOME_RAD,
+            "spin_s": self._spin_s,
             "gym": dataclasses.asdict(config),
         }
 

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 import warp as wp
 
-from sim import bridge
+from sim import bridge, gpu
+from sim.clock import Report
 from sim.errors import WorkerError
 from sim.isaacgym.worker.cuda import Cuda, CudaError
 from sim.isaacgym.worker.layout import Field, Layout
@@ -134,6 +135,10 @@ class DeviceBlock:
         """
         wp.synchronize_stream(self._device.stream)
         self._lent.clear()
+
+    def usage(self) -> Report:
+        """How busy and how full the device is."""
+        return gpu.usage(self._device)
 
     def release(self) -> None:
         """Unmaps the worker's memory; the fields are the block's own again."""

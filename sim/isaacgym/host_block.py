@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from sim import bridge
+from sim.clock import Report
 from sim.isaacgym.worker.layout import Layout
 from sim.isaacgym.worker.messages import Message
 from sim.protocol import Views
@@ -71,6 +72,10 @@ class HostBlock:
 
     def settle(self) -> None:
         """Returns when everything put here is in place: on the host, at once."""
+
+    def usage(self) -> Report:
+        """Of a device: there is none."""
+        return {}
 
     def release(self) -> None:
         """Forgets what belonged to a worker that is gone: nothing on the host."""

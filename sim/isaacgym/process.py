@@ -91,15 +91,15 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, message: Message, timeout_s: float, doing: str) -> Message:
-        """Its answer to `message`.
+    def ask(self, message: Message, timeout_s: float, doing: str, spin_s: float = 0.0) -> Message:
+        """Its answer to `message`, looked for without pause for `spin_s`.
 
         Raises:
           WorkerError: it is gone, gave up, or took longer than `timeout_s`; it has been ended.
         """
         with contextlib.suppress(OSError):  # its last words may still be there to be read
             self._channel.send(message)
-        return self._listen(doing, timeout_s)
+        return self._listen(doing, timeout_s, spin_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Asks it to end, then makes it. May be called again."""
@@ -110,9 +110,9 @@ class Worker:
             self._process.wait(timeout_s)
         self._end()
 
-    def _listen(self, doing: str, timeout_s: float) -> Message:
+    def _listen(self, doing: str, timeout_s: float, spin_s: float = 0.0) -> Message:
         try:
-            answer = self._channel.receive(timeout_s)
+            answer = self._channel.receive(timeout_s, spin_s)
         except TimeoutError:
             self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended")
         except (EOFError, ValueError):

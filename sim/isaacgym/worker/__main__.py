@@ -50,9 +50,10 @@ def _serve(channel: Channel) -> None:
         told.update(_export(stepper))
     channel.send(dict(told, ready=True))
     questions = {"step": stepper.step, "show": stepper.show}
+    spin_s = setup["spin_s"]
     try:
         while True:
-            asked = channel.receive()
+            asked = channel.receive(spin_s=spin_s)
             if asked["do"] == "close":
                 return
             channel.send(timed(questions[asked["do"]], asked["pack"]))

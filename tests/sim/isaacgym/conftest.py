@@ -1,7 +1,9 @@
 """A worker on the stand-in, its processes, and environments in which it cannot work."""
 
 import gc
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -9,12 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sim.errors import WorkerError
 from sim.isaacgym.client import IsaacGym
 from sim.options import IsaacGymConfig
 from sim.scene import SceneConfig
 
 ROOT = Path(__file__).parent.parent.parent.parent
 STANDIN = str(ROOT / "tests" / "isaacgym_standin")
+LIMIT_S = 10.0
+SLOW_STEP = "import time; Gym.simulate = lambda *_: time.sleep(600)"
 
 
 def config(**changes) -> IsaacGymConfig:
@@ -66,6 +71,12 @@ def site(tmp_path):
     return write
 
 
+@pytest.fixture
+def break_gym(monkeypatch):
+    """Replaces parts of the stand-in's `Gym` in workers that start from now on."""
+    return lambda code: monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", code)
+
+
 def is_running(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     try:
@@ -83,3 +94,43 @@ def shared_maps(pid: str | int = "self") -> int:
 def host(sim: IsaacGym):
     """The state that the simulator shows, as numpy arrays of its own."""
     return jax.tree.map(np.array, sim.unpack(sim.views()))
+
+
+def failure(action, pattern: str, error=WorkerError) -> str:
+    """The message with which `action` fails, in time."""
+    begin = time.monotonic()
+    with pytest.raises(error, match=pattern) as caught:
+        action()
+    assert time.monotonic() - begin < LIMIT_S
+    return str(caught.value)
+
+
+LEARNER = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+import jax
+if {pipeline!r} == "cpu":
+    jax.config.update("jax_platforms", "cpu")
+from sim.errors import WorkerError
+from sim.isaacgym.client import IsaacGym
+from sim.options import IsaacGymConfig
+from sim.scene import SceneConfig
+sim = IsaacGym(SceneConfig(), 1, IsaacGymConfig(python=sys.executable, python_path={path!r}, pipeline={pipeline!r}))
+print(sim.worker_pid, flush=True)
+{then}
+"""
+
+
+def learner(then: str, pipeline: str = "cpu") -> tuple[subprocess.Popen, int]:
+    """A learner in a process of its own that goes on with `then`, and its worker's pid."""
+    code = LEARNER.format(root=str(ROOT), path=STANDIN, pipeline=pipeline, then=then)
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with child.stdout as said:
+        return child, int(said.readline())
+
+
+def gone_in_time(pid: int) -> bool:
+    deadline = time.monotonic() + LIMIT_S
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_running(pid)

@@ -12,20 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.errors import DeviceMismatchError, EngineNotInstalledError, SimClosedError, WorkerError
+from sim.errors import DeviceMismatchError, EngineNotInstalledError, SimClosedError
 from sim.isaacgym import process
 from sim.isaacgym.worker import messages
 
-from .conftest import ROOT, STANDIN, host, is_running, shared_maps
-
-LIMIT_S = 10.0
-SLOW_STEP = "import time; Gym.simulate = lambda *_: time.sleep(600)"
-
-
-@pytest.fixture
-def break_gym(monkeypatch):
-    """Replaces parts of the stand-in's `Gym` in workers that start from now on."""
-    return lambda code: monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", code)
+from .conftest import (
+    LIMIT_S,
+    SLOW_STEP,
+    failure,
+    gone_in_time,
+    host,
+    is_running,
+    learner,
+    shared_maps,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,15 +35,6 @@ def nothing_is_left():
     yield
     gc.collect()
     assert shared_maps() == before
-
-
-def failure(action, pattern: str, error=WorkerError) -> str:
-    """The message with which `action` fails, in time."""
-    begin = time.monotonic()
-    with pytest.raises(error, match=pattern) as caught:
-        action()
-    assert time.monotonic() - begin < LIMIT_S
-    return str(caught.value)
 
 
 def test_a_killed_worker_is_named_with_its_signal(build, targets):
@@ -82,35 +73,6 @@ def test_a_worker_that_never_says_hello_is_ended(build, tmp_path):
         lambda: build(python=str(silent), start_timeout_s=1.0), "longer than 1 s to say hello"
     )
     assert "warming up" in message
-
-
-LEARNER = """
-import os, sys, time
-sys.path.insert(0, {root!r})
-import jax
-jax.config.update("jax_platforms", "cpu")
-from sim.isaacgym.client import IsaacGym
-from sim.options import IsaacGymConfig
-from sim.scene import SceneConfig
-sim = IsaacGym(SceneConfig(), 1, IsaacGymConfig(python=sys.executable, python_path={path!r}, pipeline="cpu"))
-print(sim.worker_pid, flush=True)
-{then}
-"""
-
-
-def learner(then: str) -> tuple[subprocess.Popen, int]:
-    """A learner in a process of its own that goes on with `then`, and its worker's pid."""
-    code = LEARNER.format(root=str(ROOT), path=STANDIN, then=then)
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    with child.stdout as said:
-        return child, int(said.readline())
-
-
-def gone_in_time(pid: int) -> bool:
-    deadline = time.monotonic() + LIMIT_S
-    while is_running(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not is_running(pid)
 
 
 @pytest.mark.parametrize("stuck", [False, True], ids=["idle", "in a step"])

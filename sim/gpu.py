@@ -1,0 +1,39 @@
+"""How busy and how full a GPU is, all processes on it counted."""
+
+from typing import Protocol
+
+from sim.clock import Report
+
+try:
+    import pynvml
+except ImportError:  # it comes with the extras for CUDA
+    pynvml = None
+
+
+class Device(Protocol):
+    """What is asked of a Warp device."""
+
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def total_memory(self) -> int: ...
+    @property
+    def free_memory(self) -> int: ...
+
+
+def usage(device: Device) -> Report:
+    """`perf/gpu_mem_mb`, and where NVML is there `perf/gpu_util`.
+
+    The latter is the share of the driver's last sample period (a sixth of a second to a second) in
+    which a kernel ran.
+    """
+    report = {"perf/gpu_mem_mb": (device.total_memory - device.free_memory) / 1e6}
+    if pynvml is not None:
+        try:
+            pynvml.nvmlInit()  # counts its calls and is cheap when it was made before
+            handle = pynvml.nvmlDeviceGetHandleByUUID(device.uuid)
+            percent = int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+            report["perf/gpu_util"] = percent / 100
+        except pynvml.NVMLError:  # a container without it, or a part of a device
+            pass
+    return report

@@ -1,0 +1,78 @@
+"""Faults with memory on a GPU: a clear error in time, no process and no device memory left."""
+
+import gc
+import time
+
+import jax
+import jax.numpy as jnp
+import pytest
+import warp as wp
+
+from sim.isaacgym.device_block import DeviceBlock
+
+from .conftest import LIMIT_S, SLOW_STEP, failure, gone_in_time, is_running, learner
+
+pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
+HANDOVERS = pytest.mark.parametrize("handover", ["arena", "direct"])
+SLACK_BYTES = 1 << 26  # a worker that stayed would hold its CUDA context, several times as much
+TOO_MUCH = (
+    "import torch; Gym.{call} = lambda *_: torch.empty(1 << 48, dtype=torch.uint8, device='cuda')"
+)
+
+
+@pytest.fixture(autouse=True)
+def no_memory_is_left():
+    """What was free on the device before a test is free soon after it."""
+    device = wp.get_device("cuda:0")
+    wp.synchronize_device(device)
+    before = device.free_memory
+    yield
+    gc.collect()
+    deadline = time.monotonic() + LIMIT_S
+    while device.free_memory < before - SLACK_BYTES and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert device.free_memory >= before - SLACK_BYTES
+
+
+def home(sim):
+    return jnp.tile(jnp.array(sim.spec.arm.home_rad, jnp.float32), (sim.spec.num_envs, 1))
+
+
+@HANDOVERS
+def test_a_worker_out_of_memory_in_a_step_says_so(build, break_gym, handover):
+    break_gym(TOO_MUCH.format(call="simulate"))
+    sim = build(pipeline="gpu", handover=handover)
+    pid, targets = sim.worker_pid, home(sim)
+    failure(lambda: sim.step(targets), "out of memory")
+    assert not is_running(pid)
+    sim.close()
+
+
+def test_a_worker_out_of_memory_while_it_builds_says_so(build, break_gym):
+    break_gym(TOO_MUCH.format(call="prepare_sim"))
+    failure(lambda: build(pipeline="gpu"), "out of memory")
+
+
+def test_a_block_that_cannot_be_opened_is_an_error_of_the_worker(build, monkeypatch):
+    """As where a container keeps the processes' memory apart."""
+    gpu = property(lambda self: {"handle": "00" * 64, "device": self.gpu})
+    monkeypatch.setattr(DeviceBlock, "address", gpu)
+    failure(lambda: build(pipeline="gpu"), "cuIpcOpenMemHandle")
+
+
+@HANDOVERS
+def test_a_hung_worker_is_ended_after_the_time_limit(build, break_gym, handover):
+    break_gym(SLOW_STEP)
+    sim = build(pipeline="gpu", handover=handover, step_timeout_s=1.0)
+    pid, targets = sim.worker_pid, home(sim)
+    failure(lambda: sim.step(targets), "longer than 1 s to answer 'step'")
+    assert not is_running(pid)
+    sim.close()
+
+
+def test_a_killed_learner_leaves_no_worker():
+    child, worker = learner("time.sleep(600)", pipeline="gpu")
+    assert is_running(worker)
+    child.kill()
+    child.wait()
+    assert gone_in_time(worker)

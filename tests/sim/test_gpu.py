@@ -1,0 +1,45 @@
+"""The figures of a GPU, from a driver's library that is played here."""
+
+import types
+
+import pytest
+
+from sim import gpu
+
+DEVICE = types.SimpleNamespace(uuid="GPU-1234", total_memory=10_000_000, free_memory=4_000_000)
+
+
+class NVMLError(Exception):
+    pass
+
+
+@pytest.fixture
+def nvml(monkeypatch):
+    """Knows one device, which is busy three quarters of the time."""
+
+    def handle(uuid):
+        if uuid != DEVICE.uuid:
+            raise NVMLError("Not Found")
+        return "handle"
+
+    played = types.SimpleNamespace(
+        NVMLError=NVMLError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID=handle,
+        nvmlDeviceGetUtilizationRates=lambda h: {"handle": types.SimpleNamespace(gpu=75)}[h],
+    )
+    monkeypatch.setattr(gpu, "pynvml", played)
+
+
+def test_a_device_is_asked_by_its_identity(nvml):
+    assert gpu.usage(DEVICE) == {"perf/gpu_mem_mb": 6.0, "perf/gpu_util": 0.75}
+
+
+def test_a_device_that_the_library_does_not_know_shows_its_memory(nvml):
+    other = types.SimpleNamespace(**vars(DEVICE) | {"uuid": "GPU-5678"})
+    assert gpu.usage(other) == {"perf/gpu_mem_mb": 6.0}
+
+
+def test_without_the_library_memory_is_all_there_is(monkeypatch):
+    monkeypatch.setattr(gpu, "pynvml", None)
+    assert gpu.usage(DEVICE) == {"perf/gpu_mem_mb": 6.0}
