@@ -91,6 +91,7 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
     else:
         began = time.perf_counter()
         bank = task.build_bank(world.sim, size, config.seed, compiled.jit_once)
+        world.sim.report()()  # these steps are none of training's
         print(f"bank of {size} start states settled in {time.perf_counter() - began:.1f} s")
     init = compiled.jit_once(partial(init_arrays, config, task))
     learner, carry = init(bank, jax.random.key(config.seed))
