@@ -31,7 +31,7 @@ def compose(first: jax.Array, second: jax.Array) -> jax.Array:
     5e-4, which is half a millimetre here), and on either device a product or a sum over an axis is a
     kernel of its own, where terms melt into the code around them.
     """
-    left, middle, right = (first[:, k, None] * second[None, k, :] for k in range(3))
+    left, middle, right = (first[:, k : k + 1] * second[k : k + 1, :] for k in range(3))
     return left + middle + right
 
 
@@ -40,15 +40,25 @@ def turn(matrix: jax.Array, vector: jax.Array) -> jax.Array:
     return matrix[:, 0] * vector[0] + matrix[:, 1] * vector[1] + matrix[:, 2] * vector[2]
 
 
-def quat_to_matrix(quat: jax.Array) -> jax.Array:
-    """Rotation matrix `[..., 3, 3]` of the unit quaternion `quat [..., 4]` (wxyz)."""
+def turn_about_z(matrix: jax.Array, angle: jax.Array) -> jax.Array:
+    """`matrix [3, 3]` times the rotation by `angle` (rad) about z."""
+    x, y, cos, sin = matrix[:, 0], matrix[:, 1], jnp.cos(angle), jnp.sin(angle)
+    return jnp.stack([x * cos + y * sin, y * cos - x * sin, matrix[:, 2]], axis=1)
+
+
+def quat_to_matrix(quat):
+    """Rotation matrix `[..., 3, 3]` of the unit quaternion `quat [..., 4]` (wxyz).
+
+    A numpy array gives a numpy array, which costs a traced function nothing.
+    """
+    xp = np if isinstance(quat, np.ndarray) else jnp
     w, x, y, z = (quat[..., i] for i in range(4))
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
         [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
-    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def quat_x_axis(quat: jax.Array) -> jax.Array:

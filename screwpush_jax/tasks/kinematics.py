@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.geometry import compose, quat_to_matrix, turn
+from screwpush_jax.tasks.geometry import compose, quat_to_matrix, turn, turn_about_z
 from sim.protocol import ArmSpec
 
 
@@ -32,12 +32,11 @@ class _ElbowArm(NamedTuple):
 
 def forward_kinematics(arm: ArmSpec, joint_pos_rad: jax.Array) -> TipPose:
     """Tip pose of the joint positions `[J]`."""
-    pos = jnp.array(arm.base_pos_w, jnp.float32)
-    rotation = jnp.eye(3)
-    for index, (offset, quat) in enumerate(zip(arm.offsets_m, arm.rotations_wxyz, strict=True)):
-        pos = pos + turn(rotation, jnp.array(offset, jnp.float32))
-        fixed = quat_to_matrix(jnp.array(quat, jnp.float32))
-        rotation = compose(rotation, compose(fixed, _about_z(joint_pos_rad[index])))
+    pos = np.array(arm.base_pos_w, np.float32)
+    rotation, fixed = np.eye(3, dtype=np.float32), _fixed_rotations(arm)
+    for index, offset in enumerate(np.array(arm.offsets_m, np.float32)):
+        pos = pos + turn(rotation, offset)
+        rotation = turn_about_z(compose(rotation, fixed[index]), joint_pos_rad[index])
     return TipPose(pos + arm.tip_m * rotation[:, 2], rotation)
 
 
@@ -52,10 +51,10 @@ def inverse_kinematics(arm: ArmSpec, pose: TipPose, near_rad: jax.Array) -> jax.
     shape = _elbow_arm(arm)
     wrist = pose.pos_w - arm.tip_m * pose.rotation_w[:, 2]
     first_three = _reach(shape, wrist)
-    fixed = quat_to_matrix(jnp.array(arm.rotations_wxyz, jnp.float32))
-    turned = jnp.eye(3)
+    fixed = _fixed_rotations(arm)
+    turned = np.eye(3, dtype=np.float32)
     for index in range(3):
-        turned = compose(turned, compose(fixed[index], _about_z(first_three[index])))
+        turned = turn_about_z(compose(turned, fixed[index]), first_three[index])
     rest = compose(compose(turned, fixed[3]).T, pose.rotation_w)
     return jnp.concatenate([first_three, _wrist_angles(rest, near_rad[3:])])
 
@@ -92,16 +91,9 @@ def _wrap(angle: jax.Array) -> jax.Array:
     return angle - 2 * jnp.pi * jnp.round(angle / (2 * jnp.pi))
 
 
-def _about_z(angle: jax.Array) -> jax.Array:
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    zero, one = jnp.zeros_like(cos), jnp.ones_like(cos)
-    return jnp.stack(
-        [
-            jnp.stack([cos, -sin, zero]),
-            jnp.stack([sin, cos, zero]),
-            jnp.stack([zero, zero, one]),
-        ]
-    )
+def _fixed_rotations(arm: ArmSpec) -> np.ndarray:
+    """Each joint's frame in its parent's `[J, 3, 3]`, at zero."""
+    return quat_to_matrix(np.array(arm.rotations_wxyz, np.float32))
 
 
 def _elbow_arm(arm: ArmSpec) -> _ElbowArm:
