@@ -70,12 +70,14 @@ def run_episodes(
     sim, parts = world.sim, world.parts
     kind = jnp.int32(list(trial.POLICIES).index(name))
     init = compiled.jit_once(lambda bank, key: trial.init_exam(parts, bank, sim.spec.num_envs, key))
+    unpack = compiled.jit_once(parts.unpack)
     exam = init(bank, jax.random.key(seed))
+    policy, bank, exam = compiled.place((policy, bank, exam))
     for _ in range(parts.task.horizon + 1):
         targets, mask, views, exam = step(bank, policy, kind, exam=exam, views=sim.views())
         sim.write(mask, views)
         if watch is not None:
-            watch(parts.unpack(views))
+            watch(unpack(views))
         sim.step(targets)
     return exam
 

@@ -101,7 +101,7 @@ def use_device(config: Config) -> None:
     if config.compile_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = str(Path(config.compile_cache).expanduser())
         jax.config.update("jax_compilation_cache_dir", cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     on_host = config.sim != "auto" and registry.steps_on_host(
         config.sim, getattr(config, config.sim)
     )
