@@ -143,10 +143,11 @@ class Recorder:
 def summary(recorder: Recorder, config: Config) -> str:
     """Speed of the whole run in one line."""
     names = ("sim", "transition", "update")
-    share = {name: recorder.total_ms.get(f"perf/{name}_ms", 0.0) * 1e-3 for name in names}
+    spent_ms = [recorder.total_ms.get(f"perf/{name}_ms", 0.0) for name in ("iteration", *names)]
     steps = recorder.iterations * config.batch_size
     parts = ", ".join(
-        f"{name} {spent_s / recorder.elapsed_s:.0%}" for name, spent_s in share.items()
+        f"{name} {part_ms / max(spent_ms[0], 1e-6):.0%}"
+        for name, part_ms in zip(names, spent_ms[1:], strict=True)
     )
     return (
         f"{steps:,} control steps in {recorder.elapsed_s:.0f} s:"

@@ -198,7 +198,7 @@ def _add_quality(root: ET.Element) -> None:
     visual = ET.SubElement(root, "visual")
     head = {"ambient": "0.28 0.28 0.29", "diffuse": "0.14 0.14 0.14", "specular": "0 0 0"}
     ET.SubElement(visual, "headlight", head)
-    ET.SubElement(visual, "quality", shadowsize="4096", offsamples="4")
+    ET.SubElement(visual, "quality", shadowsize="2048", offsamples="4")
     ET.SubElement(visual, "map", znear="0.02", zfar="10", shadowclip="1.25", haze="0.5")
     ET.SubElement(visual, "rgba", haze="0.55 0.59 0.63 1")
     ET.SubElement(root, "statistic", center="-0.5 0 0.4", extent="1.2")
