@@ -107,7 +107,7 @@ def _open(step_dir: Path) -> Found:
 
 
 def restore(found: Found, like: RunState) -> RunState:
-    """The arrays of a checkpoint, in the structure of `like`.
+    """The arrays of a checkpoint, in the structure of `like`, whose arrays may be abstract.
 
     Raises:
       CheckpointError: damaged, or of other shapes than `like`'s.
@@ -116,7 +116,8 @@ def restore(found: Found, like: RunState) -> RunState:
     tree = _read(found, "state", _to_disk(like, with_rollout=whole))
     carry = tree["carry"]
     if not whole:
-        carry = dataclasses.replace(carry, rollout=like.carry.rollout)
+        blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like.carry.rollout)
+        carry = dataclasses.replace(carry, rollout=blank)
     learner = _read(found, "learner", _plain(like.learner))
     state = RunState(learner, carry, tree["bank"], tree["snapshot"])
     return jax.tree.map(_data_to_key, state, like)
@@ -130,7 +131,8 @@ def restore_learner(found: Found, like: Learner) -> Learner:
 def _read(found: Found, item: str, template: Any) -> Any:
     path = found.run_dir / FOLDER / str(found.step) / item
     try:
-        return ocp.StandardCheckpointer().restore(path.absolute(), template)
+        here = jax.tree.map(_on_this_device, template)
+        return ocp.StandardCheckpointer().restore(path.absolute(), here)
     except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
@@ -187,11 +189,25 @@ def _to_disk(state: RunState, with_rollout: bool | None = None) -> Any:
 
 def _plain(tree: Any) -> Any:
     """Random keys as their data, which every version of Orbax can store."""
-    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
+    return jax.tree.map(lambda leaf: _key_to_data(leaf) if _is_key(leaf) else leaf, tree)
+
+
+def _on_this_device(leaf: Any) -> Any:
+    """Without a place of its own Orbax would look for the device that the leaf was saved on."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+    return leaf
 
 
 def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _key_to_data(leaf: Any) -> Any:
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return jax.eval_shape(jax.random.key_data, leaf)
+    return jax.random.key_data(leaf)
 
 
 def _data_to_key(leaf: Any, like: Any) -> Any:

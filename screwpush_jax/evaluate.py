@@ -7,7 +7,7 @@ from functools import partial
 
 import jax
 
-from screwpush_jax import checkpoint, cli, compiled
+from screwpush_jax import checkpoint, cli
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config
 from screwpush_jax.evaluation import Result, examine
@@ -59,7 +59,7 @@ def load_policy(config: Config, found: Found, world: World) -> Policy:
     task = world.task
     cli.check_layout(found, task.obs_layout)
     init = partial(init_learner, config.ppo, task.obs_size, task.action_size)
-    like = compiled.jit_once(init)(jax.random.key(0))
+    like = jax.eval_shape(init, jax.random.key(0))
     return checkpoint.restore_learner(found, like).policy
 
 

@@ -84,22 +84,22 @@ def _train(config: Config, found: Found | None, run_dir: Path, *, live: bool) ->
 
 def _start(config: Config, world: World, found: Found | None) -> RunState:
     """A fresh run's state, or the checkpoint's."""
-    task, size = world.task, config.separate.bank_size
+    task, sim, size = world.task, world.sim, config.separate.bank_size
+    init, key = partial(init_arrays, config, task), jax.random.key(config.seed)
     if found:
         cli.check_layout(found, task.obs_layout)
-        bank = blank_bank(world.sim.spec, size)
+        bank = blank_bank(sim.spec, size)
+        learner, carry = jax.eval_shape(init, bank, key)
+        state = checkpoint.restore(found, RunState(learner, carry, bank, sim.snapshot()))
+        sim.restore(state.snapshot)
+        print(f"restored {found.run_dir.name} at {found.step:,} control steps")
     else:
         began = time.perf_counter()
-        bank = task.build_bank(world.sim, size, config.seed, compiled.jit_once)
-        world.sim.report()()  # these steps are none of training's
+        bank = task.build_bank(sim, size, config.seed, compiled.jit_once)
+        sim.report()()  # these steps are none of training's
         print(f"bank of {size} start states settled in {time.perf_counter() - began:.1f} s")
-    init = compiled.jit_once(partial(init_arrays, config, task))
-    learner, carry = init(bank, jax.random.key(config.seed))
-    state = RunState(learner, carry, bank, world.sim.snapshot())
-    if found:
-        state = checkpoint.restore(found, state)
-        world.sim.restore(state.snapshot)
-        print(f"restored {found.run_dir.name} at {found.step:,} control steps")
+        learner, carry = compiled.jit_once(init)(bank, key)
+        state = RunState(learner, carry, bank, sim.snapshot())
     learner, carry, bank = compiled.place((state.learner, state.carry, state.bank))
     return RunState(learner, carry, bank, state.snapshot)
 

@@ -1,10 +1,13 @@
 """Small rotations and distances on vectors of one environment; `vmap` at the edge."""
 
 import itertools
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+A = TypeVar("A", jax.Array, np.ndarray)
 
 
 def pair_indices(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +27,7 @@ def safe_norm(vector: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(vector**2, axis=-1) + 1e-12)
 
 
-def compose(first: jax.Array, second: jax.Array) -> jax.Array:
+def compose(first: jax.Array, second: jax.Array | np.ndarray) -> jax.Array:
     """Product `[3, 3]` of two matrices, in full float32.
 
     Written out term by term: on a GPU a matrix product is by default rounded to TF32 (a relative
@@ -35,7 +38,7 @@ def compose(first: jax.Array, second: jax.Array) -> jax.Array:
     return left + middle + right
 
 
-def turn(matrix: jax.Array, vector: jax.Array) -> jax.Array:
+def turn(matrix: jax.Array, vector: jax.Array | np.ndarray) -> jax.Array:
     """Image `[3]` of `vector [3]` under `matrix [3, 3]`, in full float32."""
     return matrix[:, 0] * vector[0] + matrix[:, 1] * vector[1] + matrix[:, 2] * vector[2]
 
@@ -46,7 +49,7 @@ def turn_about_z(matrix: jax.Array, angle: jax.Array) -> jax.Array:
     return jnp.stack([x * cos + y * sin, y * cos - x * sin, matrix[:, 2]], axis=1)
 
 
-def quat_to_matrix(quat):
+def quat_to_matrix(quat: A) -> A:
     """Rotation matrix `[..., 3, 3]` of the unit quaternion `quat [..., 4]` (wxyz).
 
     A numpy array gives a numpy array, which costs a traced function nothing.

@@ -32,8 +32,8 @@ class _ElbowArm(NamedTuple):
 
 def forward_kinematics(arm: ArmSpec, joint_pos_rad: jax.Array) -> TipPose:
     """Tip pose of the joint positions `[J]`."""
-    pos = np.array(arm.base_pos_w, np.float32)
-    rotation, fixed = np.eye(3, dtype=np.float32), _fixed_rotations(arm)
+    pos, rotation = jnp.array(arm.base_pos_w, jnp.float32), jnp.eye(3)
+    fixed = _fixed_rotations(arm)
     for index, offset in enumerate(np.array(arm.offsets_m, np.float32)):
         pos = pos + turn(rotation, offset)
         rotation = turn_about_z(compose(rotation, fixed[index]), joint_pos_rad[index])
@@ -52,7 +52,7 @@ def inverse_kinematics(arm: ArmSpec, pose: TipPose, near_rad: jax.Array) -> jax.
     wrist = pose.pos_w - arm.tip_m * pose.rotation_w[:, 2]
     first_three = _reach(shape, wrist)
     fixed = _fixed_rotations(arm)
-    turned = np.eye(3, dtype=np.float32)
+    turned = jnp.eye(3)
     for index in range(3):
         turned = turn_about_z(compose(turned, fixed[index]), first_three[index])
     rest = compose(compose(turned, fixed[3]).T, pose.rotation_w)
