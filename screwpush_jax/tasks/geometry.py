@@ -1,7 +1,7 @@
 """Small rotations and distances on vectors of one environment; `vmap` at the edge."""
 
 import itertools
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +54,7 @@ def quat_to_matrix(quat: A) -> A:
 
     A numpy array gives a numpy array, which costs a traced function nothing.
     """
-    xp = np if isinstance(quat, np.ndarray) else jnp
+    xp: Any = np if isinstance(quat, np.ndarray) else jnp
     w, x, y, z = (quat[..., i] for i in range(4))
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
