@@ -29,12 +29,14 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
     rng = np.random.default_rng(seed)
     rod_down = jit(partial(_rod_down, sim.spec.arm))
     pack, unpack = jit(sim.pack), jit(sim.unpack)
-    parked, _ = rod_down(jnp.array([[*config.area_center_m, _PARK_HEIGHT_M]], jnp.float32))
+    above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
+    parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
+    everywhere = jnp.asarray(np.ones(sim.spec.num_envs, bool))
     kept: list[SimState] = []
     found = tried = 0
     while found < size:
         dropped = drop(config, parked, sim.spec.num_envs, sim.spec.num_screws, rng)
-        sim.write(jnp.ones(sim.spec.num_envs, bool), pack(dropped))
+        sim.write(everywhere, pack(dropped))
         for _ in range(round(config.settle_s / sim.spec.control_dt_s)):
             sim.step(dropped.joint_pos_rad)
         state = jax.tree.map(np.array, unpack(sim.views()))
@@ -81,7 +83,7 @@ def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> n
 
 def drop(
     config: SeparateConfig,
-    parked_rad: jax.Array,
+    parked_rad: np.ndarray,
     count: int,
     screws: int,
     rng: np.random.Generator,
@@ -98,16 +100,9 @@ def drop(
     yaw, roll = rng.uniform(-np.pi, np.pi, (2, count, screws)) / 2
     cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
     quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
-    still = jnp.zeros((count, screws, 3))
-    joints = jnp.tile(parked_rad, (count, 1))
-    return SimState(
-        joint_pos_rad=joints,
-        joint_vel=jnp.zeros_like(joints),
-        screw_pos_w=jnp.asarray(pos, jnp.float32),
-        screw_quat_w=jnp.asarray(np.stack(quat, axis=-1), jnp.float32),
-        screw_linvel_w=still,
-        screw_angvel_w=still,
-    )
+    joints, still = np.tile(parked_rad, (count, 1)), np.zeros((count, screws, 3))
+    arrays = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
+    return SimState(*(jnp.asarray(np.asarray(array, np.float32)) for array in arrays))
 
 
 def _rod_down(arm: ArmSpec, tip_pos_w: jax.Array) -> tuple[jax.Array, TipPose]:
