@@ -61,8 +61,9 @@ def worker_of(pid):
 
 def test_a_killed_worker_is_replaced_and_the_run_goes_on(tmp_path, start_command, debug_config):
     """Killed after the first checkpoint: what lies behind it is done again, in one process."""
-    args = ("--config", debug_config, "--name", "gym", "--total-env-steps", 12 * 128)
-    learner = start_command("train", *args, *ENGINE, "--isaacgym.restarts", 1, cwd=tmp_path)
+    args = ("--config", debug_config, "--total-env-steps", 12 * 128, "--checkpoint-every", 2)
+    names = ("--name", "gym", "--isaacgym.restarts", 1)
+    learner = start_command("train", *args, *names, *ENGINE, cwd=tmp_path)
     while learner.poll() is None and not any(
         len(path.read_text().splitlines()) >= 3
         for path in tmp_path.glob("runs/separate/*/metrics.jsonl")

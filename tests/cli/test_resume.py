@@ -54,7 +54,7 @@ def assert_same_future(one, other):
 def unbroken(tmp_path_factory, run_command, debug_config):
     """Six iterations in one process."""
     folder = tmp_path_factory.mktemp("unbroken")
-    args = ("--config", debug_config, "--total-env-steps", 6 * STEPS)
+    args = ("--config", debug_config, "--total-env-steps", 6 * STEPS, "--checkpoint-every", 2)
     result = run_command("train", *args, cwd=folder)
     assert result.returncode == 0, result.stderr
     return folder
