@@ -1,7 +1,7 @@
 """Tables for people from the rows on disk: `python -m benchmarks.table`.
 
-The rows of `sim_to_sim` and `ablation` were taken over from what evaluations printed; all others
-were written by the benchmark that measured them.
+Every row was written by the benchmark that measured it, but for those of `sim_to_sim` and `ablation`
+without `episode_len`: they were taken over by hand from what evaluations printed.
 """
 
 import json
@@ -21,9 +21,9 @@ def main() -> None:
 
 
 def _origin(rows: Sequence[Row]) -> str:
-    first = rows[0]
-    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
-    return f"{first['hardware']}, commit {first['commit']}; {versions}"
+    last = rows[-1]
+    versions = ", ".join(f"{name} {version}" for name, version in last["versions"].items())
+    return f"{last['hardware']}, commit {last['commit']}; {versions}"
 
 
 def throughput(rows: Sequence[Row]) -> str:
@@ -155,6 +155,7 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "throughput": throughput,
+    "throughput_cpu": throughput,
     "bridge": bridge,
     "update": update,
     "peers": peers,
