@@ -1,7 +1,7 @@
 """Learning curves of several seeds: `python -m benchmarks.learning`.
 
-Trains each seed in a process of its own, evaluation included, and writes one row a run, its curve,
-and one picture of all.
+Trains each seed in a process of its own, evaluation of the learned policy included, and writes one
+row a run, its curve, and one picture of all.
 """
 
 import dataclasses
@@ -36,11 +36,10 @@ class Args:
 
 
 def main(args: Args) -> None:
-    limit = [] if args.max_minutes is None else ["--max-minutes", str(args.max_minutes)]
-    flags = {
-        f"{args.name}-{seed}": ["--config", args.config, "--seed", str(seed), *limit]
-        for seed in args.seeds
-    }
+    common = ["--config", args.config, "--eval.no-baselines"]
+    if args.max_minutes is not None:
+        common += ["--max-minutes", str(args.max_minutes)]
+    flags = {f"{args.name}-{seed}": [*common, "--seed", str(seed)] for seed in args.seeds}
     finished = runs.train_all(flags, args.runs_dir, args.gpus)
     rows = [{"benchmark": args.name} | runs.row(run) for run in finished.values()]
     curves = [
