@@ -48,17 +48,18 @@ def configure(
     early = _early(args)
     known: T = kind()
     found = None
+    old = known
     spec = early.checkpoint or checkpoint_spec
     if spec and not {"-h", "--help"} & set(args):
         found = checkpoint.find(spec, Path(early.runs_dir), early.task)
-        known = _of_checkpoint(kind, found, known)
+        known = old = _of_checkpoint(kind, found, known)
     if early.config:
         known = load_yaml(Path(early.config), kind, known)
     config = parse(kind, args, known, prog, description)
     check(config)
     use_device(config)
     if found:
-        _check_fits(config, found, kind)
+        _check_fits(config, found, old)
     return config, found
 
 
@@ -94,8 +95,8 @@ def _of_checkpoint(kind: type[T], found: Found, known: T) -> T:
         ) from None
 
 
-def _check_fits(config: Config, found: Found, kind: type[T]) -> None:
-    old = _of_checkpoint(kind, found, kind())
+def _check_fits(config: Config, found: Found, old: Config) -> None:
+    """Raises CheckpointError if the policy of `found`, trained with `old`, cannot act here."""
     changed = differences(config, old)
     if found.meta.get("task") != config.task:
         changed.append(f"task {config.task!r} (checkpoint: {found.meta.get('task')!r})")

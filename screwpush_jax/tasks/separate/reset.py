@@ -1,6 +1,7 @@
 """The bank of start states: screws dropped in the simulator itself, settled, and sifted."""
 
-from functools import partial
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
       BankError: hardly any drop is accepted; the message names the fields to relax.
     """
     rng = np.random.default_rng(seed)
-    rod_down = jit(partial(_rod_down, sim.spec.arm))
+    rod_down = jit(_rod_down(sim.spec.arm))
     pack, unpack = jit(sim.pack), jit(sim.unpack)
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
@@ -105,9 +106,14 @@ def drop(
     return SimState(*(jnp.asarray(np.asarray(array, np.float32)) for array in arrays))
 
 
-def _rod_down(arm: ArmSpec, tip_pos_w: jax.Array) -> tuple[jax.Array, TipPose]:
-    """Joints `[n, J]` for tips at `tip_pos_w [n, 3]`, the tool turned as at home; their poses."""
-    home = jnp.array(arm.home_rad, jnp.float32)
-    down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], jnp.float32)
-    joints = jax.vmap(lambda pos: inverse_kinematics(arm, TipPose(pos, down), home))(tip_pos_w)
-    return joints, jax.vmap(lambda q: forward_kinematics(arm, q))(joints)
+@functools.cache  # one function for an arm, so that the next bank's is not compiled anew
+def _rod_down(arm: ArmSpec) -> Callable[[jax.Array], tuple[jax.Array, TipPose]]:
+    """Joints `[n, J]` for tips at `[n, 3]` (m), the tool turned as at home, and their poses."""
+
+    def solve(tip_pos_w: jax.Array) -> tuple[jax.Array, TipPose]:
+        home = jnp.array(arm.home_rad, jnp.float32)
+        down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], jnp.float32)
+        joints = jax.vmap(lambda pos: inverse_kinematics(arm, TipPose(pos, down), home))(tip_pos_w)
+        return joints, jax.vmap(lambda q: forward_kinematics(arm, q))(joints)
+
+    return solve
