@@ -15,10 +15,12 @@ import numpy as np
 import tyro
 
 from benchmarks import record
+from benchmarks.start import trained
 from screwpush_jax import checkpoint, compiled, evaluation
-from screwpush_jax.config import Config, from_tree
+from screwpush_jax.config import Config
 from screwpush_jax.evaluate import load_policy
 from screwpush_jax.setup import World, make_world, use_device
+from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.task import Bank
 from sim.clock import Report
 from sim.options import MujocoWarpConfig
@@ -65,8 +67,7 @@ class Args:
 
 
 def main(args: Args) -> None:
-    found = checkpoint.find(args.checkpoint, Path(args.runs_dir), "separate")
-    config = from_tree(found.meta["config"], Config, Config())
+    found, config = trained(args.checkpoint, args.runs_dir)
     shipped = {"scene": SceneConfig(), "mujoco_warp": MujocoWarpConfig()}
     config = dataclasses.replace(config, sim="auto", device="auto", **shipped)
     use_device(config)
@@ -136,8 +137,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
 def lowest_point_m(config: Config, state: SimState) -> jax.Array:
     """Height `[N, S]` of the lowest corner of each head; below 0 it has sunk into the table."""
     corners = jnp.asarray(config.scene.screw.head_vertices_m(), jnp.float32)
-    w, x, y, z = (state.screw_quat_w[..., i : i + 1] for i in range(4))
-    row = jnp.concatenate([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1)
+    row = quat_to_matrix(state.screw_quat_w)[..., 2, :]
     heights = jnp.sum(row[..., None, :] * corners[None, None], axis=-1)
     return state.screw_pos_w[..., 2] + jnp.min(heights, axis=-1)
 
@@ -172,10 +172,7 @@ def _slide(world: World, bank: Bank) -> np.ndarray:
 def _energy_j(config: Config, state: SimState) -> jax.Array:
     """Kinetic and potential energy of each scene's screws, `[N]` J."""
     mass, com_x, (axial, across, _) = config.scene.screw.inertia()
-    w, x, y, z = (state.screw_quat_w[..., i : i + 1] for i in range(4))
-    axis = jnp.concatenate(
-        [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=-1
-    )
+    axis = quat_x_axis(state.screw_quat_w)
     velocity = state.screw_linvel_w + jnp.cross(state.screw_angvel_w, com_x * axis)
     spin = jnp.sum(state.screw_angvel_w * axis, axis=-1)
     turn = jnp.sum(state.screw_angvel_w**2, axis=-1) - spin**2

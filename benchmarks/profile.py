@@ -18,9 +18,8 @@ import jax.numpy as jnp
 import tyro
 
 from benchmarks import record
-from benchmarks.start import fresh_state
-from screwpush_jax import checkpoint, compiled
-from screwpush_jax.config import Config, from_tree
+from benchmarks.start import fresh_state, trained
+from screwpush_jax import compiled
 from screwpush_jax.setup import make_world, use_device
 
 
@@ -43,8 +42,7 @@ class Args:
 
 
 def main(args: Args) -> None:
-    found = checkpoint.find(args.checkpoint, Path(args.runs_dir), "separate")
-    config = from_tree(found.meta["config"], Config, Config())
+    found, config = trained(args.checkpoint, args.runs_dir)
     config = dataclasses.replace(config, num_envs=args.num_envs, sim="auto")
     use_device(config)
     world = make_world(config, args.num_envs)

@@ -1,11 +1,19 @@
-"""Where measurements begin: a fresh run's arrays, placed as training places them."""
+"""Where measurements begin: a trained run, a fresh run's arrays placed as training places them."""
+
+from pathlib import Path
 
 import jax
 
 from screwpush_jax import checkpoint, compiled
 from screwpush_jax.checkpoint import Found, RunState
-from screwpush_jax.config import Config
+from screwpush_jax.config import Config, from_tree
 from screwpush_jax.setup import World, init_arrays
+
+
+def trained(spec: str, runs_dir: str) -> tuple[Found, Config]:
+    """The checkpoint that `spec` names, and its configuration."""
+    found = checkpoint.find(spec, Path(runs_dir), Config.task)
+    return found, from_tree(found.meta["config"], Config, Config())
 
 
 def fresh_state(config: Config, world: World, found: Found | None = None) -> RunState:

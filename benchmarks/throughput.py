@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import tyro
 
 from benchmarks import record
-from benchmarks.start import fresh_state
+from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint, compiled
 from screwpush_jax.checkpoint import RunState
-from screwpush_jax.config import Config, from_tree, load_yaml
+from screwpush_jax.config import Config, load_yaml
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.setup import World, make_world, use_device
 from screwpush_jax.training import train
@@ -49,8 +49,7 @@ class Args:
 
 
 def main(args: Args) -> None:
-    found = checkpoint.find(args.checkpoint, Path(args.runs_dir), "separate")
-    config = from_tree(found.meta["config"], Config, Config())
+    found, config = trained(args.checkpoint, args.runs_dir)
     if args.config:
         config = load_yaml(Path(args.config), Config, config)
     use_device(config)

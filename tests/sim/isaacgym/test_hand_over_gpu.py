@@ -6,7 +6,6 @@ it is asked for the next step. Broken on purpose, the same loop loses numbers.
 
 import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +19,10 @@ from sim.isaacgym.client import IsaacGym
 from sim.options import IsaacGymConfig
 from sim.scene import SceneConfig
 
+from .conftest import STANDIN
+
 pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
 
-STANDIN = str(Path(__file__).parent.parent.parent / "isaacgym_standin")
 NUM_ENVS, STEPS = 64, 1000
 HANDOVERS = ["direct", "arena"]
 
