@@ -40,8 +40,8 @@ class Args:
     """Names out of the table in this file."""
     seed: int = 0
     """Of every run."""
-    gpus: int = 1
-    """Runs at a time, each on a GPU of its own."""
+    gpus: tuple[int, ...] = ()
+    """Numbers of GPUs that share the runs; the first one if not given."""
     runs_dir: Path = Path("runs")
     """Folder of the runs."""
     out: Path = Path("benchmarks/results/ablation.jsonl")

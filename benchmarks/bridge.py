@@ -2,10 +2,12 @@
 
 Microseconds of host time a control step spends in each part of the bridge, with the device's own
 time beside it: as long as the sum is below the device's, it hides behind physics. What of a control
-step is not physics, all hand-overs and the transition, stands in the last column.
+step is not physics stands in the last columns: of a step with its hand-overs alone, and of one with
+the transition, too.
 """
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,20 @@ from screwpush_jax.config import Config
 from screwpush_jax.setup import World, make_world, use_device
 from sim.options import IsaacGymConfig
 
+_LAPS = 5
+_STILL = """
+def only_once(name):
+    call, called = getattr(Gym, name), []
+    setattr(Gym, name, lambda *args: bool(called) or (called.append(name), call(*args))[1])
+Gym.simulate = lambda *_: None
+only_once("refresh_actor_root_state_tensor")
+only_once("refresh_dof_state_tensor")
+Gym.set_actor_root_state_tensor_indexed = Gym.set_dof_state_tensor_indexed = lambda *_: True
+Gym.set_dof_position_target_tensor = lambda *_: True
+"""
+_ENDS_EVERY = 50
+"""One environment in so many is given a new state: about as many as end in a step of training."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args:
@@ -32,6 +48,8 @@ class Args:
     """Engine."""
     isaacgym: IsaacGymConfig = IsaacGymConfig()
     """How the engine isaacgym runs."""
+    still: bool = False
+    """The stand-in for Isaac Gym neither moves nor copies anything: what is left is the hand-over."""
     repeats: int = 100
     """Calls that are timed."""
     out: Path = Path("benchmarks/results/bridge.jsonl")
@@ -42,6 +60,8 @@ def main(args: Args) -> None:
     small = dataclasses.replace(Config().separate, bank_size=64)
     config = dataclasses.replace(Config(), sim=args.sim, separate=small, isaacgym=args.isaacgym)
     use_device(config)
+    if args.still:
+        os.environ["ISAACGYM_STANDIN_PATCH"] = _STILL
     for num_envs in args.num_envs:
         config = dataclasses.replace(config, num_envs=num_envs)
         world = make_world(config, num_envs)
@@ -53,6 +73,39 @@ def main(args: Args) -> None:
 
 def measure(args: Args, config: Config, world: World) -> dict:
     """The row of one number of environments, with the arm at rest."""
+    spec = world.sim.spec
+    row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
+    row |= {"still": args.still} | _hand_overs(args, world)
+    return row if args.still else row | _transitions(args, config, world)
+
+
+def _hand_overs(args: Args, world: World) -> dict:
+    """Every call of the bridge, and control steps of nothing else."""
+    sim = world.sim
+    num_envs, home_rad = sim.spec.num_envs, jnp.array(sim.spec.arm.home_rad, jnp.float32)
+    targets, some = jnp.tile(home_rad, (num_envs, 1)), jnp.arange(num_envs) % _ENDS_EVERY == 0
+    shown = jax.tree.map(jnp.copy, sim.views())
+    parts = {
+        "views": sim.views,
+        "write": lambda: sim.write(some, shown),
+        "step": lambda: sim.step(targets),
+    }
+
+    def control_step() -> None:
+        sim.step(targets)
+        sim.views()
+        sim.write(some, shown)
+
+    row: dict = {f"{name} us": host_us(world, part, args.repeats) for name, part in parts.items()}
+    laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
+    # a worker that stands still is busy with nothing but its part of the hand-over
+    physics_us = [0.0 if args.still else lap["physics"] for lap in laps]
+    rest_us = [lap["wall"] - part for lap, part in zip(laps, physics_us, strict=True)]
+    return row | {"hand-overs us": record.spread(rest_us)}
+
+
+def _transitions(args: Args, config: Config, world: World) -> dict:
+    """Control steps as training takes them."""
     sim, state = world.sim, fresh_state(config, world)
     carry, bank, learner = state.carry, state.bank, state.learner
     transition = compiled.compile_transition(world.parts)
@@ -63,38 +116,45 @@ def measure(args: Args, config: Config, world: World) -> dict:
             bank, learner.policy, carry=carry, views=sim.views()
         )
 
-    targets, mask, views, carry = transition(bank, learner.policy, carry=carry, views=sim.views())
-    parts = {
-        "views": sim.views,
-        "write": lambda: sim.write(mask, views),
-        "step": lambda: sim.step(targets),
-        "views and transition": act,
-    }
-    row = {"benchmark": "bridge", "num_envs": sim.spec.num_envs, "engine": sim.spec.engine}
-    for name, part in parts.items():
-        row[f"{name} us"] = host_us(world, part, args.repeats)
-    jax.block_until_ready(jax.tree.map(jnp.copy, sim.views()))
-    sim.report()
-    begun = time.perf_counter()
-    for _ in range(args.repeats):
+    def control_step() -> None:
+        sim.step(targets)
         act()
         sim.write(mask, views)
-        sim.step(targets)
-    jax.block_until_ready(jax.tree.map(jnp.copy, sim.views()))
-    wall_us = 1e6 * (time.perf_counter() - begun) / args.repeats
-    report = sim.report()()
+
+    targets, mask, views, carry = transition(bank, learner.policy, carry=carry, views=sim.views())
+    row: dict = {"views and transition us": host_us(world, act, args.repeats)}
+    laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
+    for part in ("physics", "transition"):
+        row[f"device: {part} us"] = record.spread([lap[part] for lap in laps])["median"]
+    rest = record.spread([lap["wall"] - lap["physics"] for lap in laps])
+    return row | {"all but physics us": rest}
+
+
+def lap_us(world: World, control_step: Callable[[], object], repeats: int) -> dict[str, float]:
+    """Microseconds of one of many control steps in a row: by the wall clock, and its parts."""
+    _wait(world)
+    world.sim.report()()
+    begun = time.perf_counter()
+    for _ in range(repeats):
+        control_step()
+    _wait(world)
+    wall_us = 1e6 * (time.perf_counter() - begun) / repeats
+    report = world.sim.report()()
     physics_ms = report["perf/sim_ms"] - report.get("perf/handover_ms", 0.0)
-    row["device: physics us"] = 1e3 * physics_ms / args.repeats
-    row["device: transition us"] = 1e3 * report["perf/transition_ms"] / args.repeats
-    row["all but physics us"] = wall_us - row["device: physics us"]
-    return row
+    parts_ms = {"physics": physics_ms, "transition": report["perf/transition_ms"]}
+    return {"wall": wall_us} | {name: 1e3 * ms / repeats for name, ms in parts_ms.items()}
+
+
+def _wait(world: World) -> None:
+    """Until all that was queued has ended."""
+    jax.block_until_ready(jax.tree.map(jnp.copy, world.sim.views()))
 
 
 def host_us(world: World, part: Callable[[], object], repeats: int) -> dict[str, float]:
     """Host time of one call on an idle device."""
     times = []
     for _ in range(repeats + 5):
-        jax.block_until_ready(jax.tree.map(jnp.copy, world.sim.views()))
+        _wait(world)
         begun = time.perf_counter()
         part()
         times.append(1e6 * (time.perf_counter() - begun))

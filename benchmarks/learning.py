@@ -27,8 +27,8 @@ class Args:
     """Another limit of the training time than the configuration's."""
     name: str = "learning"
     """Name of the files, and with the seed of the runs."""
-    gpus: int = 1
-    """Runs at a time, each on a GPU of its own."""
+    gpus: tuple[int, ...] = ()
+    """Numbers of GPUs that share the runs; the first one if not given."""
     runs_dir: Path = Path("runs")
     """Folder of the runs."""
     out: Path = Path("benchmarks/results")

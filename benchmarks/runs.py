@@ -29,28 +29,32 @@ class Run:
     """From the start of its process to the end, evaluation included."""
 
 
-def train_all(flags: Mapping[str, Sequence[str]], runs_dir: Path, gpus: int) -> dict[str, Run]:
-    """Trains each named run with its flags, one at a time on each of the first `gpus` GPUs.
+def train_all(
+    flags: Mapping[str, Sequence[str]], runs_dir: Path, gpus: Sequence[int]
+) -> dict[str, Run]:
+    """Trains each named run with its flags, one at a time on each of `gpus`.
+
+    Without any, one at a time on the device that training takes by itself.
 
     Raises:
       RuntimeError: one of them failed; the message holds what it printed.
     """
-    free: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(gpus):
-        free.put(number)
+    places = [{"CUDA_VISIBLE_DEVICES": str(gpu)} for gpu in gpus] or [{}]
+    free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+    for place in places:
+        free.put(place)
 
     def train(name: str) -> Run:
-        gpu = free.get()
+        place = free.get()
         try:
-            chosen = {"CUDA_VISIBLE_DEVICES": str(gpu)} if gpus > 1 else {}
             where = ["--runs-dir", str(runs_dir), "--name", name, "--headless"]
-            process_s = command("train", [*flags[name], *where], chosen)
+            process_s = command("train", [*flags[name], *where], place)
         finally:
-            free.put(gpu)
+            free.put(place)
         print(f"{name}: {process_s:.0f} s", flush=True)
         return Run(newest(runs_dir, name), process_s)
 
-    with ThreadPoolExecutor(gpus) as pool:
+    with ThreadPoolExecutor(len(places)) as pool:
         return dict(zip(flags, pool.map(train, flags), strict=True))
 
 

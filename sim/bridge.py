@@ -26,8 +26,8 @@ the hand-shake is the only order there is. Before the learner asks for a step, t
 the targets has ended and the copies out of what JAX lent are in place (`to_host`, or a
 synchronised device): its reads of the views are over and all that it hands over is written. Before
 the worker answers, its device has finished all that it queued: what it was given is read and its
-state is written. A message through the kernel follows the one and comes before the other, so neither
-side can see half a step.
+state is written. A counter in shared memory, which a side moves on when all this is done and the
+other looks at before it begins (`isaacgym/worker/turns.py`), keeps either from seeing half a step.
 """
 
 from typing import Any, Protocol

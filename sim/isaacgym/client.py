@@ -86,6 +86,7 @@ class IsaacGym:
         layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
         self._shapes = {name: layout.fields[name].shape for name in _STATE}
         self._block: Block | None = _make_block(layout, config)
+        self._next_views: Views | None = None
         self._worker: Worker | None = None
         try:
             self._start()
@@ -104,13 +105,16 @@ class IsaacGym:
         Views that were handed out before must not be read any more.
         """
         block = self._open()
+        self._next_views = None
         block.release()
         if self._worker is not None:
             self._worker.close()
         self._start()
 
     def views(self) -> Views:
-        return self._open().views()
+        block, ready = self._open(), self._next_views
+        self._next_views = None
+        return block.views() if ready is None else ready
 
     def unpack(self, views: Views) -> SimState:
         return frames.unpack(views, self._com_x_m)
@@ -161,7 +165,7 @@ class IsaacGym:
             self._worker.close()
         if self._block is not None:
             self._block.close()
-        self._worker = self._block = None
+        self._worker = self._block = self._next_views = None
 
     def _open(self) -> Block:
         if self._block is None:
@@ -197,11 +201,10 @@ class IsaacGym:
         if self._worker is None:
             raise WorkerError("the Isaac Gym worker is gone; restart() the simulator or close() it")
         block.settle()
-        question: Message = {"do": what, "pack": self._pack}
+        self._worker.begin(what, self._pack)
+        self._next_views = block.views()  # no more than handles, made while the worker works
         try:
-            limit_s = self._config.step_timeout_s
-            doing = f"to answer {what!r}"
-            return self._worker.ask(question, limit_s, doing, self._spin_s)["busy_s"]
+            return self._worker.finish(what, self._config.step_timeout_s, self._spin_s)
         except WorkerError:
             self._worker = None
             raise

@@ -28,21 +28,27 @@ _STATE = ("root", "dof")
 
 
 @wp.kernel
-def _take_rows(
+def _take(
     mask: wp.array(dtype=wp.bool),
-    new: wp.array2d(dtype=float),
-    out: wp.array2d(dtype=float),
+    root: wp.array3d(dtype=float),
+    dof: wp.array3d(dtype=float),
+    new_root: wp.array3d(dtype=float),
+    new_dof: wp.array3d(dtype=float),
+    marked: wp.array(dtype=wp.uint8),
 ):
     row, column = wp.tid()
-    if mask[row]:
-        out[row, column] = new[row, column]
-
-
-@wp.kernel
-def _mark_rows(mask: wp.array(dtype=wp.bool), out: wp.array(dtype=wp.uint8)):
-    row = wp.tid()
-    if mask[row]:
-        out[row] = wp.uint8(1)
+    if not mask[row]:
+        return
+    width, joint_width = root.shape[2], dof.shape[2]
+    joint_column = column - root.shape[1] * width
+    if joint_column < 0:
+        part, number = column // width, column % width
+        new_root[row, part, number] = root[row, part, number]
+    else:
+        joint, number = joint_column // joint_width, joint_column % joint_width
+        new_dof[row, joint, number] = dof[row, joint, number]
+    if column == 0:
+        marked[row] = wp.uint8(1)
 
 
 class DeviceBlock:
@@ -108,16 +114,13 @@ class DeviceBlock:
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
+        lent = (mask, views["root"], views["dof"])
+        out = [self._own[name] for name in ("new_root", "new_dof", "mask")]
+        columns = sum(field.size // field.shape[0] for field in out[:2])
         with wp.ScopedDevice(self._device):
-            chosen = wp.from_dlpack(bridge.lend(mask))
-            for name, view in views.items():
-                out = self._fields[f"new_{name}"]
-                shape = (out.shape[0], out.size // out.shape[0])
-                new: Any = wp.from_dlpack(bridge.lend(view))
-                flat = [new.reshape(shape)], [out.reshape(shape)]
-                wp.launch(_take_rows, shape, inputs=[chosen, *flat[0]], outputs=flat[1])
-            wp.launch(_mark_rows, mask.shape, inputs=[chosen], outputs=[self._fields["mask"]])
-        self._lent += [mask, *views.values()]
+            inputs = [wp.from_dlpack(bridge.lend(array)) for array in lent]
+            wp.launch(_take, (mask.shape[0], columns), inputs=inputs, outputs=out)
+        self._lent += lent
 
     def read(self, name: str) -> np.ndarray:
         """A copy of a field on the host."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sim.errors import EngineNotInstalledError, WorkerError
-from sim.isaacgym.worker import messages
+from sim.isaacgym.worker import messages, turns
 from sim.isaacgym.worker.messages import Message
 
 VARIABLE = "SCREWPUSH_ISAACGYM_PYTHON"
@@ -65,20 +65,23 @@ class Worker:
     ):
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         ours, theirs = socket.socketpair()
-        self._channel = messages.Channel(ours)
-        command = [python, "-u", "-m", "worker", str(theirs.fileno()), str(os.getpid())]
-        with theirs:
+        page = os.memfd_create("screwpush-turns", os.MFD_CLOEXEC)
+        os.ftruncate(page, turns.SIZE)
+        self._channel, self._turns = messages.Channel(ours), turns.Turns(page)
+        handles = str(theirs.fileno()), str(page), str(os.getpid())
+        with theirs, open(page, "rb"):
             self._process = subprocess.Popen(
-                command,
+                [python, "-u", "-m", "worker", *handles],
                 cwd=_HOME,
                 env=worker_environment(python, python_path, gpu),
-                pass_fds=(theirs.fileno(), *fds),
+                pass_fds=(theirs.fileno(), page, *fds),
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
                 start_new_session=True,  # Ctrl-C is the learner's to handle
             )
-        self._end = weakref.finalize(self, _end, self._process, self._channel, self._log)
+        left = self._process, self._channel, self._turns, self._log
+        self._end = weakref.finalize(self, _end, *left)
         self.python = python
         hello = self._listen("to say hello", timeout_s)
         if hello.get("hello") != messages.PROTOCOL:
@@ -91,15 +94,33 @@ class Worker:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, message: Message, timeout_s: float, doing: str, spin_s: float = 0.0) -> Message:
-        """Its answer to `message`, looked for without pause for `spin_s`.
+    def ask(self, message: Message, timeout_s: float, doing: str) -> Message:
+        """Its answer to `message`.
 
         Raises:
           WorkerError: it is gone, gave up, or took longer than `timeout_s`; it has been ended.
         """
         with contextlib.suppress(OSError):  # its last words may still be there to be read
             self._channel.send(message)
-        return self._listen(doing, timeout_s, spin_s)
+        return self._listen(doing, timeout_s)
+
+    def begin(self, question: str, pack: bool) -> None:
+        """Gives it the turn; `finish` has to follow."""
+        self._turns.ask(question, pack)
+
+    def finish(self, question: str, timeout_s: float, spin_s: float) -> float:
+        """Waits for the turn, without pause for `spin_s`; returns how long it worked, seconds.
+
+        Raises:
+          WorkerError: as `ask`.
+        """
+        doing = f"to answer {question!r}"
+        try:
+            if not self._turns.wait(False, self._channel.sock, spin_s, timeout_s):
+                self._fail(f"it said {self._listen(doing, timeout_s)} while it had {doing}")
+        except TimeoutError:
+            self._late(doing, timeout_s)
+        return self._turns.busy_s()
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Asks it to end, then makes it. May be called again."""
@@ -110,16 +131,19 @@ class Worker:
             self._process.wait(timeout_s)
         self._end()
 
-    def _listen(self, doing: str, timeout_s: float, spin_s: float = 0.0) -> Message:
+    def _listen(self, doing: str, timeout_s: float) -> Message:
         try:
-            answer = self._channel.receive(timeout_s, spin_s)
+            answer = self._channel.receive(timeout_s)
         except TimeoutError:
-            self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended")
+            self._late(doing, timeout_s)
         except (EOFError, ValueError):
             self._fail(f"it {self._obituary()} while it had {doing}")
         if "error" in answer:
             self._fail(answer["error"], answer.get("traceback", ""))
         return answer
+
+    def _late(self, doing: str, timeout_s: float) -> NoReturn:
+        self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended")
 
     def _obituary(self) -> str:
         try:
@@ -159,10 +183,13 @@ def worker_environment(python: str, python_path: str, gpu: str) -> dict[str, str
     return kept | new
 
 
-def _end(process: "subprocess.Popen[bytes]", channel: messages.Channel, log) -> None:
+def _end(
+    process: "subprocess.Popen[bytes]", channel: messages.Channel, page: turns.Turns, log
+) -> None:
     """Leaves neither process nor zombie nor open file."""
     if process.poll() is None:
         process.kill()
     process.wait()
     channel.close()
+    page.close()
     log.close()

@@ -34,8 +34,8 @@ def kernels():
             busy = wp.sin(busy + 1.0)
         out[row, column] = value + 0.0 * busy
 
-    busy = jnp.eye(1024) * 0.1
-    return slow_fill, jax.jit(lambda view: slow_copy(view, busy))
+    busy, slow_read = jnp.eye(1024) * 0.1, jax.jit(slow_copy)
+    return slow_fill, lambda view: slow_read(view, busy)
 
 
 def slow_copy(view: jax.Array, busy: jax.Array) -> jax.Array:
@@ -130,7 +130,7 @@ def lost_hand_overs(sim) -> int:
     busy = jnp.eye(1024) * 0.1
 
     @jax.jit
-    def transition(views, clock):
+    def transition(views, clock, busy):
         seen = slow_copy(views["qpos"], busy) - 1.0
         swing = 0.3 * jnp.sin(0.1 * clock + jnp.arange(256.0))[:, None] * jnp.ones((1, 6))
         mask = (clock + jnp.arange(256.0)) % 97.0 == 0.0
@@ -140,7 +140,7 @@ def lost_hand_overs(sim) -> int:
     data, clock, wrong, kept = sim._data, jnp.zeros(()), [], []
     for _ in range(STEPS):
         written = wp.clone(data.qpos)
-        targets, mask, fresh, clock, seen = transition(sim.views(), clock)
+        targets, mask, fresh, clock, seen = transition(sim.views(), clock, busy)
         sim.write(mask, fresh)
         sim.step(targets)
         taken = wp.clone(data.ctrl)

@@ -1,4 +1,4 @@
-"""`python -m worker <socket> <pid of the learner>`: says hello, builds, serves until told or left."""
+"""`python -m worker <socket> <page> <pid of the learner>`: says hello, builds, serves until told or left."""
 
 import ctypes
 import os
@@ -11,16 +11,17 @@ from typing import Any, Dict
 from .cuda import Cuda, CudaError
 from .layout import make_layout
 from .messages import PROTOCOL, Channel, Message
+from .turns import Turns
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    _die_with(int(sys.argv[2]))
+    _die_with(int(sys.argv[3]))
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         channel.send({"hello": PROTOCOL, "python": sys.version.split()[0], "path": sys.executable})
-        _serve(channel)
+        _serve(channel, Turns(int(sys.argv[2])))
     except (EOFError, BrokenPipeError):  # the learner is gone: there is nobody to tell
         return 0
     except BaseException as error:
@@ -29,7 +30,7 @@ def main() -> int:
     return 0
 
 
-def _serve(channel: Channel) -> None:
+def _serve(channel: Channel, turns: Turns) -> None:
     setup = channel.receive()
     if setup["protocol"] != PROTOCOL:
         raise RuntimeError(
@@ -50,13 +51,11 @@ def _serve(channel: Channel) -> None:
         told.update(_export(stepper))
     channel.send(dict(told, ready=True))
     questions = {"step": stepper.step, "show": stepper.show}
-    spin_s = setup["spin_s"]
     try:
-        while True:
-            asked = channel.receive(spin_s=spin_s)
-            if asked["do"] == "close":
-                return
-            channel.send(timed(questions[asked["do"]], asked["pack"]))
+        while turns.wait(True, channel.sock, setup["spin_s"]):
+            question, pack = turns.asked()
+            turns.answer(timed(questions[question], pack))
+        channel.receive()  # the learner's last words, or its end
     finally:
         stepper.close()
 

@@ -22,7 +22,7 @@ _gymtorch: Any = importlib.import_module("isaacgym.gymtorch")
 
 
 class Stepper:
-    """Owns the simulation. Methods are the questions of `messages`."""
+    """Owns the simulation. Methods are the questions of `turns`."""
 
     def __init__(self, stage: Stage, block: Block, setup: Message) -> None:
         self._gym, self._sim, self._viewer, actors = stage
@@ -148,8 +148,8 @@ class Stepper:
         return wrapped
 
 
-def timed(action: Any, pack: bool) -> Message:
-    """Runs a question and says how long it took."""
+def timed(action: Any, pack: bool) -> float:
+    """Runs a question and says how long it took, seconds."""
     begin = time.perf_counter()
     action(pack)
-    return {"busy_s": time.perf_counter() - begin}
+    return time.perf_counter() - begin

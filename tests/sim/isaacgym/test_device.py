@@ -51,7 +51,7 @@ def test_a_slow_reader_sees_each_step_whole(sim):
     busy = jnp.eye(1024) * 0.1
 
     @jax.jit
-    def transition(views, clock):
+    def transition(views, clock, busy):
         turned = jax.lax.fori_loop(0, 100, lambda _, x: jnp.tanh(x @ x), busy)
         late = jnp.sum(turned) * 0.0  # not folded: it could be NaN
         seen = sim.unpack(views).joint_pos_rad + late
@@ -61,7 +61,7 @@ def test_a_slow_reader_sees_each_step_whole(sim):
     for clock in range(STEPS):
         sim.step(targets)
         shown = sim.snapshot()["dof"][..., 0]
-        seen, targets = transition(sim.views(), jnp.float32(clock))
+        seen, targets = transition(sim.views(), jnp.float32(clock), busy)
         kept.append((shown, seen))
     wrong = sum(np.abs(shown - np.asarray(seen)).max() > 1e-6 for shown, seen in kept)
     assert wrong == 0

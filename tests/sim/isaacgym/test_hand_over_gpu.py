@@ -109,7 +109,7 @@ def lost(sim: IsaacGym) -> int:
     home = sim.unpack(sim.views()).joint_pos_rad + 0.0
 
     @jax.jit
-    def transition(views, clock):
+    def transition(views, clock, busy):
         slow = jax.lax.fori_loop(0, 60, lambda _, x: jnp.tanh(x @ x), busy)
         late = jnp.sum(slow) * 0.0  # not folded: it could be NaN
         seen = jax.lax.cond(late == 0.0, lambda v: v + 0.0, lambda v: v - 1.0, views["dof"])
@@ -119,7 +119,7 @@ def lost(sim: IsaacGym) -> int:
     clock, wrong, kept = jnp.zeros(()), 0, []
     for _ in range(STEPS):
         shown = np.array(sim._block._fields["dof"].numpy())
-        targets, seen, clock = transition(sim.views(), clock)
+        targets, seen, clock = transition(sim.views(), clock, busy)
         sim.step(targets)
         kept.append((shown, seen, targets, sim._block.read("targets")))
     for shown, seen, targets, taken in kept:
