@@ -101,6 +101,8 @@ def _hand_overs(args: Args, world: World) -> dict:
     # a worker that stands still is busy with nothing but its part of the hand-over
     physics_us = [0.0 if args.still else lap["physics"] for lap in laps]
     rest_us = [lap["wall"] - part for lap, part in zip(laps, physics_us, strict=True)]
+    if "turn" in laps[0]:
+        row["of it: turns us"] = record.spread([lap["turn"] for lap in laps])
     return row | {"hand-overs us": record.spread(rest_us)}
 
 
@@ -140,8 +142,10 @@ def lap_us(world: World, control_step: Callable[[], object], repeats: int) -> di
     _wait(world)
     wall_us = 1e6 * (time.perf_counter() - begun) / repeats
     report = world.sim.report()()
-    physics_ms = report["perf/sim_ms"] - report.get("perf/handover_ms", 0.0)
-    parts_ms = {"physics": physics_ms, "transition": report["perf/transition_ms"]}
+    parts_ms = {"physics": report["perf/sim_ms"], "transition": report["perf/transition_ms"]}
+    if "perf/handover_ms" in report:  # of an engine in another process
+        parts_ms["turn"] = report["perf/handover_ms"]
+        parts_ms["physics"] -= parts_ms["turn"]
     return {"wall": wall_us} | {name: 1e3 * ms / repeats for name, ms in parts_ms.items()}
 
 

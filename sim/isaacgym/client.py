@@ -184,7 +184,9 @@ class IsaacGym:
         self._pack, reason = block.adopt(answer, config.handover)
         self.handover = f"{'arena' if self._pack else 'direct'}: {reason}"
         _log.info("isaacgym hand-over %s", self.handover)
-        start = self.pack(self._start_state())
+        state = self._start_state()
+        block.fill("targets", np.asarray(state.joint_pos_rad))
+        start = self.pack(state)
         self._show({name: np.asarray(view) for name, view in start.items()})
 
     def _show(self, state: dict[str, np.ndarray]) -> None:
@@ -222,8 +224,7 @@ class IsaacGym:
             "decimation": scene.decimation,
             "friction": scene.friction,
             "drives": _drives(config),
-            "range_rad": [link.range_rad for link in elfin15.LINKS],
-            "home_rad": elfin15.HOME_RAD,
+            "num_joints": elfin15.NUM_JOINTS,
             "spin_s": self._spin_s,
             "gym": dataclasses.asdict(config),
         }
@@ -245,11 +246,12 @@ def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:
             f"--isaacgym.pipeline {config.pipeline}: JAX computes on the {platform}; valid here:"
             f" {platform}"
         )
+    range_rad = np.array([link.range_rad for link in elfin15.LINKS], np.float32)
     if config.pipeline == "cpu":
-        return HostBlock(layout)
+        return HostBlock(layout, range_rad)
     from sim.isaacgym.device_block import DeviceBlock
 
-    return DeviceBlock(layout)
+    return DeviceBlock(layout, range_rad)
 
 
 def _assets(scene: SceneConfig) -> dict[str, str]:

@@ -28,6 +28,17 @@ _STATE = ("root", "dof")
 
 
 @wp.kernel
+def _aim(
+    asked: wp.array2d(dtype=float),
+    range_rad: wp.array(dtype=float),
+    targets: wp.array2d(dtype=float),
+):
+    row, joint = wp.tid()
+    if not wp.isnan(asked[row, joint]):
+        targets[row, joint] = wp.clamp(asked[row, joint], -range_rad[joint], range_rad[joint])
+
+
+@wp.kernel
 def _take(
     mask: wp.array(dtype=wp.bool),
     root: wp.array3d(dtype=float),
@@ -57,12 +68,14 @@ class DeviceBlock:
     fds: tuple[int, ...] = ()
     """Open files that the worker inherits: none here."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, range_rad: np.ndarray):
+        wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         self._layout = layout
         ordinal = jax.local_devices()[0].local_hardware_id or 0
         self._device = wp.get_device(f"cuda:{ordinal}")
         self._cuda = Cuda(ordinal)
         self.gpu = self._cuda.uuid()
+        self._range_rad = wp.array(range_rad, dtype=float, device=self._device)
         self._base = self._cuda.allocate(layout.size)
         self._own = {
             name: self._at(self._base + field.offset, field)
@@ -107,9 +120,13 @@ class DeviceBlock:
         return {name: bridge.to_jax(self._fields[name]) for name in _STATE}
 
     def put_targets(self, targets: jax.Array) -> None:
-        """Queues a copy of `targets [N, J]` behind the call that computes them."""
+        """Queues a copy of `targets [N, J]` behind the call that computes them.
+
+        They are kept within the joints' ranges; one that is no number leaves the last one there.
+        """
         with wp.ScopedDevice(self._device):
-            wp.copy(self._fields["targets"], wp.from_dlpack(bridge.lend(targets)))
+            inputs = [wp.from_dlpack(bridge.lend(targets)), self._range_rad]
+            wp.launch(_aim, targets.shape, inputs=inputs, outputs=[self._own["targets"]])
         self._lent.append(targets)
 
     def mark(self, mask: jax.Array, views: Views) -> None:

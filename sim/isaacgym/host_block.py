@@ -22,7 +22,8 @@ class HostBlock:
     gpu = ""
     """Identity of the GPU that the worker must see; none here."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, range_rad: np.ndarray):
+        self._range_rad = range_rad
         self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
         os.ftruncate(self._fd, layout.size)
         memory = mmap.mmap(self._fd, layout.size)
@@ -52,8 +53,13 @@ class HostBlock:
         return {name: bridge.to_jax(self._fields[name]) for name in ("root", "dof")}
 
     def put_targets(self, targets: jax.Array) -> None:
-        """Waits for the call that computes `targets [N, J]`, and so for its reads of the views."""
-        np.copyto(self._fields["targets"], bridge.to_host(targets))
+        """Waits for the call that computes `targets [N, J]`, and so for its reads of the views.
+
+        They are kept within the joints' ranges; one that is no number leaves the last one there.
+        """
+        asked = bridge.to_host(targets)
+        kept = np.clip(asked, -self._range_rad, self._range_rad)
+        np.copyto(self._fields["targets"], kept, where=~np.isnan(asked))
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""

@@ -82,7 +82,7 @@ def _map_block(setup: Message) -> Any:
     """The learner's memory, and what to tell it about the device."""
     from .memory import map_device, map_host
 
-    size = setup["num_envs"], len(setup["screw_spots_w"]), len(setup["range_rad"])
+    size = setup["num_envs"], len(setup["screw_spots_w"]), setup["num_joints"]
     layout = make_layout(*size)
     if "fd" in setup["block"]:
         return map_host(setup["block"]["fd"], layout), {}

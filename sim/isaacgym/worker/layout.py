@@ -48,7 +48,7 @@ def make_layout(num_envs: int, num_screws: int, num_joints: int) -> Layout:
     wanted = (
         ("root", root, "float32"),
         ("dof", dof, "float32"),
-        ("targets", (num_envs, num_joints), "float32"),  # rad
+        ("targets", (num_envs, num_joints), "float32"),  # rad, finite and within the joints' ranges
         ("mask", (num_envs,), "uint8"),  # 1: takes the new state before the next step
         ("new_root", root, "float32"),
         ("new_dof", dof, "float32"),

@@ -1,7 +1,7 @@
 """Isaac Gym's tensors and one control step on them.
 
-Order of a step: new states and targets in, `simulate` as often as asked, refresh, pack, wait for
-the device. Every tensor that Gym is given a pointer of is an attribute: it has to live, unchanged,
+Order of a step: new states and targets in, straight from the block, `simulate` as often as asked,
+refresh, pack, wait for the device. Every tensor that Gym is given a pointer of is an attribute: it has to live, unchanged,
 until the next `simulate`. All of torch's work stays on the default stream.
 """
 
@@ -28,18 +28,18 @@ class Stepper:
         self._gym, self._sim, self._viewer, actors = stage
         self._block, self._decimation = block, setup["decimation"]
         self._on_gpu = setup["gym"]["pipeline"] == "gpu"
-        num_envs, per_env, num_joints = len(actors), len(actors[0]), len(setup["range_rad"])
+        num_envs, per_env, num_joints = len(actors), len(actors[0]), setup["num_joints"]
         self._gym_root = self._gym.acquire_actor_root_state_tensor(self._sim)
         self._gym_dof = self._gym.acquire_dof_state_tensor(self._sim)
         self.root = self._wrap(self._gym_root).view(num_envs, per_env, ROOT_SIZE)
         self.dof = self._wrap(self._gym_dof).view(num_envs, num_joints, DOF_SIZE)
         device = self.root.device
         self._actors = torch.tensor(actors, dtype=torch.int32, device=device)
-        limit = torch.tensor(setup["range_rad"], dtype=torch.float32, device=device)
-        self._low, self._high = -limit, limit
-        home = torch.tensor(setup["home_rad"], dtype=torch.float32, device=device)
-        self._targets = home.repeat(num_envs, 1)
-        self._aim: Any = None
+        unwrap = _gymtorch.unwrap_tensor
+        fields = block.fields
+        self._aim, self._new_root, self._new_dof = (
+            unwrap(fields[name]) for name in ("targets", "new_root", "new_dof")
+        )
         self._given: Any = ()
         self._screws = self._arms = torch.zeros(0)
         gap = block.packed.numel() - self.root.numel() - self.dof.numel()
@@ -48,14 +48,17 @@ class Stepper:
 
     def show(self, pack: bool) -> None:
         """Marked rows of the new state appear in the tensors now; the next step takes them."""
-        rows = torch.nonzero(self._block.fields["mask"]).flatten()
-        self._edit(rows)
+        fields = self._block.fields
+        rows = torch.nonzero(fields["mask"]).flatten()
+        self.root[rows] = fields["new_root"][rows]
+        self.dof[rows] = fields["new_dof"][rows]
         self._hand_over(pack)
 
     def step(self, pack: bool) -> None:
         """One control step, with the new states and targets that lie in the block."""
         self._write()
-        self._set_targets()
+        aimed = self._gym.set_dof_position_target_tensor(self._sim, self._aim)
+        check(aimed, "set_dof_position_target_tensor")
         for _ in range(self._decimation):
             self._gym.simulate(self._sim)
             if not self._on_gpu:  # there the results come to these tensors only through this call
@@ -80,12 +83,11 @@ class Stepper:
         rows = torch.nonzero(mask).flatten()
         if rows.numel() == 0:
             return
-        self._edit(rows)
-        self._screws = self._actors[rows, 1:].flatten().contiguous()
+        self._screws = self._actors[rows, 1:].flatten()
         self._arms = self._actors[rows, 0].contiguous()  # only actors with joints belong here
         unwrap = _gymtorch.unwrap_tensor
-        moved = unwrap(self.root), unwrap(self._screws), self._screws.numel()
-        turned = unwrap(self.dof), unwrap(self._arms), self._arms.numel()
+        moved = self._new_root, unwrap(self._screws), self._screws.numel()
+        turned = self._new_dof, unwrap(self._arms), self._arms.numel()
         self._given = moved, turned
         check(
             self._gym.set_actor_root_state_tensor_indexed(self._sim, *moved),
@@ -96,21 +98,6 @@ class Stepper:
             "set_dof_state_tensor_indexed",
         )
         mask.zero_()
-
-    def _edit(self, rows: torch.Tensor) -> None:
-        self.root[rows] = self._block.fields["new_root"][rows]
-        self.dof[rows] = self._block.fields["new_dof"][rows]
-
-    def _set_targets(self) -> None:
-        """Clipped to the joints' ranges; a target that is no number keeps the last one."""
-        asked = self._block.fields["targets"]
-        asked = torch.where(torch.isnan(asked), self._targets, asked)
-        self._targets = torch.min(torch.max(asked, self._low), self._high).contiguous()
-        self._aim = _gymtorch.unwrap_tensor(self._targets)
-        check(
-            self._gym.set_dof_position_target_tensor(self._sim, self._aim),
-            "set_dof_position_target_tensor",
-        )
 
     def _refresh(self) -> None:
         check(

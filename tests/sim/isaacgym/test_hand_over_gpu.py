@@ -105,12 +105,12 @@ class _Unordered:
 def lost(sim: IsaacGym) -> int:
     """Rows that a slow reader saw otherwise than the worker had shown them, or that it got otherwise
     than they were sent."""
-    busy = jnp.eye(1024) * 0.1
+    busy = jnp.eye(4096) * 0.1  # milliseconds on any device, and long before it is all queued
     home = sim.unpack(sim.views()).joint_pos_rad + 0.0
 
     @jax.jit
     def transition(views, clock, busy):
-        slow = jax.lax.fori_loop(0, 60, lambda _, x: jnp.tanh(x @ x), busy)
+        slow = jax.lax.fori_loop(0, 20, lambda _, x: jnp.tanh(x @ x), busy)
         late = jnp.sum(slow) * 0.0  # not folded: it could be NaN
         seen = jax.lax.cond(late == 0.0, lambda v: v + 0.0, lambda v: v - 1.0, views["dof"])
         swing = 0.3 * jnp.sin(0.1 * clock + jnp.arange(float(NUM_ENVS)))[:, None]
