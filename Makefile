@@ -3,10 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test coverage check lint format clean
+.PHONY: train debug test coverage check lint format clean
 
 train: $(VENV)/.run
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
+
+debug: SHELL := /bin/bash
+debug: $(VENV)/.video
+	@runs=$$(mktemp -d); took=; SECONDS=0; \
+	step() { \
+		local begun=$$SECONDS; \
+		$(BIN)/python -m screwpush_jax."$$@" --runs-dir "$$runs" || exit 1; \
+		took+="$$1 $$((SECONDS - begun)) s, "; \
+	}; \
+	step train --config configs/debug.yaml --headless; \
+	step evaluate --checkpoint latest; \
+	step play --checkpoint latest --episodes 1 --size 160 120; \
+	step train --checkpoint latest --total-env-steps 768 --headless; \
+	rm -r "$$runs"; echo "$${took}together $$SECONDS s"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
@@ -30,10 +44,14 @@ $(VENV)/.run: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+$(VENV)/.video: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --editable '.[video]'
+	touch $@
+
 $(VENV)/.dev: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev,video]'
-	touch $@ $(VENV)/.run
+	touch $(VENV)/.run $(VENV)/.video $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -116,8 +116,8 @@ def restore(found: Found, like: RunState) -> RunState:
     tree = _read(found, "state", _to_disk(like, with_rollout=whole))
     carry = tree["carry"]
     if not whole:
-        blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like.carry.rollout)
-        carry = dataclasses.replace(carry, rollout=blank)
+        blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.carry.rollout)
+        carry = dataclasses.replace(carry, rollout=jax.device_put(blank))
     learner = _read(found, "learner", _plain(like.learner))
     state = RunState(learner, carry, tree["bank"], tree["snapshot"])
     return jax.tree.map(_data_to_key, state, like)

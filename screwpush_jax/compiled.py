@@ -5,7 +5,7 @@ Training runs two of them, `transition` and `update`, and each is traced once.
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -15,6 +15,7 @@ from screwpush_jax import trial
 from screwpush_jax.ppo import update as update_module
 from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
 from screwpush_jax.ppo.update import Metrics
+from screwpush_jax.tasks.task import Task
 from screwpush_jax.transition import Interface, Tally
 
 T = TypeVar("T")
@@ -57,9 +58,36 @@ def _mesh() -> Mesh:
     return Mesh(jax.devices(), (update_module.AXIS,))
 
 
-def compile_trial(parts: Interface) -> Callable:
-    """`step(bank, policy, kind, exam, views)`: one step of episodes that are run once each."""
-    return jax.jit(functools.partial(trial.step, parts), donate_argnames=("exam",))
+@functools.cache  # equal tasks share, too: training's and the evaluation's after it
+def share(task: Task) -> Task:
+    """`task`, its functions traced once for all the jitted functions that they become part of."""
+    return cast(Task, _Shared(task))
+
+
+class _Shared:
+    def __init__(self, task: Task):
+        self._task = task
+        self.begin, self.look = jax.jit(task.begin), jax.jit(task.look)
+        self.is_invalid, self.judge = jax.jit(task.is_invalid), jax.jit(task.judge)
+        self.observe, self.act = jax.jit(task.observe), jax.jit(task.act)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+
+class Trial(NamedTuple):
+    """Episodes that are run once each."""
+
+    begin: Callable
+    """`begin(bank, key) -> exam`."""
+    step: Callable
+    """`step(bank, policy, kind, exam, views)`; the exam's memory is reused."""
+
+
+def compile_trial(parts: Interface) -> Trial:
+    """Compiles at the first use, for all policies at once."""
+    begin, step = (functools.partial(f, parts) for f in (trial.init_exam, trial.step))
+    return Trial(jax.jit(begin), jax.jit(step, donate_argnames=("exam",)))
 
 
 def jit_once(function: Callable) -> Callable:

@@ -158,7 +158,7 @@ def from_tree(tree: dict[str, Any], kind: type[T], default: T) -> T:
 
 def to_tree(config: Any) -> dict[str, Any]:
     """Plain nested mapping of a configuration, for YAML and JSON."""
-    return yaml.safe_load(yaml.safe_dump(_plain(dataclasses.asdict(config))))
+    return _plain(dataclasses.asdict(config))
 
 
 def _plain(value: Any) -> Any:

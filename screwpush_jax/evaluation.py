@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax import compiled, trial
@@ -42,10 +41,10 @@ class Result:
 
 def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[str, Result]:
     """The learned policy and, if asked, the baselines, on the same unseen start states."""
-    step = compiled.compile_trial(world.parts)
+    tried = compiled.compile_trial(world.parts)
     bank = unseen_bank(world, seed)
     names = list(trial.POLICIES) if baselines else ["learned"]
-    return {name: judge(run_episodes(world, step, policy, bank, name, seed)) for name in names}
+    return {name: judge(run_episodes(world, tried, policy, bank, name, seed)) for name in names}
 
 
 def unseen_bank(world: World, seed: int) -> Bank:
@@ -56,7 +55,7 @@ def unseen_bank(world: World, seed: int) -> Bank:
 
 def run_episodes(
     world: World,
-    step: Callable,
+    tried: compiled.Trial,
     policy: Policy,
     bank: Bank,
     name: str,
@@ -65,16 +64,15 @@ def run_episodes(
 ) -> trial.Exam:
     """Runs episode n from start n of `bank` in environment n, all at once, to their ends.
 
-    `step` is a compiled trial, `name` says who acts, and `watch` sees each step's state.
+    `name` says who acts, and `watch` sees each step's state.
     """
     sim, parts = world.sim, world.parts
-    kind = jnp.int32(list(trial.POLICIES).index(name))
-    init = compiled.jit_once(lambda bank, key: trial.init_exam(parts, bank, sim.spec.num_envs, key))
+    kind = np.int32(list(trial.POLICIES).index(name))
     unpack = compiled.jit_once(parts.unpack)
-    exam = init(bank, jax.random.key(seed))
+    exam = tried.begin(bank, jax.random.key(seed))
     policy, bank, exam = compiled.place((policy, bank, exam))
     for _ in range(parts.task.horizon + 1):
-        targets, mask, views, exam = step(bank, policy, kind, exam=exam, views=sim.views())
+        targets, mask, views, exam = tried.step(bank, policy, kind, exam=exam, views=sim.views())
         sim.write(mask, views)
         if watch is not None:
             watch(unpack(views))

@@ -23,7 +23,7 @@ def write_report(run_dir: Path) -> Path:
     """Draws the curves of the run's metrics file; returns the picture's path."""
     rows = read_metrics(run_dir)
     figure = Figure(figsize=(15, 8))
-    # fixed margins: matplotlib's own layout takes longer than all the rest
+    # fixed margins and titles: matplotlib's own layout takes longer than all the rest
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
     for axis, (title, names) in zip(axes.flat, _PANELS.items(), strict=True):
         for name in names:
@@ -31,7 +31,9 @@ def write_report(run_dir: Path) -> Path:
             if len(points):
                 axis.plot(*points.T, alpha=0.25, color=(line := axis.plot([], [])[0]).get_color())
                 axis.plot(points[:, 0], _smooth(points[:, 1]), color=line.get_color(), label=name)
-        axis.set(title=title, xlabel="control steps (millions)")
+        axis.set_title(title, y=1.0)
+        axis.set_xlabel("control steps (millions)")
+        axis.locator_params(nbins=5)
         axis.grid(alpha=0.3)
         if axis.lines:
             axis.legend(loc="best", fontsize="small")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 
+from screwpush_jax import compiled
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.ppo.networks import make_network
@@ -76,7 +77,7 @@ def make_world(config: Config, num_envs: int) -> World:
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     sim = registry.make_simulator(engine, config.scene, num_envs, options)
-    task = TASKS[config.task](getattr(config, config.task), sim.spec)
+    task = compiled.share(TASKS[config.task](getattr(config, config.task), sim.spec))
     network = make_network(config.ppo, task.action_size)
     return World(sim, task, Interface(task, network, sim.unpack, sim.pack))
 

@@ -19,7 +19,7 @@ from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.setup import World, init_arrays, make_world
-from screwpush_jax.tasks.task import blank_bank
+from screwpush_jax.tasks.task import abstract_bank
 from screwpush_jax.training import train
 from sim.errors import WorkerError
 
@@ -88,7 +88,7 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
     init, key = partial(init_arrays, config, task), jax.random.key(config.seed)
     if found:
         cli.check_layout(found, task.obs_layout)
-        bank = blank_bank(sim.spec, size)
+        bank = abstract_bank(sim.spec, size)
         learner, carry = jax.eval_shape(init, bank, key)
         state = checkpoint.restore(found, RunState(learner, carry, bank, sim.snapshot()))
         sim.restore(state.snapshot)

@@ -59,8 +59,9 @@ class Exam:
     return_: jax.Array  # sum of rewards
 
 
-def init_exam(parts: Interface, bank: Bank, num_envs: int, key: jax.Array) -> Exam:
-    """Episodes that begin at the next `step`."""
+def init_exam(parts: Interface, bank: Bank, key: jax.Array) -> Exam:
+    """An episode for each start state, to begin at the next `step`."""
+    num_envs = bank.joint_starts_rad.shape[0]
     no, rows = jnp.zeros(num_envs, bool), jnp.arange(num_envs)
     exam = Exam(
         key=key,

@@ -21,7 +21,7 @@ from sim.assets import elfin15, mjcf
 from sim.clock import HostClock, Report
 from sim.errors import SimClosedError, SnapshotMismatchError
 from sim.options import MujocoConfig
-from sim.protocol import SimSpec, SimState, Snapshot, Views
+from sim.protocol import SimSpec, Snapshot, Views
 from sim.scene import SceneConfig
 
 _J = elfin15.NUM_JOINTS
@@ -30,6 +30,9 @@ _J = elfin15.NUM_JOINTS
 @final
 class MujocoCpu:
     """`num_envs` scenes on the host."""
+
+    # the same functions for every instance: what was compiled for one serves the next
+    unpack, pack = staticmethod(mujoco_layout.unpack), staticmethod(mujoco_layout.pack)
 
     def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoConfig):
         mujoco.set_mju_user_warning(_ignore_warning)
@@ -59,12 +62,6 @@ class MujocoCpu:
     def views(self) -> Views:
         self._open()
         return {name: bridge.to_jax(buffer) for name, buffer in self._views.items()}
-
-    def unpack(self, views: Views) -> SimState:
-        return mujoco_layout.unpack(views)
-
-    def pack(self, state: SimState) -> Views:
-        return mujoco_layout.pack(state)
 
     def write(self, mask: jax.Array, views: Views) -> None:
         self._open()

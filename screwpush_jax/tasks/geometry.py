@@ -43,10 +43,11 @@ def turn(matrix: jax.Array, vector: jax.Array | np.ndarray) -> jax.Array:
     return matrix[:, 0] * vector[0] + matrix[:, 1] * vector[1] + matrix[:, 2] * vector[2]
 
 
-def turn_about_z(matrix: jax.Array, angle: jax.Array) -> jax.Array:
-    """`matrix [3, 3]` times the rotation by `angle` (rad) about z."""
-    x, y, cos, sin = matrix[:, 0], matrix[:, 1], jnp.cos(angle), jnp.sin(angle)
-    return jnp.stack([x * cos + y * sin, y * cos - x * sin, matrix[:, 2]], axis=1)
+def turn_about_z(matrix: jax.Array | np.ndarray, angle: jax.Array) -> jax.Array:
+    """`matrix [..., 3, 3]` times the rotations by `angle [...]` (rad) about z."""
+    x, y, z = (matrix[..., k] for k in range(3))
+    cos, sin = jnp.cos(angle)[..., None], jnp.sin(angle)[..., None]
+    return jnp.stack([x * cos + y * sin, y * cos - x * sin, z], axis=-1)
 
 
 def quat_to_matrix(quat: A) -> A:

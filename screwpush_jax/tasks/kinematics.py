@@ -32,11 +32,12 @@ class _ElbowArm(NamedTuple):
 
 def forward_kinematics(arm: ArmSpec, joint_pos_rad: jax.Array) -> TipPose:
     """Tip pose of the joint positions `[J]`."""
-    pos, rotation = jnp.array(arm.base_pos_w, jnp.float32), jnp.eye(3)
-    fixed = _fixed_rotations(arm)
-    for index, offset in enumerate(np.array(arm.offsets_m, np.float32)):
-        pos = pos + turn(rotation, offset)
-        rotation = turn_about_z(compose(rotation, fixed[index]), joint_pos_rad[index])
+    rotation, *links = turn_about_z(_fixed_rotations(arm), joint_pos_rad)
+    offsets = np.array(arm.offsets_m, np.float32)
+    pos = jnp.asarray(np.array(arm.base_pos_w, np.float32) + offsets[0])
+    for offset, link in zip(offsets[1:], links, strict=True):
+        pos = pos + turn(rotation, offset) if offset.any() else pos
+        rotation = compose(rotation, link)
     return TipPose(pos + arm.tip_m * rotation[:, 2], rotation)
 
 
@@ -52,10 +53,9 @@ def inverse_kinematics(arm: ArmSpec, pose: TipPose, near_rad: jax.Array) -> jax.
     wrist = pose.pos_w - arm.tip_m * pose.rotation_w[:, 2]
     first_three = _reach(shape, wrist)
     fixed = _fixed_rotations(arm)
-    turned = jnp.eye(3)
-    for index in range(3):
-        turned = turn_about_z(compose(turned, fixed[index]), first_three[index])
-    rest = compose(compose(turned, fixed[3]).T, pose.rotation_w)
+    first, second, third = turn_about_z(fixed[:3], first_three)
+    elbow = compose(compose(first, second), compose(third, fixed[3]))
+    rest = compose(elbow.T, pose.rotation_w)
     return jnp.concatenate([first_three, _wrist_angles(rest, near_rad[3:])])
 
 

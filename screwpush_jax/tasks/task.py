@@ -67,15 +67,19 @@ class Bank:
     tips: TipPose  # [B, 3] m, [B, 3, 3], of the joint starts
 
 
-def blank_bank(spec: SimSpec, size: int) -> Bank:
-    """A bank of zeros: only the shapes of what a checkpoint brings."""
+def abstract_bank(spec: SimSpec, size: int) -> Bank:
+    """A bank of nothing but shapes: those of what a checkpoint brings."""
     joints, screws = len(spec.arm.range_rad), spec.num_screws
     shapes = {"joint_pos_rad": (joints,), "joint_vel": (joints,), "screw_quat_w": (screws, 4)}
     fields = {field.name: shapes.get(field.name, (screws, 3)) for field in fields_of(SimState)}
+
+    def rows(*shape: int) -> Any:
+        return jax.ShapeDtypeStruct((size, *shape), jnp.float32)
+
     return Bank(
-        state=SimState(**{name: jnp.zeros((size, *shape)) for name, shape in fields.items()}),
-        joint_starts_rad=jnp.zeros((size, joints)),
-        tips=TipPose(jnp.zeros((size, 3)), jnp.zeros((size, 3, 3))),
+        state=SimState(**{name: rows(*shape) for name, shape in fields.items()}),
+        joint_starts_rad=rows(joints),
+        tips=TipPose(rows(3), rows(3, 3)),
     )
 
 

@@ -32,7 +32,7 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
     pack, unpack = jit(sim.pack), jit(sim.unpack)
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
-    everywhere = jnp.asarray(np.ones(sim.spec.num_envs, bool))
+    everywhere = jax.device_put(np.ones(sim.spec.num_envs, bool))
     kept: list[SimState] = []
     found = tried = 0
     while found < size:
@@ -49,7 +49,7 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
                 f"only {found} of {tried} drops were accepted and {size} are wanted; relax"
                 " separate.jumble_* or drop_spread_m"
             )
-    screws = jax.tree.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[:size]), *kept)
+    screws = jax.device_put(jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *kept))
     starts, tips = rod_down(start_tips(config, size, rng))
     return Bank(state=screws, joint_starts_rad=starts, tips=tips)
 
@@ -103,7 +103,7 @@ def drop(
     quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
     joints, still = np.tile(parked_rad, (count, 1)), np.zeros((count, screws, 3))
     arrays = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
-    return SimState(*(jnp.asarray(np.asarray(array, np.float32)) for array in arrays))
+    return SimState(*jax.device_put([np.asarray(array, np.float32) for array in arrays]))
 
 
 @functools.cache  # one function for an arm, so that the next bank's is not compiled anew
