@@ -30,12 +30,12 @@ _STATE = ("root", "dof")
 @wp.kernel
 def _take_rows(
     mask: wp.array(dtype=wp.bool),
-    new: wp.array2d(dtype=float),
+    source: wp.array2d(dtype=float),
     out: wp.array2d(dtype=float),
 ):
     row, column = wp.tid()
     if mask[row]:
-        out[row, column] = new[row, column]
+        out[row, column] = source[row, column]
 
 
 @wp.kernel
