@@ -12,7 +12,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --cov=screwpush_jax --cov=sim --cov-report=term
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing
 
 check: lint test
 
