@@ -91,6 +91,40 @@ def test_restore_writes_into_the_memory_that_is_viewed(build):
     )
 
 
+class Captured:
+    """In the place of Warp's capture, which needs a GPU: what is in it runs at once."""
+
+    graph = "graph"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        pass
+
+
+@pytest.mark.skipif(jax.default_backend() == "gpu", reason="a GPU captures for real")
+def test_a_capture_leaves_no_trace_and_its_graph_is_what_a_step_runs(build, monkeypatch):
+    sim, twin = build(constraints_per_scene=20), build(constraints_per_scene=20)
+    launched = []
+
+    def launch(graph):
+        launched.append(graph)
+        sim._control_step()
+
+    monkeypatch.setattr(wp, "ScopedCapture", Captured)
+    monkeypatch.setattr(wp, "capture_launch", launch)
+    for engine in (sim, twin):
+        engine.step(HOME + 0.1)
+        engine.report()
+    sim._graph = sim._capture()
+    for engine in (sim, twin):
+        engine.step(HOME - 0.1)
+    assert launched == ["graph"]
+    jax.tree.map(np.testing.assert_array_equal, sim.snapshot(), twin.snapshot())
+    np.testing.assert_array_equal(sim._figures.numpy(), twin._figures.numpy())
+
+
 FIGURES = ("sim", "transition", "iteration", "update")
 
 
