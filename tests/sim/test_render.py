@@ -139,14 +139,14 @@ def test_a_closed_renderer_draws_no_more_and_closes_again():
 
 
 @pytest.mark.parametrize("said", ["gladLoadGL\n  error", ""])
-def test_without_opengl_it_says_why_and_what_to_install(monkeypatch, said):
+def test_without_opengl_it_says_why_and_what_to_install(monkeypatch, models, said):
     def refuse(*_):
         raise RuntimeError(said)
 
     monkeypatch.setattr(mujoco, "Renderer", refuse)
     reason = " ".join(said.split()) or "RuntimeError"
     with pytest.raises(RendererUnavailableError, match=rf"\({reason}\).*apt-get install libegl1"):
-        render.SceneRenderer(SCENE, 32, 32, "table")
+        render._open_renderer(models[1], 32, 32)
 
 
 @pytest.mark.parametrize("name", ["MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY", None])

@@ -30,10 +30,10 @@ REFUSALS = {
     ),
 }
 CODE = """
-import json, os, sys
+import json, os, sys, types
 from isaacgym import gymapi
 import numpy
-from worker import layout, memory
+from worker import __main__ as main, layout, memory
 from worker.scene import GymRefusedError, build
 from worker.stepper import Stepper
 
@@ -66,6 +66,19 @@ for closed_by in ("user", "end"):
     stepper.step(True)
     stepper.close()
     windows.append([*calls])
+
+gym._sim = None
+stage = build(setup)
+setup["gym"]["pipeline"] = "gpu"
+try:
+    Stepper(stage, memory.map_host(fd, layout.make_layout(*size)), setup)
+except GymRefusedError as error:
+    said["wrap_tensor"] = str(error)
+main.Cuda = lambda: types.SimpleNamespace(uuid=lambda: "GPU-1")
+try:
+    main._map_block({**setup, "block": {"device": "GPU-2", "handle": ""}})
+except main.CudaError as error:
+    said["cuIpcOpenMemHandle"] = str(error)
 print(json.dumps([said, windows]))
 """
 
@@ -118,6 +131,16 @@ def result(told):
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_call_that_is_refused_ends_the_set_up_and_is_named(result, name):
     assert REFUSALS[name][1] in result[0].get(name, "nothing was refused")
+
+
+def test_a_gym_that_fell_back_to_the_cpu_without_a_word_is_refused(result):
+    said = result[0].get("wrap_tensor")
+    assert said == "Isaac Gym's tensors are on cpu, the pipeline asked for is gpu"
+
+
+def test_a_block_on_another_gpu_is_refused_before_it_is_opened(result):
+    said = result[0].get("cuIpcOpenMemHandle")
+    assert said == "the worker's GPU is GPU-1, the learner's GPU-2"
 
 
 FRAME = ["step_graphics", "draw_viewer", "sync_frame_time"]
