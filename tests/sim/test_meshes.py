@@ -101,15 +101,15 @@ def test_the_bolt_is_solid_but_for_its_thread():
     assert 0.85 * solid < volume(meshes.hex_bolt(Bolt())) < 0.99 * solid
 
 
-def test_the_thread_climbs_by_its_pitch_in_a_turn():
-    """At two places a turn apart along the bolt its ridge has the same angle."""
+def test_the_thread_is_a_right_handed_helix_of_its_pitch():
+    """Its ridge, two rows of four a turn, has climbed by a quarter of the pitch a quarter turn on."""
     pitch, depth = 0.00225, 0.0008
-    bolt, sides = Bolt(), 24
-    x, y, z = meshes.hex_bolt(bolt, sides).vertex.T
-    ridge = np.isclose(np.hypot(y, z), bolt.shank_radius_m) & (x < 0.0)
-    at_zero = np.unique(x[ridge & (np.abs(z) < 1e-9) & (y > 0)].round(9))
-    steps = np.diff(at_zero)
-    np.testing.assert_allclose(steps[:-1:2] + steps[1::2], pitch, atol=1e-9)
-    assert np.hypot(y, z)[(x > -0.04) & (x < -0.01)].min() == pytest.approx(
-        bolt.shank_radius_m - depth
-    )
+    bolt = Bolt()
+    vertex = meshes.hex_bolt(bolt, sides=24).vertex
+    x, y, z = vertex[(vertex[:, 0] > -0.04) & (vertex[:, 0] < -0.01)].T
+    ridge = np.isclose(np.hypot(y, z), bolt.shank_radius_m)
+    assert np.hypot(y, z).min() == pytest.approx(bolt.shank_radius_m - depth)
+    sides = [(np.abs(z) < 1e-9) & (y > 0), (np.abs(y) < 1e-9) & (z > 0)]
+    for quarter, side in enumerate(sides):
+        phase = (x[ridge & side] + bolt.length_m / 2) / pitch * 4 - quarter
+        assert set(phase.round(6) % 4) == {0.0, 1.0}
