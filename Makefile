@@ -26,7 +26,10 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --cov=screwpush_jax --cov=sim --cov-report=term
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/coverage report --show-missing --fail-under=90 --include='screwpush_jax/ppo/*'
+	$(BIN)/coverage report --show-missing --fail-under=90 --include='screwpush_jax/tasks/*'
+	$(BIN)/coverage report --show-missing --fail-under=90 --include='sim/*'
 
 check: lint test
 

@@ -1,5 +1,7 @@
 """The figures of a GPU, from a driver's library that is played here."""
 
+import importlib.util
+import sys
 import types
 
 import pytest
@@ -43,3 +45,11 @@ def test_a_device_that_the_library_does_not_know_shows_its_memory(nvml):
 def test_without_the_library_memory_is_all_there_is(monkeypatch):
     monkeypatch.setattr(gpu, "pynvml", None)
     assert gpu.usage(DEVICE) == {"perf/gpu_mem_mb": 6.0}
+
+
+def test_a_machine_without_the_library_can_import_the_module(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    spec = importlib.util.spec_from_file_location("gpu_without_nvml", gpu.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.usage(DEVICE) == {"perf/gpu_mem_mb": 6.0}

@@ -1,5 +1,7 @@
 """What only MuJoCo Warp promises."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,9 @@ import pytest
 
 pytest.importorskip("mujoco_warp")
 
+import warp as wp
+
+from sim import mujoco_warp
 from sim.assets import elfin15
 from sim.errors import SimOverflowError
 from sim.mujoco_cpu import MujocoCpu
@@ -84,3 +89,83 @@ def test_restore_writes_into_the_memory_that_is_viewed(build):
         {name: np.asarray(view) for name, view in views.items()},
         {name: snapshot[name] for name in views},
     )
+
+
+class Captured:
+    """In the place of Warp's capture, which needs a GPU: what is in it runs at once."""
+
+    graph = "graph"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        pass
+
+
+@pytest.mark.skipif(jax.default_backend() == "gpu", reason="a GPU captures for real")
+def test_a_capture_leaves_no_trace_and_its_graph_is_what_a_step_runs(build, monkeypatch):
+    sim, launched = build(constraints_per_scene=20), []
+
+    def launch(graph):
+        launched.append(graph)
+        sim._control_step()
+
+    def step():
+        sim.report()  # counts anew
+        sim.step(HOME - 0.1)
+        return sim.snapshot(), sim._figures.numpy()
+
+    monkeypatch.setattr(wp, "ScopedCapture", Captured)
+    monkeypatch.setattr(wp, "capture_launch", launch)
+    sim.step(HOME + 0.1)
+    before = sim.snapshot()
+    plain = step()
+    sim.restore(before)
+    sim.report()
+    sim._graph = sim._capture()
+    assert not sim._figures.numpy().any()
+    captured = step()
+    assert launched == ["graph"]
+    jax.tree.map(np.testing.assert_array_equal, captured, plain)
+
+
+FIGURES = ("sim", "transition", "iteration", "update")
+
+
+@pytest.fixture
+def event_clock(monkeypatch):
+    """`(times_ms) -> clock` of a device that reaches the events at these times, one after the other."""
+    reached = {}
+
+    def played(times_ms):
+        left = iter(times_ms)
+        stream = types.SimpleNamespace(record_event=lambda e: reached.update({e: next(left)}))
+        return mujoco_warp._EventClock(types.SimpleNamespace(stream=stream))
+
+    def elapsed(begin, end, synchronize):
+        assert not synchronize, "one wait for the last event is enough"
+        assert end in waited or reached[end] <= max(reached[event] for event in waited)
+        return reached[end] - reached[begin]
+
+    waited = []
+    monkeypatch.setattr(wp, "Event", lambda device, enable_timing: object())
+    monkeypatch.setattr(wp, "synchronize_event", waited.append)
+    monkeypatch.setattr(wp, "get_event_elapsed_time", elapsed)
+    return played
+
+
+def test_steps_are_timed_by_the_device_from_the_end_of_the_lap_before(event_clock):
+    """Steps 10-12 and 13-14 ms, then 20-23 and 24-28: the lap's first pause holds the update."""
+    clock = event_clock([10.0, 12.0, 13.0, 14.0, 20.0, 23.0, 24.0, 28.0])
+    laps = []
+    for _ in range(2):
+        for _ in range(2):
+            clock.begin()
+            clock.end()
+        laps.append(clock.lap())
+    first, second = (lap() for lap in laps)
+    # sim, pauses (as many as steps), and from the first begin or the last end to the end
+    assert [first[f"perf/{name}_ms"] for name in FIGURES] == pytest.approx([3.0, 2.0, 4.0, 0.0])
+    assert [second[f"perf/{name}_ms"] for name in FIGURES] == pytest.approx([7.0, 2.0, 14.0, 5.0])
+    assert set(clock.lap()().values()) == {0.0}

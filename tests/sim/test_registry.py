@@ -31,6 +31,12 @@ def test_auto_names_an_engine_and_a_reason():
     assert "auto" in reason
 
 
+@pytest.mark.parametrize(("backend", "engine"), [("gpu", "mujoco_warp"), ("cpu", "mujoco")])
+def test_auto_goes_by_where_jax_computes(monkeypatch, backend, engine):
+    monkeypatch.setattr(registry.jax, "default_backend", lambda: backend)
+    assert registry.choose("auto")[0] == engine
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     with pytest.raises(EngineNotInstalledError, match=r"'mujoco'.*pip install 'mujoco>=4,<5'"):

@@ -1,13 +1,20 @@
 """The doctor: one line a check, and it finds an engine that means something else."""
 
+import ctypes
+import dataclasses
 import sys
 
+import jax.numpy as jnp
 import pytest
 
-from sim.isaacgym import doctor
+from sim.isaacgym import doctor, trials
 from sim.isaacgym.worker import cuda
+from sim.mujoco_cpu import MujocoCpu
+from sim.options import MujocoConfig
+from sim.scene import SceneConfig
 
 from .conftest import STANDIN, config
+from .driver import Driver
 
 FLIP = """
 import isaacgym._physics as p
@@ -103,3 +110,52 @@ def test_the_command_prints_one_line_a_check(monkeypatch, capsys):
     assert len(lines) == 9
     assert all(line.startswith(("ok  ", "FAIL")) for line in lines)
     assert code == int(any(line.startswith("FAIL") for line in lines))
+
+
+VERSIONS = {"3.5.10": False, "3.6.9": True, "3.8.18": True, "3.9.1": False, "3.80.1": False}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_pythons_that_isaac_gym_has_bindings_for_are_fit(tmp_path, version):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho {version}\n")
+    python.chmod(0o755)
+    finding = doctor._run(lambda: doctor._interpreter(config(python=str(python))))
+    assert finding.ok == VERSIONS[version]
+    assert f"{python} is Python {version}" in finding.text
+
+
+def test_a_driver_is_shown_with_the_cuda_that_it_serves(monkeypatch):
+    driver = Driver()
+    monkeypatch.setattr(ctypes, "CDLL", driver.load)
+    assert doctor._run(doctor._driver) == doctor.Finding(True, "CUDA 12.4")
+
+
+class WrongRow(MujocoCpu):
+    """Writes a new state to the scene after the one that it is meant for."""
+
+    def write(self, mask, views):
+        super().write(jnp.roll(mask, 1), {n: jnp.roll(view, 1, 0) for n, view in views.items()})
+
+
+def trial(check, engine=MujocoCpu, **physics):
+    """What `check` says of MuJoCo itself, with other physics or broken on purpose."""
+    config()  # skips on a GPU
+    scene = SceneConfig(physics_dt_s=0.01, decimation=5)
+    sim = engine(dataclasses.replace(scene, **physics), trials.NUM_ENVS, MujocoConfig())
+    try:
+        return doctor._run(lambda: check(sim))
+    finally:
+        sim.close()
+
+
+def test_a_table_without_friction_is_found():
+    slippery = trial(trials.push, friction=1e-4)
+    assert not slippery.ok
+    assert "the friction is not as given" in slippery.text
+
+
+def test_a_write_to_another_scene_is_found():
+    wrong = trial(trials.reset_one, WrongRow)
+    assert not wrong.ok
+    assert "indexed writes reach other actors" in wrong.text
