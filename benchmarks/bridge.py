@@ -75,7 +75,9 @@ def measure(args: Args, config: Config, world: World) -> dict:
     """The row of one number of environments, with the arm at rest."""
     spec = world.sim.spec
     row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
-    row |= {"still": args.still} | _hand_overs(args, world)
+    if spec.engine == "isaacgym":
+        row |= {"still": args.still, "handover": args.isaacgym.handover}
+    row |= _hand_overs(args, world)
     return row if args.still else row | _transitions(args, config, world)
 
 

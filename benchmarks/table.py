@@ -89,15 +89,14 @@ def learning(rows: Sequence[Row]) -> str:
 
 
 def bridge(rows: Sequence[Row]) -> str:
-    parts = [key for key in rows[-1] if key.endswith(" us")]
-    lines = [
-        [
-            f"{r['num_envs']:,}",
-            *(f"{v['median']:.0f}" if isinstance(v := r[p], dict) else f"{v:.0f}" for p in parts),
-        ]
-        for r in rows
-    ]
-    return table(["environments", *parts], lines)
+    parts = list(dict.fromkeys(key for row in rows for key in row if key.endswith(" us")))
+    lines = []
+    for row in rows:
+        words = [row["engine"], row.get("handover", ""), "still" if row.get("still") else ""]
+        medians = [v["median"] if isinstance(v := row.get(p, ""), dict) else v for p in parts]
+        figures = [v if v == "" else f"{v:.0f}" for v in medians]
+        lines.append([" ".join(filter(None, words)), f"{row['num_envs']:,}", *figures])
+    return table(["engine", "environments", *parts], lines)
 
 
 def sim_to_sim(rows: Sequence[Row]) -> str:
