@@ -1,4 +1,4 @@
-"""`python -m worker <socket> <page> <pid of the learner>`: says hello, builds, serves until told or left."""
+"""`python -m worker <socket> <page> <learner's pid>`: says hello, builds, serves until told or left."""
 
 import ctypes
 import os

@@ -1,8 +1,8 @@
 """Isaac Gym's tensors and one control step on them.
 
 Order of a step: new states and targets in, straight from the block, `simulate` as often as asked,
-refresh, pack, wait for the device. Every tensor that Gym is given a pointer of is an attribute: it has to live, unchanged,
-until the next `simulate`. All of torch's work stays on the default stream.
+refresh, pack, wait for the device. Every tensor that Gym is given a pointer of is an attribute: it
+has to live, unchanged, until the next `simulate`. All of torch's work stays on the default stream.
 """
 
 import importlib
