@@ -23,7 +23,6 @@ class Stage(NamedTuple):
     gym: gymapi.Gym
     sim: gymapi.Sim
     viewer: Optional[gymapi.Viewer]
-    actors: List[List[int]]  # [N][1 + S] indices in the simulation's domain
 
 
 class GymRefusedError(Exception):
@@ -48,10 +47,21 @@ def build(setup: Message) -> Stage:
     screw = gym.load_asset(sim, setup["folder"], setup["screw_urdf"], _screw_options())
     if arm is None or screw is None:
         raise GymRefusedError("Isaac Gym's load_asset failed; its log lines say why")
-    actors = [_add_scene(gym, sim, arm, screw, setup, env) for env in range(setup["num_envs"])]
+    scenes = [_add_scene(gym, sim, arm, screw, setup, env) for env in range(setup["num_envs"])]
+    _check_numbers(scenes)
     viewer = _open_viewer(gym, sim) if options["viewer"] else None
     check(gym.prepare_sim(sim), "prepare_sim")
-    return Stage(gym, sim, viewer, actors)
+    return Stage(gym, sim, viewer)
+
+
+def _check_numbers(scenes: List[List[int]]) -> None:
+    """The learner lists actors by these numbers, and the root tensor's rows have this order."""
+    numbers = [number for scene in scenes for number in scene]
+    if numbers != list(range(len(numbers))):
+        raise GymRefusedError(
+            f"Isaac Gym numbers the actors of the scenes {scenes[:2]}...; expected scene by scene, in"
+            " the order in which they were created"
+        )
 
 
 def sim_params(setup: Message) -> gymapi.SimParams:
