@@ -76,10 +76,16 @@ def test_nothing_is_lost_in_a_thousand_steps(build, handover):
 
 
 @pytest.mark.parametrize("handover", HANDOVERS)
-def test_without_the_wait_numbers_are_lost(build, handover, monkeypatch):
+def test_if_the_worker_does_not_wait_for_the_reader_numbers_are_lost(build, handover, monkeypatch):
     sim = build(handover)
-    monkeypatch.setattr(sim._block, "settle", lambda: None)
     monkeypatch.setattr(bridge, "lend", _Unordered)
+    assert lost(sim) > 0
+
+
+@pytest.mark.parametrize("handover", HANDOVERS)
+def test_if_the_reader_does_not_wait_for_the_worker_numbers_are_lost(build, handover, monkeypatch):
+    sim = build(handover)
+    monkeypatch.setattr(sim._block._cuda, "wait", lambda stream, address, value: None)
     assert lost(sim) > 0
 
 
