@@ -102,6 +102,7 @@ def page():
     """Whole pages of the host's memory, by their address."""
     memory = mmap.mmap(-1, SIZE)
     yield ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    memory.close()
 
 
 def test_a_stream_writes_and_waits_for_words_of_the_hosts_memory(machine, page):
