@@ -8,6 +8,7 @@ the transition, too.
 
 import dataclasses
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,28 +20,37 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state
 from screwpush_jax import compiled
+from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.setup import World, make_world, use_device
 from sim.options import IsaacGymConfig
 
 _LAPS = 5
 _PHYSICS_MS = 5.0
-_STILL = f"""
-import time
-def only_once(name):
-    call, called = getattr(Gym, name), []
-    setattr(Gym, name, lambda *args: bool(called) or (called.append(name), call(*args))[1])
-def wait(*_):
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < {_PHYSICS_MS / 1e3}:
-        pass
-Gym.simulate = lambda *_: None
-Gym.fetch_results = wait
-only_once("refresh_actor_root_state_tensor")
-only_once("refresh_dof_state_tensor")
-Gym.set_actor_root_state_tensor_indexed = Gym.set_dof_state_tensor_indexed = lambda *_: True
-Gym.set_dof_position_target_tensor = lambda *_: True
+_STILL = """
+import os, time
+def stand_still():
+    def wait(*_, clock=time.perf_counter):
+        begin = clock()
+        while clock() - begin < {seconds}:
+            pass
+    for name in {calls}:
+        setattr(Gym, name, lambda *_: True)
+    Gym.fetch_results = wait
+def simulate(*args, step=Gym.simulate):
+    step(*args)
+    if os.path.exists({sign!r}):
+        stand_still()
+Gym.simulate = simulate
 """
+_CALLS = (
+    "simulate",
+    "refresh_actor_root_state_tensor",
+    "refresh_dof_state_tensor",
+    "set_actor_root_state_tensor_indexed",
+    "set_dof_state_tensor_indexed",
+    "set_dof_position_target_tensor",
+)
 _ENDS_EVERY = 50
 """One environment in so many is given a new state: about as many as end in a step of training."""
 
@@ -56,7 +66,8 @@ class Args:
     isaacgym: IsaacGymConfig = IsaacGymConfig()
     """How the engine isaacgym runs."""
     still: bool = False
-    """The stand-in for Isaac Gym moves and copies nothing; its physics takes 5 ms of the host's time."""
+    """The stand-in for Isaac Gym moves and copies nothing while it is measured; its physics takes 5 ms
+    of the host's time."""
     repeats: int = 100
     """Calls that are timed."""
     out: Path = Path("benchmarks/results/bridge.jsonl")
@@ -67,24 +78,30 @@ def main(args: Args) -> None:
     small = dataclasses.replace(Config().separate, bank_size=64)
     config = dataclasses.replace(Config(), sim=args.sim, separate=small, isaacgym=args.isaacgym)
     use_device(config)
-    if args.still:
-        os.environ["ISAACGYM_STANDIN_PATCH"] = _STILL
     for num_envs in args.num_envs:
         config = dataclasses.replace(config, num_envs=num_envs)
-        world = make_world(config, num_envs)
-        try:
-            record.write(args.out, [measure(args, config, world)])
-        finally:
-            world.sim.close()
+        with tempfile.TemporaryDirectory() as folder:
+            record.write(args.out, [measure(args, config, Path(folder) / "stand_still")])
 
 
-def measure(args: Args, config: Config, world: World) -> dict:
-    """The row of one number of environments, with the arm at rest."""
-    spec = world.sim.spec
-    row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
-    if spec.engine == "isaacgym":
-        row |= {"still": args.still, "handover": args.isaacgym.handover}
-    return row | _hand_overs(args, world) | _transitions(args, config, world)
+def measure(args: Args, config: Config, sign: Path) -> dict:
+    """The row of one number of environments, with the arm at rest; `sign` tells a worker to stand."""
+    if args.still:
+        # without a GPU the worker fetches the results of each physics step
+        waits = config.scene.decimation if args.isaacgym.pipeline == "cpu" else 1
+        seconds = 1e-3 * _PHYSICS_MS / waits
+        patch = _STILL.format(seconds=seconds, calls=_CALLS, sign=str(sign))
+        os.environ["ISAACGYM_STANDIN_PATCH"] = patch
+    world = make_world(config, config.num_envs)
+    try:
+        state, spec = fresh_state(config, world), world.sim.spec
+        sign.touch()
+        row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
+        if spec.engine == "isaacgym":
+            row |= {"still": args.still, "handover": args.isaacgym.handover}
+        return row | _hand_overs(args, world) | _transitions(args, world, state)
+    finally:
+        world.sim.close()
 
 
 def _hand_overs(args: Args, world: World) -> dict:
@@ -118,10 +135,9 @@ def _physics_us(args: Args, lap: dict[str, float]) -> float:
     return 1e3 * _PHYSICS_MS if args.still else lap["physics"]
 
 
-def _transitions(args: Args, config: Config, world: World) -> dict:
+def _transitions(args: Args, world: World, state: RunState) -> dict:
     """Control steps as training takes them."""
-    sim, state = world.sim, fresh_state(config, world)
-    carry, bank, learner = state.carry, state.bank, state.learner
+    sim, carry, bank, learner = world.sim, state.carry, state.bank, state.learner
     transition = compiled.compile_transition(world.parts)
 
     def act() -> None:

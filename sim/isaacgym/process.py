@@ -6,6 +6,7 @@ kernel's promise to end the worker with the thread that started it (start it fro
 long as the simulator); and a finalizer.
 """
 
+import atexit
 import contextlib
 import os
 import select
@@ -85,6 +86,9 @@ class Worker:
             )
         left = self._process, self._channel, self.turns, self._log
         self._end = weakref.finalize(self, _end, *left)
+        atexit.register(
+            self._end
+        )  # now: JAX and Warp, which were there before, wait for the device
         self._failure = ""
         self.python = python
         hello = self._listen("to say hello", timeout_s)
@@ -145,6 +149,7 @@ class Worker:
                 self._channel.send({"do": "close"})
                 self._process.wait(timeout_s)
             self._end()
+        atexit.unregister(self._end)
         self.turns.close()
 
     def _listen(self, doing: str, timeout_s: float) -> Message:

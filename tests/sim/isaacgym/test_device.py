@@ -86,12 +86,15 @@ Gym.simulate = wait
 """)
     go = Path(os.environ["SCREWPUSH_TEST_GO"])
     sim = build(pipeline="gpu")
+    start, look = home(sim), jax.jit(lambda views: sim.unpack(views).joint_pos_rad[:, 0] + 0.0)
+    asked = [start.at[:, 0].add(shift) for shift in (0.1, 0.2, 0.3)]
+    look(sim.views()).block_until_ready()  # what is new to the device waits until it is idle
     seen = []
-    for shift in (0.1, 0.2, 0.3):
+    for targets in asked:
         for _ in range(10):
-            sim.step(home(sim).at[:, 0].add(shift))
-        seen.append(sim.unpack(sim.views()).joint_pos_rad[:, 0] + 0.0)
-    assert sim._worker.turns.pending in (None, 1), "the worker has not finished the first"
+            sim.step(targets)
+        seen.append(look(sim.views()))
+    assert not any(array.is_ready() for array in seen)
     go.touch()
     np.testing.assert_allclose(np.stack(seen, 1), [[0.1, 0.2, 0.3]] * 2, atol=5e-3)
 

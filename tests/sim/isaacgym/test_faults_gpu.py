@@ -79,10 +79,14 @@ def test_a_worker_killed_in_a_step_lets_go_of_everything_that_was_queued(
     """The host has run ahead: many steps, and calls that read each of them, wait for the first."""
     break_gym(SLOW_STEP)
     sim = build(pipeline="gpu", handover=handover)
-    pid, targets = sim.worker_pid, home(sim)
+    follow = jax.jit(lambda views, targets: targets + 0.0 * sim.unpack(views).joint_pos_rad)
+    pid, targets = (
+        sim.worker_pid,
+        follow(sim.views(), home(sim)),
+    )  # loading code waits for the device
     for _ in range(50):
         sim.step(targets)
-        targets = targets + 0.0 * sim.unpack(sim.views()).joint_pos_rad
+        targets = follow(sim.views(), targets)
     while not sim._worker.turns.pending:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
