@@ -12,6 +12,7 @@ new states still travel through the block.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import warp as wp
 
@@ -135,8 +136,10 @@ class DeviceBlock:
 
     def attend(self, worker: Worker, pack: bool, limit_s: float) -> Gate:
         """Turns with a worker that has opened the block, taken by the stream of this block's work."""
-        self._gate = Gate(worker, self._cuda, self._device, pack, limit_s)
-        where, device = self._gate.rows_address, self._device
+        device = self._device
+        jax_stream = _stream_of_jax() if device.is_cuda else None
+        self._gate = Gate(worker, self._cuda, device, pack, limit_s, jax_stream)
+        where = self._gate.rows_address
         self._told = wp.array(ptr=where, shape=(1,), dtype=wp.int32, device=device)
         return self._gate
 
@@ -144,7 +147,10 @@ class DeviceBlock:
         """`root` and `dof` as JAX arrays, zero-copy."""
         # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
         self._lent_before, self._lent = self._lent, []
-        return {name: bridge.to_jax(self._fields[name]) for name in _STATE}
+        fields = {name: self._fields[name] for name in _STATE}
+        if self._gate is not None:
+            return self._gate.to_jax(fields)
+        return {name: bridge.to_jax(field) for name, field in fields.items()}
 
     def put_targets(self, targets: jax.Array) -> None:
         """Queues a copy of `targets [N, J]` behind the call that computes them.
@@ -206,3 +212,15 @@ class DeviceBlock:
     def _at(self, address: int, field: Field) -> "wp.array":
         dtype = _DTYPES[field.dtype]
         return wp.array(ptr=address, shape=field.shape, dtype=dtype, device=self._device)
+
+
+def _stream_of_jax() -> int:
+    """The stream on which JAX runs what it is given; a call into Warp is told it."""
+    found: list[int] = []
+
+    def look(_: wp.array(dtype=float), __: wp.array(dtype=float)):
+        found.append(wp.get_stream().cuda_stream)
+
+    ask = wp.jax_callable(look, graph_mode=wp.JaxCallableGraphMode.NONE)
+    ask(jnp.zeros(1))[0].block_until_ready()
+    return found[0]

@@ -3,7 +3,12 @@
 A step is two commands on the stream. One writes the question's number into the shared page, when
 all that was queued before it is done; the next holds the stream until the worker has written the
 answer's. So the host queues transition and update while the worker still steps, as it does with an
-engine of its own process, and what the two need of each other is ordered by the stream alone.
+engine of its own process, and what the two need of each other is ordered by the streams alone.
+
+JAX's streams wait for the same word, not for an event of this stream: on an H200, one stream that
+waits for an event of a stream that is held keeps the GPU for whole time slices, and the worker's
+kernels wait for theirs (2.1 ms instead of 13 us for a small one, 15.4 instead of 7.0 ms for 7 ms of
+work). Streams that wait for a word of memory cost the other process nothing.
 
 A worker that dies would hold the stream for ever, and whoever waits for the stream. A thread listens
 to it: when it has failed it is ended, and then everything it may still be asked counts as answered.
@@ -13,9 +18,12 @@ What the stream computes from there on is worth nothing, and every later call sa
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import warp as wp
 
+from sim import bridge
 from sim.clock import Report
 from sim.errors import WorkerError
 from sim.event_clock import make_clock
@@ -36,10 +44,20 @@ class Gate:
       device: the Warp device whose stream writes what the worker reads.
       pack: whether the worker must pack its state into the block.
       limit_s: longest time that it may take to answer.
+      jax_stream: the stream on which JAX computes; None where it is not known.
     """
 
-    def __init__(self, worker: Worker, cuda: Cuda, device: "wp.Device", pack: bool, limit_s: float):
+    def __init__(
+        self,
+        worker: Worker,
+        cuda: Cuda,
+        device: "wp.Device",
+        pack: bool,
+        limit_s: float,
+        jax_stream: int | None,
+    ):
         self._worker, self._cuda, self._device = worker, cuda, device
+        self._jax_stream = jax_stream
         self._pack, self._limit_s = pack, limit_s
         self._clock = make_clock(device)
         self._number = self._lapped = 0
@@ -67,6 +85,12 @@ class Gate:
         self._pass()
         self.settle()
         self._worker.turns.put(Question("step", self._pack, rows))
+
+    def to_jax(self, arrays: "dict[str, wp.array]") -> dict[str, jax.Array]:
+        """What the worker writes, as JAX arrays, zero-copy; read after its answer to the last step."""
+        if self._jax_stream is not None:
+            self._hold(self._jax_stream)
+        return {name: bridge.to_jax(_Answered(array, self._hold)) for name, array in arrays.items()}
 
     def settle(self) -> None:
         """Returns when all that was queued has been answered. Raises `WorkerError` if it was not."""
@@ -101,6 +125,9 @@ class Gate:
         stream = self._device.stream.cuda_stream
         self._number = turns.following(self._number)
         self._cuda.write(stream, self._there + turns.ASKED_BYTE, self._number)
+        self._hold(stream)
+
+    def _hold(self, stream: int) -> None:
         self._cuda.wait(stream, self._there + turns.ANSWERED_BYTE, self._number)
 
     def _listen(self) -> None:
@@ -115,3 +142,18 @@ class Gate:
                     self._worker.late(self._limit_s)
         except WorkerError:
             pass  # the worker keeps it for `check`
+
+
+class _Answered:
+    """Exports `array` to a stream that waits for the worker's answer instead of Warp's stream."""
+
+    def __init__(self, array: "wp.array", hold: Callable[[int], None]):
+        self._array, self._hold = array, hold
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __dlpack__(self, *, stream: Any = None) -> Any:
+        if stream is not None:
+            self._hold(stream)
+        return self._array.__dlpack__(stream=-1)

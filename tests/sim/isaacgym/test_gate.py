@@ -64,7 +64,7 @@ def start(monkeypatch):
             worker = process.Worker(sys.executable, "", (), "", LIMIT_S)
         with monkeypatch.context() as patch:
             patch.setattr(ctypes, "CDLL", driver.load)
-            made.append((Gate(worker, Cuda(), device, pack, limit_s), worker))
+            made.append((Gate(worker, Cuda(), device, pack, limit_s, None), worker))
         return made[-1][0]
 
     yield make
