@@ -26,23 +26,31 @@ from screwpush_jax.setup import World, make_world, use_device
 from sim.options import IsaacGymConfig
 
 _LAPS = 5
-_PHYSICS_MS = 5.0
 _STILL = """
-import os, time
+import os, sys, time, types
 def stand_still():
-    def wait(*_, clock=time.perf_counter):
-        begin = clock()
-        while clock() - begin < {seconds}:
-            pass
+    import torch
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    physics = types.SimpleNamespace(seconds=time.perf_counter())
+    def turn(*_):
+        begin.record()
+        torch.cuda._sleep({cycles})
+        end.record()
+        end.synchronize()
+        physics.seconds += 1e-3 * begin.elapsed_time(end)
     for name in {calls}:
         setattr(Gym, name, lambda *_: True)
-    Gym.fetch_results = wait
+    Gym.fetch_results = turn
+    sys.modules["worker.stepper"].time = types.SimpleNamespace(perf_counter=lambda: physics.seconds)
 def simulate(*args, step=Gym.simulate):
     step(*args)
     if os.path.exists({sign!r}):
         stand_still()
 Gym.simulate = simulate
 """
+"""What the stand-in does from the moment on when the file `sign` is there: a kernel that turns for some
+milliseconds and nothing else; the time that the worker says it was busy is this kernel's."""
+_CYCLES = 10_000_000
 _CALLS = (
     "simulate",
     "refresh_actor_root_state_tensor",
@@ -66,8 +74,8 @@ class Args:
     isaacgym: IsaacGymConfig = IsaacGymConfig()
     """How the engine isaacgym runs."""
     still: bool = False
-    """The stand-in for Isaac Gym moves and copies nothing while it is measured; its physics takes 5 ms
-    of the host's time."""
+    """Isaac Gym's stand-in moves and copies nothing while it is measured: its physics is a kernel that
+    turns for some milliseconds, and all else that a control step takes is the hand-over."""
     repeats: int = 100
     """Calls that are timed."""
     out: Path = Path("benchmarks/results/bridge.jsonl")
@@ -87,10 +95,9 @@ def main(args: Args) -> None:
 def measure(args: Args, config: Config, sign: Path) -> dict:
     """The row of one number of environments, with the arm at rest; `sign` tells a worker to stand."""
     if args.still:
-        # without a GPU the worker fetches the results of each physics step
-        waits = config.scene.decimation if args.isaacgym.pipeline == "cpu" else 1
-        seconds = 1e-3 * _PHYSICS_MS / waits
-        patch = _STILL.format(seconds=seconds, calls=_CALLS, sign=str(sign))
+        if args.isaacgym.pipeline != "gpu":
+            raise SystemExit("--still turns a kernel on a GPU; valid: --isaacgym.pipeline gpu")
+        patch = _STILL.format(cycles=_CYCLES, calls=_CALLS, sign=str(sign))
         os.environ["ISAACGYM_STANDIN_PATCH"] = patch
     world = make_world(config, config.num_envs)
     try:
@@ -125,14 +132,8 @@ def _hand_overs(args: Args, world: World) -> dict:
     laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
     if "turn" in laps[0]:
         row["of it: turns us"] = record.spread([lap["turn"] for lap in laps])
-    return row | {
-        "hand-overs us": record.spread([lap["wall"] - _physics_us(args, lap) for lap in laps])
-    }
-
-
-def _physics_us(args: Args, lap: dict[str, float]) -> float:
-    """What a control step waited for; a worker's own part of the hand-over is none of it."""
-    return 1e3 * _PHYSICS_MS if args.still else lap["physics"]
+    rest_us = [lap["wall"] - lap["physics"] for lap in laps]
+    return row | {"hand-overs us": record.spread(rest_us)}
 
 
 def _transitions(args: Args, world: World, state: RunState) -> dict:
@@ -156,7 +157,7 @@ def _transitions(args: Args, world: World, state: RunState) -> dict:
     laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
     for part in ("physics", "transition"):
         row[f"device: {part} us"] = record.spread([lap[part] for lap in laps])["median"]
-    rest_us = record.spread([lap["wall"] - _physics_us(args, lap) for lap in laps])
+    rest_us = record.spread([lap["wall"] - lap["physics"] for lap in laps])
     return row | {"all but physics us": rest_us}
 
 

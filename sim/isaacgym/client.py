@@ -35,7 +35,7 @@ class Turns(Protocol):
     """How the worker is asked, by the host (`host_turns`) or a stream (`gate`)."""
 
     def step(self) -> None: ...
-    def show(self) -> None: ...
+    def show(self, rows: int) -> None: ...
     def settle(self) -> None: ...
     def check(self) -> None: ...
     def lap(self) -> Callable[[], Report]: ...
@@ -45,6 +45,7 @@ class Block(Protocol):
     """Memory shared with the worker, on the host (`host_block`) or the device (`device_block`)."""
 
     gpu: str
+    round: int
 
     @property
     def fds(self) -> tuple[int, ...]: ...
@@ -136,10 +137,10 @@ class IsaacGym:
     def snapshot(self) -> Snapshot:
         block = self._open()
         self._attended().settle()
-        marked = block.read("mask").astype(bool)
         shown = {name: block.read(name) for name in _STATE}
+        waiting = block.read("arms")[: block.read("count")[0]] // (1 + self.spec.num_screws)
         for name, value in shown.items():  # what the next step will begin with
-            value[marked] = block.read(f"new_{name}")[marked]
+            value[waiting] = block.read(f"new_{name}")[waiting]
         return shown
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -200,14 +201,14 @@ class IsaacGym:
         turns.settle()
         actors = np.arange(count * (1 + self.spec.num_screws), dtype=np.int32).reshape(count, -1)
         new = {f"new_{name}": value for name, value in state.items()} | {
-            "mask": np.ones(count, np.int32),
-            "count": np.array([count], np.int32),
             "arms": actors[:, 0].copy(),
             "screws": actors[:, 1:].flatten(),
+            "count": np.array([count], np.int32),
+            "listed": np.full(count, block.round, np.int32),
         }
         for name, value in new.items():
             block.fill(name, value)
-        turns.show()
+        turns.show(count)
 
 
 def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:

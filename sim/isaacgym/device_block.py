@@ -43,6 +43,7 @@ def _aim(
         targets[row, joint] = wp.clamp(asked[row, joint], -range_rad[joint], range_rad[joint])
     if row + joint == 0:
         told[0] = count[0]
+        count[0] = 0
 
 
 @wp.kernel
@@ -50,9 +51,10 @@ def _take(
     mask: wp.array(dtype=wp.bool),
     root: wp.array3d(dtype=float),
     dof: wp.array3d(dtype=float),
+    round: int,
     new_root: wp.array3d(dtype=float),
     new_dof: wp.array3d(dtype=float),
-    marked: wp.array(dtype=int),
+    listed: wp.array(dtype=int),
     count: wp.array(dtype=int),
     arms: wp.array(dtype=int),
     screws: wp.array(dtype=int),
@@ -68,14 +70,14 @@ def _take(
     else:
         joint, number = joint_column // joint_width, joint_column % joint_width
         new_dof[row, joint, number] = dof[row, joint, number]
-    if column == 0 and wp.atomic_max(marked, row, 1) == 0:
+    if column == 0 and wp.atomic_max(listed, row, round) < round:
         place = wp.atomic_add(count, 0, 1)
         arms[place] = row * actors
         for screw in range(1, actors):
             screws[place * (actors - 1) + screw - 1] = row * actors + screw
 
 
-_TAKEN = ("new_root", "new_dof", "mask", "count", "arms", "screws")
+_TAKEN = ("new_root", "new_dof", "listed", "count", "arms", "screws")
 
 
 class DeviceBlock:
@@ -83,10 +85,12 @@ class DeviceBlock:
 
     fds: tuple[int, ...] = ()
     """Open files that the worker inherits: none here."""
+    round: int
+    """Number of the step that marked states wait for."""
 
     def __init__(self, layout: Layout, range_rad: np.ndarray):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
-        self._layout = layout
+        self._layout, self.round = layout, 1
         ordinal = jax.local_devices()[0].local_hardware_id or 0
         self._device = wp.get_device(f"cuda:{ordinal}")
         self._cuda = Cuda(ordinal)
@@ -162,6 +166,7 @@ class DeviceBlock:
             out = [self._own["targets"], self._told]
             wp.launch(_aim, targets.shape, inputs=[asked, self._range_rad, count], outputs=out)
         self._lent.append(targets)
+        self.round += 1
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
@@ -170,7 +175,8 @@ class DeviceBlock:
         columns = sum(field.size // field.shape[0] for field in out[:2])
         with wp.ScopedDevice(self._device):
             inputs = [wp.from_dlpack(bridge.lend(array)) for array in lent]
-            wp.launch(_take, (mask.shape[0], columns), inputs=inputs, outputs=out)
+            dim = mask.shape[0], columns
+            wp.launch(_take, dim, inputs=[*inputs, self.round], outputs=out)
         self._lent += lent
 
     def read(self, name: str) -> np.ndarray:

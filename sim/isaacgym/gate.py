@@ -77,14 +77,13 @@ class Gate:
         self._pass()
         self._clock.end()
 
-    def show(self) -> None:
-        """The marked new states appear; returns when they have. Raises `WorkerError`."""
+    def show(self, rows: int) -> None:
+        """The new states of the first `rows` environments of the list appear. Raises `WorkerError`."""
         self.settle()
-        rows = self._worker.turns.asked().rows
         self._worker.turns.put(Question("show", self._pack, rows))
         self._pass()
         self.settle()
-        self._worker.turns.put(Question("step", self._pack, rows))
+        self._worker.turns.put(Question("step", self._pack, 0))
 
     def to_jax(self, arrays: "dict[str, wp.array]") -> dict[str, jax.Array]:
         """What the worker writes, as JAX arrays, zero-copy; read after its answer to the last step."""

@@ -23,9 +23,12 @@ class HostBlock:
 
     gpu = ""
     """Identity of the GPU that the worker must see; none here."""
+    round: int
+    """Number of the step that marked states wait for."""
 
     def __init__(self, layout: Layout, range_rad: np.ndarray):
         self._range_rad = range_rad
+        self.round = 1
         self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
         os.ftruncate(self._fd, layout.size)
         memory = mmap.mmap(self._fd, layout.size)
@@ -66,6 +69,7 @@ class HostBlock:
         asked = bridge.to_host(targets)
         kept = np.clip(asked, -self._range_rad, self._range_rad)
         np.copyto(self._fields["targets"], kept, where=~np.isnan(asked))
+        self.round += 1
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
@@ -73,8 +77,8 @@ class HostBlock:
         rows = np.flatnonzero(bridge.to_host(mask))
         for name, view in views.items():
             fields[f"new_{name}"][rows] = bridge.to_host(view)[rows]
-        fresh = rows[fields["mask"][rows] == 0]
-        fields["mask"][fresh] = 1
+        fresh = rows[fields["listed"][rows] < self.round]
+        fields["listed"][fresh] = self.round
         begin = int(fields["count"][0])
         end = begin + len(fresh)
         fields["count"][0] = end

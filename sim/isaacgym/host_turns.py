@@ -17,7 +17,7 @@ class HostTurns:
       worker: one that is ready and has not been asked anything.
       pack: whether the worker must pack its state into the block.
       limit_s: longest time that it may take to answer.
-      count: `[1]`, the environments with a new state.
+      count: `[1]`, the environments in the list of new states; 0 after a step.
     """
 
     def __init__(self, worker: Worker, pack: bool, limit_s: float, count: np.ndarray):
@@ -28,13 +28,14 @@ class HostTurns:
         """A step from beginning to end. Raises `WorkerError`."""
         self._clock.begin()
         begin = time.perf_counter()
-        busy_s = self._ask("step")
+        rows, self._count[0] = int(self._count[0]), 0
+        busy_s = self._ask("step", rows)
         self._handover_s += time.perf_counter() - begin - busy_s
         self._clock.end()
 
-    def show(self) -> None:
-        """The marked new states appear. Raises `WorkerError`."""
-        self._ask("show")
+    def show(self, rows: int) -> None:
+        """The new states of the first `rows` environments of the list appear. Raises `WorkerError`."""
+        self._ask("show", rows)
 
     def settle(self) -> None:
         """All that was asked has been answered. Raises `WorkerError` if the worker has failed."""
@@ -50,11 +51,11 @@ class HostTurns:
         handover_ms, self._handover_s = 1e3 * self._handover_s, 0.0
         return lambda: lap() | {"perf/handover_ms": handover_ms}
 
-    def _ask(self, what: str) -> float:
+    def _ask(self, what: str, rows: int) -> float:
         """Returns how long the worker was busy, seconds."""
         self._worker.check()
         page = self._worker.turns
-        page.put(Question(what, self._pack, int(self._count[0])))
+        page.put(Question(what, self._pack, rows))
         number = page.ask()
         self._worker.wait(what, self._limit_s)
         return page.busy_s(number - 1, number)

@@ -6,10 +6,10 @@ velocity of the centre of mass (m/s) and angular velocity (rad/s), both along wo
 of joint position (rad) and velocity (rad/s). Actor 0 of each environment is the arm.
 
 Actors are numbered environment by environment. `arms` and `screws` list those that take a new state
-with the next step, in any order of the environments: as many of these as `count` says.
+with the next step, in any order of the environments; the question says how many environments they are.
 
-Who writes what: the worker `root` and `dof`, and zeros into `mask` and `count` when it has taken the
-new state; the learner everything else. Each side only while it is its turn (`sim/bridge.py`).
+The worker writes `root` and `dof`, the learner everything else, each only while it is its turn
+(`sim/bridge.py`). `count` and `listed` are the learner's own notes.
 """
 
 from typing import Dict, NamedTuple, Tuple
@@ -54,10 +54,10 @@ def make_layout(num_envs: int, num_screws: int, num_joints: int) -> Layout:
         ("targets", (num_envs, num_joints), "float32"),  # rad, finite and within the joints' ranges
         ("new_root", root, "float32"),
         ("new_dof", dof, "float32"),
-        ("mask", (num_envs,), "int32"),  # 1: takes the new state before the next step
-        ("count", (1,), "int32"),
         ("arms", (num_envs,), "int32"),
         ("screws", (num_envs * num_screws,), "int32"),
+        ("count", (1,), "int32"),  # environments in these lists
+        ("listed", (num_envs,), "int32"),  # the step, by its number, for which it was listed last
     )
     fields, end = {}, 0
     for name, shape, dtype in wanted:

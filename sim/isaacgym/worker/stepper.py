@@ -42,13 +42,14 @@ class Stepper:
         )
         self._given: Any = ()
         gap = block.packed.numel() - self.root.numel() - self.dof.numel()
-        self._gap = torch.zeros(gap, device=self.root.device)
+        between = torch.zeros(gap, device=self.root.device)
+        self._parts = self.root.view(-1), between, self.dof.view(-1)
         self._refresh()
 
     def show(self, question: Question) -> None:
-        """Marked rows of the new state appear in the tensors now; the next step takes them."""
+        """Listed rows of the new state appear in the tensors now; the next step takes them."""
         fields = self._block.fields
-        rows = torch.nonzero(fields["mask"]).flatten()
+        rows = (fields["arms"][: question.rows] // (1 + self._num_screws)).long()
         self.root[rows] = fields["new_root"][rows]
         self.dof[rows] = fields["new_dof"][rows]
         self._hand_over(question.pack)
@@ -62,9 +63,6 @@ class Stepper:
             self._gym.simulate(self._sim)
             if not self._on_gpu:  # there the results come to these tensors only through this call
                 self._gym.fetch_results(self._sim, True)
-        if question.rows:  # all that is left of them is now in the simulation
-            self._block.fields["mask"].zero_()
-            self._block.fields["count"].zero_()
         if self._on_gpu:
             self._gym.fetch_results(self._sim, True)
         self._refresh()
@@ -107,8 +105,7 @@ class Stepper:
     def _hand_over(self, pack: bool) -> None:
         """Packs the state into the block with one kernel, and waits until all is done."""
         if pack:
-            parts = self.root.reshape(-1), self._gap, self.dof.reshape(-1)
-            torch.cat(parts, out=self._block.packed)
+            torch.cat(self._parts, out=self._block.packed)
         if self._on_gpu:
             torch.cuda.synchronize()
 

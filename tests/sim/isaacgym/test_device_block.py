@@ -119,13 +119,25 @@ def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
             new = {name: jnp.asarray(numbers(name, seed)) for name in ("root", "dof")}
             block.mark(jnp.zeros(5, bool).at[jnp.array(rows)].set(True), new)
     np.testing.assert_array_equal(bench.shared("targets"), inside(numbers("targets")))
-    np.testing.assert_array_equal(bench.shared("mask"), [1, 0, 0, 1, 1])
     np.testing.assert_array_equal(bench.shared("count"), [3])
     np.testing.assert_array_equal(bench.shared("arms"), [0, 9, 12, 0, 0])
     np.testing.assert_array_equal(bench.shared("screws"), [1, 2, 10, 11, 13, 14, 0, 0, 0, 0])
     for name in LAYOUT.fields:
         np.testing.assert_array_equal(bench.shared(name), host.read(name), err_msg=name)
     host.close()
+
+
+def test_targets_end_a_round_of_marks_and_the_next_lists_the_same_rows_again(bench):
+    told = wp.zeros(1, dtype=wp.int32, device="cpu")
+    bench.block._told = told
+    new = {name: jnp.asarray(numbers(name)) for name in ("root", "dof")}
+    for rows in ([4], [1, 4], []):
+        for _ in range(2):
+            bench.block.mark(jnp.zeros(5, bool).at[jnp.array(rows, int)].set(True), new)
+        bench.block.put_targets(jnp.asarray(numbers("targets")))
+        assert told.numpy() == len(rows)
+        assert bench.shared("count") == 0
+        np.testing.assert_array_equal(bench.shared("arms")[: len(rows)], [3 * row for row in rows])
 
 
 @pytest.mark.parametrize("on_device", [True, False])

@@ -85,9 +85,9 @@ def said(one: Gate) -> list[str]:
 def test_steps_and_shows_are_asked_in_their_order(start, pack):
     one = start(pack=pack)
     one.step()
-    one.show()
+    one.show(2)
     one.step()
-    assert said(one) == [f"{what} {pack} 0" for what in ("step", "show", "step")]
+    assert said(one) == [f"step {pack} 0", f"show {pack} 2", f"step {pack} 0"]
 
 
 def test_the_stream_tells_how_many_environments_have_a_new_state(start):
@@ -96,9 +96,7 @@ def test_the_stream_tells_how_many_environments_have_a_new_state(start):
     for count in (0, 3, 3, 1):
         rows.value = count
         one.step()
-    one.show()
-    one.step()
-    assert [int(line.split()[-1]) for line in said(one)] == [0, 3, 3, 1, 1, 1]
+    assert [int(line.split()[-1]) for line in said(one)] == [0, 3, 3, 1]
 
 
 def test_the_workers_time_is_taken_from_the_hand_over(start):
@@ -107,7 +105,7 @@ def test_the_workers_time_is_taken_from_the_hand_over(start):
     for _ in range(2):
         one.step()
     one.lap()
-    one.show()
+    one.show(2)
     for _ in range(3):
         one.step()
     report = one.lap()()
@@ -126,7 +124,7 @@ def test_a_worker_that_fails_lets_the_stream_go_and_every_later_call_tells(start
     one = start(answer, limit_s=0.3)
     one.step()  # the played stream waits here
     report = one.lap()
-    for later in (one.step, one.check, one.settle, one.show, report):
+    for later in (one.step, one.check, one.settle, lambda: one.show(2), report):
         failure(later, SAID[answer])
     assert not is_running(one._worker.pid)
 
