@@ -130,8 +130,12 @@ class Worker:
         Raises:
           WorkerError: it gave up or is gone, with its last words; it has been ended.
         """
-        if select.select([self._channel.sock], [], [], timeout_s)[0]:
-            self._interrupted("step")
+        try:
+            if select.select([self._channel.sock], [], [], timeout_s)[0]:
+                self._interrupted("step")
+        except (OSError, ValueError):  # socket and log are closed: this process is about to end
+            self._failure = self._failure or "the Isaac Gym worker has been ended"
+            raise WorkerError(self._failure) from None
 
     def late(self, timeout_s: float, question: str = "step") -> NoReturn:
         """Ends it because it takes too long. Raises `WorkerError`."""

@@ -137,6 +137,16 @@ def test_a_worker_that_dies_between_two_steps_is_noticed(start):
     failure(one.check, "killed by SIGKILL")
 
 
+def test_a_worker_that_this_process_ends_at_its_own_end_is_let_go_of_in_silence(start):
+    """An error in a thread would be one of this test."""
+    one = start("hangs")
+    threading.Timer(0.3, one._worker._end).start()
+    one.step()
+    one._listener.join(LIMIT_S)
+    assert not one._listener.is_alive()
+    failure(one.check, "Isaac Gym worker")
+
+
 def test_a_slow_worker_has_the_whole_limit_for_each_step(start, monkeypatch):
     monkeypatch.setitem(ANSWERS, "slow", "time.sleep(0.4)")
     one = start("slow", limit_s=0.6)
