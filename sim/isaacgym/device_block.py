@@ -103,7 +103,9 @@ class DeviceBlock:
         }
         self._fields = dict(self._own)
         self._mapped: dict[str, int] = {}  # bases of the worker's allocations by handle
-        self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
+        # JAX's memory that queued work here reads: since the last step, for it, and for earlier ones
+        self._lent: list[jax.Array] = []
+        self._lent_asked: list[jax.Array] = []
         self._lent_before: list[jax.Array] = []
         self._gate: Gate | None = None
         self._told: Any = wp.zeros(1, dtype=wp.int32, device=self._device)
@@ -149,8 +151,8 @@ class DeviceBlock:
 
     def views(self) -> Views:
         """`root` and `dof` as JAX arrays, zero-copy."""
-        # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
-        self._lent_before, self._lent = self._lent, []
+        # whoever reads the views comes after all that was lent for that step: rule 4 of the bridge
+        self._lent_before, self._lent_asked = self._lent_asked, []
         fields = {name: self._fields[name] for name in _STATE}
         if self._gate is not None:
             return self._gate.to_jax(fields)
@@ -165,7 +167,8 @@ class DeviceBlock:
             asked, count = wp.from_dlpack(bridge.lend(targets)), self._own["count"]
             out = [self._own["targets"], self._told]
             wp.launch(_aim, targets.shape, inputs=[asked, self._range_rad, count], outputs=out)
-        self._lent.append(targets)
+        self._lent_asked += [*self._lent, targets]
+        self._lent = []
         self.round += 1
 
     def mark(self, mask: jax.Array, views: Views) -> None:

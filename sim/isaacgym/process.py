@@ -86,9 +86,7 @@ class Worker:
             )
         left = self._process, self._channel, self.turns, self._log
         self._end = weakref.finalize(self, _end, *left)
-        atexit.register(
-            self._end
-        )  # now: JAX and Warp, which were there before, wait for the device
+        atexit.register(self._end)  # runs before JAX and Warp, registered earlier, wait for streams
         self._failure = ""
         self.python = python
         hello = self._listen("to say hello", timeout_s)

@@ -153,18 +153,28 @@ def test_a_target_that_is_no_number_leaves_the_last_one(bench, on_device):
 
 
 def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
-    """The views that are asked for next are read after it; whoever asks again has read them."""
-    targets, mask = jnp.asarray(numbers("targets")), jnp.ones(5, bool)
-    lent = [weakref.ref(targets), weakref.ref(mask)]
-    bench.block.put_targets(targets)
-    bench.block.mark(mask, {name: jnp.asarray(numbers(name)) for name in ("root", "dof")})
-    del targets, mask
-    alive = []
-    for _ in range(2):
+    """The views after a step are read after it; whoever asks again has read them.
+
+    What is lent after that step waits for the next one, however often views are asked for.
+    """
+    kept = {name: jnp.asarray(numbers(name)) for name in ("root", "dof")}
+
+    def lend(action, array, *more) -> weakref.ref:
+        action(array, *more)
+        return weakref.ref(array)
+
+    mask = lend(bench.block.mark, jnp.ones(5, bool), kept)
+    targets = lend(bench.block.put_targets, jnp.asarray(numbers("targets")))
+    late = lend(bench.block.mark, jnp.zeros(5, bool), kept)
+
+    def alive() -> list[bool]:
         bench.block.views()
         gc.collect()
-        alive.append([array() is not None for array in lent])
-    assert alive == [[True, True], [False, False]]
+        return [array() is not None for array in (mask, targets, late)]
+
+    assert [alive() for _ in range(3)] == [[True] * 3, [False, False, True], [False, False, True]]
+    bench.block.put_targets(jnp.asarray(numbers("targets")))
+    assert [alive() for _ in range(2)] == [[False, False, True], [False] * 3]
 
 
 @pytest.mark.parametrize(("wanted", "reason"), [("auto", "auto: Isaac"), ("direct", "as asked")])
