@@ -8,6 +8,7 @@ the transition, too.
 
 import dataclasses
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,21 +20,45 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state
 from screwpush_jax import compiled
+from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.setup import World, make_world, use_device
 from sim.options import IsaacGymConfig
 
 _LAPS = 5
 _STILL = """
-def only_once(name):
-    call, called = getattr(Gym, name), []
-    setattr(Gym, name, lambda *args: bool(called) or (called.append(name), call(*args))[1])
-Gym.simulate = lambda *_: None
-only_once("refresh_actor_root_state_tensor")
-only_once("refresh_dof_state_tensor")
-Gym.set_actor_root_state_tensor_indexed = Gym.set_dof_state_tensor_indexed = lambda *_: True
-Gym.set_dof_position_target_tensor = lambda *_: True
+import os, sys, time, types
+def stand_still():
+    import torch
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    physics = types.SimpleNamespace(seconds=time.perf_counter())
+    def turn(*_):
+        begin.record()
+        torch.cuda._sleep({cycles})
+        end.record()
+        end.synchronize()
+        physics.seconds += 1e-3 * begin.elapsed_time(end)
+    for name in {calls}:
+        setattr(Gym, name, lambda *_: True)
+    Gym.fetch_results = turn
+    sys.modules["worker.stepper"].time = types.SimpleNamespace(perf_counter=lambda: physics.seconds)
+def simulate(*args, step=Gym.simulate):
+    step(*args)
+    if os.path.exists({sign!r}):
+        stand_still()
+Gym.simulate = simulate
 """
+"""What the stand-in does from the moment on when the file `sign` is there: a kernel that turns for some
+milliseconds and nothing else; the time that the worker says it was busy is this kernel's."""
+_CYCLES = 10_000_000
+_CALLS = (
+    "simulate",
+    "refresh_actor_root_state_tensor",
+    "refresh_dof_state_tensor",
+    "set_actor_root_state_tensor_indexed",
+    "set_dof_state_tensor_indexed",
+    "set_dof_position_target_tensor",
+)
 _ENDS_EVERY = 50
 """One environment in so many is given a new state: about as many as end in a step of training."""
 
@@ -49,7 +74,8 @@ class Args:
     isaacgym: IsaacGymConfig = IsaacGymConfig()
     """How the engine isaacgym runs."""
     still: bool = False
-    """The stand-in for Isaac Gym neither moves nor copies anything: what is left is the hand-over."""
+    """Isaac Gym's stand-in moves and copies nothing while it is measured: its physics is a kernel that
+    turns for some milliseconds, and all else that a control step takes is the hand-over."""
     repeats: int = 100
     """Calls that are timed."""
     out: Path = Path("benchmarks/results/bridge.jsonl")
@@ -60,25 +86,29 @@ def main(args: Args) -> None:
     small = dataclasses.replace(Config().separate, bank_size=64)
     config = dataclasses.replace(Config(), sim=args.sim, separate=small, isaacgym=args.isaacgym)
     use_device(config)
-    if args.still:
-        os.environ["ISAACGYM_STANDIN_PATCH"] = _STILL
     for num_envs in args.num_envs:
         config = dataclasses.replace(config, num_envs=num_envs)
-        world = make_world(config, num_envs)
-        try:
-            record.write(args.out, [measure(args, config, world)])
-        finally:
-            world.sim.close()
+        with tempfile.TemporaryDirectory() as folder:
+            record.write(args.out, [measure(args, config, Path(folder) / "stand_still")])
 
 
-def measure(args: Args, config: Config, world: World) -> dict:
-    """The row of one number of environments, with the arm at rest."""
-    spec = world.sim.spec
-    row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
-    if spec.engine == "isaacgym":
-        row |= {"still": args.still, "handover": args.isaacgym.handover}
-    row |= _hand_overs(args, world)
-    return row if args.still else row | _transitions(args, config, world)
+def measure(args: Args, config: Config, sign: Path) -> dict:
+    """The row of one number of environments, with the arm at rest; `sign` tells a worker to stand."""
+    if args.still:
+        if args.isaacgym.pipeline != "gpu":
+            raise SystemExit("--still turns a kernel on a GPU; valid: --isaacgym.pipeline gpu")
+        patch = _STILL.format(cycles=_CYCLES, calls=_CALLS, sign=str(sign))
+        os.environ["ISAACGYM_STANDIN_PATCH"] = patch
+    world = make_world(config, config.num_envs)
+    try:
+        state, spec = fresh_state(config, world), world.sim.spec
+        sign.touch()
+        row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
+        if spec.engine == "isaacgym":
+            row |= {"still": args.still, "handover": args.isaacgym.handover}
+        return row | _hand_overs(args, world) | _transitions(args, world, state)
+    finally:
+        world.sim.close()
 
 
 def _hand_overs(args: Args, world: World) -> dict:
@@ -100,18 +130,15 @@ def _hand_overs(args: Args, world: World) -> dict:
 
     row: dict = {f"{name} us": host_us(world, part, args.repeats) for name, part in parts.items()}
     laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
-    # a worker that stands still is busy with nothing but its part of the hand-over
-    physics_us = [0.0 if args.still else lap["physics"] for lap in laps]
-    rest_us = [lap["wall"] - part for lap, part in zip(laps, physics_us, strict=True)]
     if "turn" in laps[0]:
         row["of it: turns us"] = record.spread([lap["turn"] for lap in laps])
+    rest_us = [lap["wall"] - lap["physics"] for lap in laps]
     return row | {"hand-overs us": record.spread(rest_us)}
 
 
-def _transitions(args: Args, config: Config, world: World) -> dict:
+def _transitions(args: Args, world: World, state: RunState) -> dict:
     """Control steps as training takes them."""
-    sim, state = world.sim, fresh_state(config, world)
-    carry, bank, learner = state.carry, state.bank, state.learner
+    sim, carry, bank, learner = world.sim, state.carry, state.bank, state.learner
     transition = compiled.compile_transition(world.parts)
 
     def act() -> None:
@@ -130,8 +157,8 @@ def _transitions(args: Args, config: Config, world: World) -> dict:
     laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
     for part in ("physics", "transition"):
         row[f"device: {part} us"] = record.spread([lap[part] for lap in laps])["median"]
-    rest = record.spread([lap["wall"] - lap["physics"] for lap in laps])
-    return row | {"all but physics us": rest}
+    rest_us = record.spread([lap["wall"] - lap["physics"] for lap in laps])
+    return row | {"all but physics us": rest_us}
 
 
 def lap_us(world: World, control_step: Callable[[], object], repeats: int) -> dict[str, float]:

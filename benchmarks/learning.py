@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import record, runs
 from screwpush_jax.loggers import read_metrics
+from sim.options import IsaacGymConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Args:
     """Configuration of every run."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One run each."""
+    sim: str = ""
+    """Another engine than the configuration's, on the device that it takes by itself."""
+    isaacgym: IsaacGymConfig = IsaacGymConfig()
+    """How the engine isaacgym runs."""
     max_minutes: float | None = None
     """Another limit of the training time than the configuration's."""
     name: str = "learning"
@@ -36,7 +41,7 @@ class Args:
 
 
 def main(args: Args) -> None:
-    common = ["--config", args.config, "--eval.no-baselines"]
+    common = ["--config", args.config, "--eval.no-baselines", *_engine(args)]
     if args.max_minutes is not None:
         common += ["--max-minutes", str(args.max_minutes)]
     flags = {f"{args.name}-{seed}": [*common, "--seed", str(seed)] for seed in args.seeds}
@@ -50,6 +55,18 @@ def main(args: Args) -> None:
     with (args.out / f"{args.name}_curves.jsonl").open("a") as file:
         file.writelines(json.dumps(line) + "\n" for line in curves)
     draw(curves, args.out / f"{args.name}.png")
+
+
+def _engine(args: Args) -> list[str]:
+    """Flags for the engine, where it is not the configuration's."""
+    if not args.sim:
+        return []
+    flags = ["--sim", args.sim, "--device", "auto"]
+    for field in dataclasses.fields(args.isaacgym):
+        value = getattr(args.isaacgym, field.name)
+        if value != field.default:
+            flags += [f"--isaacgym.{field.name.replace('_', '-')}", str(value)]
+    return flags
 
 
 def curve(metrics: list[dict[str, float]]) -> dict[str, list[float]]:

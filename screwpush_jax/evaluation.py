@@ -40,11 +40,20 @@ class Result:
 
 
 def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[str, Result]:
-    """The learned policy and, if asked, the baselines, on the same unseen start states."""
+    """The learned policy and, if asked, the baselines, on the same unseen start states.
+
+    Raises:
+      sim.errors.SimError: the physics failed, or was wrong more often than allowed.
+    """
     tried = compiled.compile_trial(world.parts)
     bank = unseen_bank(world, seed)
     names = list(trial.POLICIES) if baselines else ["learned"]
-    return {name: judge(run_episodes(world, tried, policy, bank, name, seed)) for name in names}
+    results = {}
+    for name in names:
+        exam = run_episodes(world, tried, policy, bank, name, seed)
+        world.sim.report()()
+        results[name] = judge(exam)
+    return results
 
 
 def unseen_bank(world: World, seed: int) -> Bank:
@@ -64,7 +73,8 @@ def run_episodes(
 ) -> trial.Exam:
     """Runs episode n from start n of `bank` in environment n, all at once, to their ends.
 
-    `name` says who acts, and `watch` sees each step's state.
+    `name` says who acts, and `watch` sees each step's state. An engine may tell only in its next
+    report that these steps have failed: read it before the exam is used.
     """
     sim, parts = world.sim, world.parts
     kind = np.int32(list(trial.POLICIES).index(name))

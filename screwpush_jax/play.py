@@ -69,6 +69,7 @@ def record(
             config.eval.seed,
             watch=lambda state: states.append(jax.tree.map(np.array, state)),
         )
+        world.sim.report()()  # an engine that failed on the way says so
     finally:
         world.sim.close()
     return states[1:], exam

@@ -21,8 +21,9 @@ import warp as wp
 
 from sim import bridge, gpu, mujoco_layout
 from sim.assets import elfin15, mjcf
-from sim.clock import HostClock, Report, step_times
+from sim.clock import Report
 from sim.errors import SimClosedError, SimOverflowError, SnapshotMismatchError
+from sim.event_clock import make_clock
 from sim.options import MujocoWarpConfig
 from sim.protocol import SimSpec, SimState, Snapshot, Views
 from sim.scene import SceneConfig
@@ -106,7 +107,7 @@ class MujocoWarp:
         )
         self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         self._lent_before: list[jax.Array] = []
-        self._clock = _EventClock(self._device) if self._device.is_cuda else HostClock()
+        self._clock = make_clock(self._device)
         home = np.tile(np.float32(elfin15.HOME_RAD), (num_envs, 1))
         qpos = self._data.qpos.numpy()
         qpos[:, : elfin15.NUM_JOINTS] = home
@@ -223,37 +224,3 @@ class MujocoWarp:
         self._figures.zero_()
         data.overflow.zero_()
         return capture.graph
-
-
-class _EventClock:
-    """Times steps on the device, by events between its own commands."""
-
-    def __init__(self, device: "wp.Device"):
-        self._device = device
-        self._events: list[wp.Event] = []
-        self._last_end: wp.Event | None = None
-
-    def begin(self) -> None:
-        self._record()
-
-    def end(self) -> None:
-        self._record()
-
-    def lap(self) -> Callable[[], Report]:
-        events, last_end = self._events, self._last_end
-        self._events, self._last_end = [], events[-1] if events else last_end
-
-        def read() -> Report:
-            if not events:
-                return step_times([], [], None)
-            wp.synchronize_event(events[-1])
-            zero = last_end or events[0]
-            times_s = [1e-3 * wp.get_event_elapsed_time(zero, e, synchronize=False) for e in events]
-            return step_times(times_s[::2], times_s[1::2], 0.0)
-
-        return read
-
-    def _record(self) -> None:
-        event = wp.Event(self._device, enable_timing=True)
-        self._device.stream.record_event(event)
-        self._events.append(event)

@@ -54,8 +54,8 @@ class IsaacGymConfig:
     step_timeout_s: float = 60.0
     """Longest control step, seconds; a worker that takes longer counts as hung and is ended."""
     spin_s: float = 0.1
-    """With the gpu pipeline, how long learner and worker look for each other's message without pause,
-    seconds: a shorter hand-shake for one busy core each. 0 lets them sleep."""
+    """With the gpu pipeline, how long the worker looks for the next question without pause, seconds: a
+    shorter hand-shake for one busy core. 0 lets it sleep between looks."""
     restarts: int = 0
     """How often training starts a new worker when one failed, and goes on from the last
     checkpoint."""

@@ -97,6 +97,11 @@ class Simulator(Protocol):
         """One control step towards `joint_targets [N, J]` (rad).
 
         A scene that blows up shows non-finite or huge values in `views`; it raises nothing.
+
+        Raises:
+          sim.errors.WorkerError: the engine's process has failed, in this step or an earlier one. An
+            engine that only queues steps tells it at a later call, and what `views` show until
+            then is worth nothing: read a `report` or take a `snapshot` before results are used.
         """
         ...
 
@@ -107,11 +112,16 @@ class Simulator(Protocol):
 
         Raises:
           sim.errors.SimOverflowError: (when read) physics was wrong more often than allowed.
+          sim.errors.WorkerError: (when read, too) as `step`.
         """
         ...
 
     def snapshot(self) -> Snapshot:
-        """Copies what decides the engine's future to the host."""
+        """Copies what decides the engine's future to the host, when all steps have ended.
+
+        Raises:
+          sim.errors.WorkerError: as `step`.
+        """
         ...
 
     def restore(self, snapshot: Snapshot) -> None:

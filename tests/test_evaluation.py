@@ -8,8 +8,9 @@ import scipy.stats
 from screwpush_jax import compiled, evaluation
 from screwpush_jax.config import Config, from_tree
 from screwpush_jax.ppo.update import init_learner
-from screwpush_jax.setup import make_world
+from screwpush_jax.setup import World, make_world
 from screwpush_jax.transition import init_carry
+from sim.errors import WorkerError
 
 
 @pytest.mark.parametrize(("won", "count"), [(0, 10), (5, 10), (950, 1024), (1024, 1024)])
@@ -67,3 +68,27 @@ def test_random_fails_and_the_script_mostly_succeeds(world):
     assert results["random"].success_rate < 0.05
     assert results["scripted"].success_rate > 0.6
     assert results["learned"].success_rate < 0.05  # an untrained network does nothing
+
+
+class BrokenOff:
+    """An engine that tells only in its report that it failed."""
+
+    def __init__(self, sim):
+        self._sim = sim
+
+    def __getattr__(self, name):
+        return getattr(self._sim, name)
+
+    def report(self):
+        def read():
+            raise WorkerError("error 700")
+
+        return read
+
+
+def test_figures_of_an_engine_that_failed_on_the_way_are_not_given(world):
+    config, (sim, task, *rest) = world
+    like = init_learner(config.ppo, task.obs_size, task.action_size, jax.random.key(0))
+    broken = World(BrokenOff(sim), task, *rest)
+    with pytest.raises(WorkerError, match="error 700"):
+        evaluation.examine(broken, like.policy, 5, baselines=False)

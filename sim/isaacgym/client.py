@@ -1,29 +1,26 @@
 """Isaac Gym behind the contract: physics in a worker process, its tensors in JAX without a copy.
 
-A step is a question to the worker, asked when all that it may touch has been read and written, and
-answered when it has finished with all of it (`sim/bridge.py`). New states wait in the shared block
-until the next step takes them, because Isaac Gym takes one write of a tensor in a step.
+Learner and worker take turns (`sim/bridge.py`): on a GPU a stream of the learner's takes them and the
+host runs ahead (`gate.py`), without one the host waits (`host_turns.py`). New states wait in the
+shared block until the next step takes them, because Isaac Gym takes one write of a tensor in a step.
 """
 
-import dataclasses
 import logging
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from sim.assets import elfin15, urdf
-from sim.clock import HostClock, Report
+from sim.assets import elfin15
+from sim.clock import Report
 from sim.errors import DeviceMismatchError, SimClosedError, SnapshotMismatchError, WorkerError
 from sim.isaacgym import layout as frames
 from sim.isaacgym.host_block import HostBlock
 from sim.isaacgym.process import Worker, find_python
-from sim.isaacgym.worker import messages
+from sim.isaacgym.setup import make_assets, make_setup, start_state
 from sim.isaacgym.worker.layout import Layout, make_layout
 from sim.isaacgym.worker.messages import Message
 from sim.options import IsaacGymConfig
@@ -34,22 +31,33 @@ _log = logging.getLogger(__name__)
 _STATE = ("root", "dof")
 
 
+class Turns(Protocol):
+    """How the worker is asked, by the host (`host_turns`) or a stream (`gate`)."""
+
+    def step(self) -> None: ...
+    def show(self, rows: int) -> None: ...
+    def settle(self) -> None: ...
+    def check(self) -> None: ...
+    def lap(self) -> Callable[[], Report]: ...
+
+
 class Block(Protocol):
     """Memory shared with the worker, on the host (`host_block`) or the device (`device_block`)."""
 
     gpu: str
+    round: int
 
     @property
     def fds(self) -> tuple[int, ...]: ...
     @property
     def address(self) -> Message: ...
     def adopt(self, answer: Message, wanted: str) -> tuple[bool, str]: ...
+    def attend(self, worker: Worker, pack: bool, limit_s: float) -> Turns: ...
     def views(self) -> Views: ...
     def put_targets(self, targets: jax.Array) -> None: ...
     def mark(self, mask: jax.Array, views: Views) -> None: ...
     def read(self, name: str) -> np.ndarray: ...
     def fill(self, name: str, value: np.ndarray) -> None: ...
-    def settle(self) -> None: ...
     def usage(self) -> Report: ...
     def release(self) -> None: ...
     def close(self) -> None: ...
@@ -80,14 +88,11 @@ class IsaacGym:
         )
         self.handover = ""
         """Which hand-over was taken, and why."""
-        self._clock, self._handover_s = HostClock(), 0.0
-        # on the host the physics needs the processors itself
-        self._spin_s = config.spin_s if config.pipeline == "gpu" else 0.0
         layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
         self._shapes = {name: layout.fields[name].shape for name in _STATE}
         self._block: Block | None = _make_block(layout, config)
-        self._next_views: Views | None = None
         self._worker: Worker | None = None
+        self._turns: Turns | None = None
         try:
             self._start()
         except BaseException:
@@ -104,17 +109,13 @@ class IsaacGym:
 
         Views that were handed out before must not be read any more.
         """
-        block = self._open()
-        self._next_views = None
-        block.release()
-        if self._worker is not None:
-            self._worker.close()
+        self._open()
+        self._let_go()
         self._start()
 
     def views(self) -> Views:
-        block, ready = self._open(), self._next_views
-        self._next_views = None
-        return block.views() if ready is None else ready
+        self._attended().check()
+        return self._open().views()
 
     def unpack(self, views: Views) -> SimState:
         return frames.unpack(views, self._com_x_m)
@@ -126,26 +127,20 @@ class IsaacGym:
         self._open().mark(mask, views)
 
     def step(self, joint_targets: jax.Array) -> None:
-        block = self._open()
-        block.put_targets(joint_targets)
-        self._clock.begin()
-        begin = time.perf_counter()
-        busy_s = self._ask("step")
-        self._handover_s += time.perf_counter() - begin - busy_s
-        self._clock.end()
+        self._open().put_targets(joint_targets)
+        self._attended().step()
 
     def report(self) -> Callable[[], Report]:
-        block, lap = self._open(), self._clock.lap()
-        handover_ms, self._handover_s = 1e3 * self._handover_s, 0.0
-        return lambda: {**lap(), **block.usage(), "perf/handover_ms": handover_ms}
+        block, lap = self._open(), self._attended().lap()
+        return lambda: lap() | block.usage()
 
     def snapshot(self) -> Snapshot:
         block = self._open()
-        block.settle()
-        marked = block.read("mask").astype(bool)
+        self._attended().settle()
         shown = {name: block.read(name) for name in _STATE}
+        waiting = block.read("arms")[: block.read("count")[0]] // (1 + self.spec.num_screws)
         for name, value in shown.items():  # what the next step will begin with
-            value[marked] = block.read(f"new_{name}")[marked]
+            value[waiting] = block.read(f"new_{name}")[waiting]
         return shown
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -158,85 +153,62 @@ class IsaacGym:
         self._show({name: np.asarray(snapshot[name], np.float32) for name in _STATE})
 
     def close(self) -> None:
-        # whoever maps memory lets go of it before its owner frees it
-        if self._block is not None:
-            self._block.release()
-        if self._worker is not None:
-            self._worker.close()
+        self._let_go()
         if self._block is not None:
             self._block.close()
-        self._worker = self._block = self._next_views = None
+        self._block = None
 
     def _open(self) -> Block:
         if self._block is None:
             raise SimClosedError("this simulator was closed; make a new one")
         return self._block
 
+    def _attended(self) -> Turns:
+        self._open()
+        if self._turns is None:
+            raise WorkerError("the Isaac Gym worker is gone; restart() the simulator or close() it")
+        return self._turns
+
+    def _let_go(self) -> None:
+        """Ends the worker. Whoever maps memory lets go of it before its owner frees it."""
+        if self._block is not None:
+            self._block.release()
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = self._turns = None
+
     def _start(self) -> None:
         block, config = self._open(), self._config
         limit_s = config.start_timeout_s
         self._worker = Worker(self._python, config.python_path, block.fds, block.gpu, limit_s)
         with tempfile.TemporaryDirectory(prefix="screwpush-") as folder:
-            for name, text in _assets(self._scene).items():
+            for name, text in make_assets(self._scene).items():
                 (Path(folder) / name).write_text(text)
-            setup = self._setup() | {"folder": folder, "block": block.address}
-            answer = self._worker.ask(setup, limit_s, "to build the scenes")
-        self._pack, reason = block.adopt(answer, config.handover)
-        self.handover = f"{'arena' if self._pack else 'direct'}: {reason}"
+            setup = make_setup(self._scene, self.spec.num_envs, config)
+            where = {"folder": folder, "block": block.address}
+            answer = self._worker.ask(setup | where, limit_s, "to build the scenes")
+        pack, reason = block.adopt(answer, config.handover)
+        self.handover = f"{'arena' if pack else 'direct'}: {reason}"
         _log.info("isaacgym hand-over %s", self.handover)
-        state = self._start_state()
+        self._turns = block.attend(self._worker, pack, config.step_timeout_s)
+        state = start_state(self._scene, self.spec.num_envs)
         block.fill("targets", np.asarray(state.joint_pos_rad))
-        start = self.pack(state)
-        self._show({name: np.asarray(view) for name, view in start.items()})
+        self._show({name: np.asarray(view) for name, view in self.pack(state).items()})
 
     def _show(self, state: dict[str, np.ndarray]) -> None:
         """All scenes take `state`: seen at once, given to the engine with the next step."""
-        block = self._open()
-        for name, value in state.items():
-            block.fill(f"new_{name}", value)
-        block.fill("mask", np.ones(self.spec.num_envs, np.uint8))
-        self._ask("show")
-
-    def _ask(self, what: str) -> float:
-        """Returns how long the worker was busy, seconds."""
-        block = self._open()
-        if self._worker is None:
-            raise WorkerError("the Isaac Gym worker is gone; restart() the simulator or close() it")
-        block.settle()
-        self._worker.begin(what, self._pack)
-        self._next_views = block.views()  # no more than handles, made while the worker works
-        try:
-            return self._worker.finish(what, self._config.step_timeout_s, self._spin_s)
-        except WorkerError:
-            self._worker = None
-            raise
-
-    def _setup(self) -> Message:
-        scene, config = self._scene, self._config
-        return {
-            "protocol": messages.PROTOCOL,
-            "num_envs": self.spec.num_envs,
-            "arm_urdf": "arm.urdf",
-            "screw_urdf": "screw.urdf",
-            "base_pos_w": elfin15.BASE_POS_W,
-            "screw_spots_w": _spots(scene),
-            "physics_dt_s": scene.physics_dt_s,
-            "decimation": scene.decimation,
-            "friction": scene.friction,
-            "drives": _drives(config),
-            "num_joints": elfin15.NUM_JOINTS,
-            "spin_s": self._spin_s,
-            "gym": dataclasses.asdict(config),
+        block, turns, count = self._open(), self._attended(), self.spec.num_envs
+        turns.settle()
+        actors = np.arange(count * (1 + self.spec.num_screws), dtype=np.int32).reshape(count, -1)
+        new = {f"new_{name}": value for name, value in state.items()} | {
+            "arms": actors[:, 0].copy(),
+            "screws": actors[:, 1:].flatten(),
+            "count": np.array([count], np.int32),
+            "listed": np.full(count, block.round, np.int32),
         }
-
-    def _start_state(self) -> SimState:
-        """The arm at home, the screws side by side and level."""
-        count, spots = self.spec.num_envs, jnp.array(_spots(self._scene), jnp.float32)
-        screws = jnp.broadcast_to(spots, (count, *spots.shape))
-        home = jnp.tile(jnp.array(elfin15.HOME_RAD, jnp.float32), (count, 1))
-        still, level = jnp.zeros_like(screws), jnp.array([1.0, 0.0, 0.0, 0.0], jnp.float32)
-        quat = jnp.broadcast_to(level, (*screws.shape[:-1], 4))
-        return SimState(home, jnp.zeros_like(home), screws, quat, still, still)
+        for name, value in new.items():
+            block.fill(name, value)
+        turns.show(count)
 
 
 def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:
@@ -252,32 +224,3 @@ def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:
     from sim.isaacgym.device_block import DeviceBlock
 
     return DeviceBlock(layout, range_rad)
-
-
-def _assets(scene: SceneConfig) -> dict[str, str]:
-    """The files that the worker loads."""
-    return {
-        "arm.urdf": urdf.build_arm_urdf(),
-        "screw.urdf": urdf.build_screw_urdf(scene.screw),
-        urdf.HEAD_MESH: urdf.head_obj(scene.screw),
-    }
-
-
-def _spots(scene: SceneConfig) -> list[tuple[float, float, float]]:
-    """Where the screws of each scene stand at first, world frame, metres."""
-    middle = (scene.num_screws - 1) / 2
-    return [(-0.75, 0.12 * (index - middle), 0.01) for index in range(scene.num_screws)]
-
-
-def _drives(config: IsaacGymConfig) -> list[dict[str, float]]:
-    """Fields of Isaac Gym's DOF properties, one dict for each joint."""
-    return [
-        {
-            "stiffness": link.stiffness * config.stiffness_scale,
-            "damping": link.damping * config.damping_scale,
-            "effort": link.torque_limit_nm,
-            "velocity": urdf.MAX_JOINT_SPEED_RAD_S,
-            "armature": link.armature_kgm2,
-        }
-        for link in elfin15.LINKS
-    ]

@@ -12,18 +12,21 @@ new states still travel through the block.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import warp as wp
 
 from sim import bridge, gpu
 from sim.clock import Report
 from sim.errors import WorkerError
+from sim.isaacgym.gate import Gate
+from sim.isaacgym.process import Worker
 from sim.isaacgym.worker.cuda import Cuda, CudaError
 from sim.isaacgym.worker.layout import Field, Layout
 from sim.isaacgym.worker.messages import Message
 from sim.protocol import Views
 
-_DTYPES = {"float32": wp.float32, "uint8": wp.uint8}
+_DTYPES = {"float32": wp.float32, "int32": wp.int32}
 _STATE = ("root", "dof")
 
 
@@ -31,11 +34,16 @@ _STATE = ("root", "dof")
 def _aim(
     asked: wp.array2d(dtype=float),
     range_rad: wp.array(dtype=float),
+    count: wp.array(dtype=int),
     targets: wp.array2d(dtype=float),
+    told: wp.array(dtype=int),
 ):
     row, joint = wp.tid()
     if not wp.isnan(asked[row, joint]):
         targets[row, joint] = wp.clamp(asked[row, joint], -range_rad[joint], range_rad[joint])
+    if row + joint == 0:
+        told[0] = count[0]
+        count[0] = 0
 
 
 @wp.kernel
@@ -43,23 +51,33 @@ def _take(
     mask: wp.array(dtype=wp.bool),
     root: wp.array3d(dtype=float),
     dof: wp.array3d(dtype=float),
+    round: int,
     new_root: wp.array3d(dtype=float),
     new_dof: wp.array3d(dtype=float),
-    marked: wp.array(dtype=wp.uint8),
+    listed: wp.array(dtype=int),
+    count: wp.array(dtype=int),
+    arms: wp.array(dtype=int),
+    screws: wp.array(dtype=int),
 ):
     row, column = wp.tid()
     if not mask[row]:
         return
-    width, joint_width = root.shape[2], dof.shape[2]
-    joint_column = column - root.shape[1] * width
+    actors, width, joint_width = root.shape[1], root.shape[2], dof.shape[2]
+    joint_column = column - actors * width
     if joint_column < 0:
         part, number = column // width, column % width
         new_root[row, part, number] = root[row, part, number]
     else:
         joint, number = joint_column // joint_width, joint_column % joint_width
         new_dof[row, joint, number] = dof[row, joint, number]
-    if column == 0:
-        marked[row] = wp.uint8(1)
+    if column == 0 and wp.atomic_max(listed, row, round) < round:
+        place = wp.atomic_add(count, 0, 1)
+        arms[place] = row * actors
+        for screw in range(1, actors):
+            screws[place * (actors - 1) + screw - 1] = row * actors + screw
+
+
+_TAKEN = ("new_root", "new_dof", "listed", "count", "arms", "screws")
 
 
 class DeviceBlock:
@@ -67,10 +85,12 @@ class DeviceBlock:
 
     fds: tuple[int, ...] = ()
     """Open files that the worker inherits: none here."""
+    round: int
+    """Number of the step that marked states wait for."""
 
     def __init__(self, layout: Layout, range_rad: np.ndarray):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
-        self._layout = layout
+        self._layout, self.round = layout, 1
         ordinal = jax.local_devices()[0].local_hardware_id or 0
         self._device = wp.get_device(f"cuda:{ordinal}")
         self._cuda = Cuda(ordinal)
@@ -83,7 +103,12 @@ class DeviceBlock:
         }
         self._fields = dict(self._own)
         self._mapped: dict[str, int] = {}  # bases of the worker's allocations by handle
-        self._lent: list[Any] = []
+        # JAX's memory that queued work here reads: since the last step, for it, and for earlier ones
+        self._lent: list[jax.Array] = []
+        self._lent_asked: list[jax.Array] = []
+        self._lent_before: list[jax.Array] = []
+        self._gate: Gate | None = None
+        self._told: Any = wp.zeros(1, dtype=wp.int32, device=self._device)
 
     @property
     def address(self) -> Message:
@@ -115,9 +140,23 @@ class DeviceBlock:
             return True, f"Isaac Gym's own tensors cannot be had ({error})"
         return False, f"{'as asked' if wanted == 'direct' else 'auto'}: Isaac Gym's own tensors"
 
+    def attend(self, worker: Worker, pack: bool, limit_s: float) -> Gate:
+        """Turns with a worker that has opened the block, taken by the stream of this block's work."""
+        device = self._device
+        jax_stream = _stream_of_jax() if device.is_cuda else None
+        self._gate = Gate(worker, self._cuda, device, pack, limit_s, jax_stream)
+        where = self._gate.rows_address
+        self._told = wp.array(ptr=where, shape=(1,), dtype=wp.int32, device=device)
+        return self._gate
+
     def views(self) -> Views:
         """`root` and `dof` as JAX arrays, zero-copy."""
-        return {name: bridge.to_jax(self._fields[name]) for name in _STATE}
+        # whoever reads the views comes after all that was lent for that step: rule 4 of the bridge
+        self._lent_before, self._lent_asked = self._lent_asked, []
+        fields = {name: self._fields[name] for name in _STATE}
+        if self._gate is not None:
+            return self._gate.to_jax(fields)
+        return {name: bridge.to_jax(field) for name, field in fields.items()}
 
     def put_targets(self, targets: jax.Array) -> None:
         """Queues a copy of `targets [N, J]` behind the call that computes them.
@@ -125,18 +164,22 @@ class DeviceBlock:
         They are kept within the joints' ranges; one that is no number leaves the last one there.
         """
         with wp.ScopedDevice(self._device):
-            inputs = [wp.from_dlpack(bridge.lend(targets)), self._range_rad]
-            wp.launch(_aim, targets.shape, inputs=inputs, outputs=[self._own["targets"]])
-        self._lent.append(targets)
+            asked, count = wp.from_dlpack(bridge.lend(targets)), self._own["count"]
+            out = [self._own["targets"], self._told]
+            wp.launch(_aim, targets.shape, inputs=[asked, self._range_rad, count], outputs=out)
+        self._lent_asked += [*self._lent, targets]
+        self._lent = []
+        self.round += 1
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
         lent = (mask, views["root"], views["dof"])
-        out = [self._own[name] for name in ("new_root", "new_dof", "mask")]
+        out = [self._own[name] for name in _TAKEN]
         columns = sum(field.size // field.shape[0] for field in out[:2])
         with wp.ScopedDevice(self._device):
             inputs = [wp.from_dlpack(bridge.lend(array)) for array in lent]
-            wp.launch(_take, (mask.shape[0], columns), inputs=inputs, outputs=out)
+            dim = mask.shape[0], columns
+            wp.launch(_take, dim, inputs=[*inputs, self.round], outputs=out)
         self._lent += lent
 
     def read(self, name: str) -> np.ndarray:
@@ -147,22 +190,16 @@ class DeviceBlock:
         """Overwrites a field."""
         self._fields[name].assign(value)
 
-    def settle(self) -> None:
-        """Waits until this process has read and written all that the worker may now touch.
-
-        Warp's stream waited for the call whose results were lent; what JAX queued after that call
-        (the update, say) reads nothing of this block and goes on beside the physics.
-        """
-        wp.synchronize_stream(self._device.stream)
-        self._lent.clear()
-
     def usage(self) -> Report:
         """How busy and how full the device is."""
         return gpu.usage(self._device)
 
     def release(self) -> None:
-        """Unmaps the worker's memory; the fields are the block's own again."""
+        """Waits for what was asked, and unmaps the worker's memory; the fields are the block's own."""
         wp.synchronize_device(self._device)
+        if self._gate is not None:
+            self._gate.close()
+        self._gate, self._told = None, wp.zeros(1, dtype=wp.int32, device=self._device)
         self._fields = dict(self._own)
         for base in self._mapped.values():
             self._cuda.close(base)
@@ -184,3 +221,15 @@ class DeviceBlock:
     def _at(self, address: int, field: Field) -> "wp.array":
         dtype = _DTYPES[field.dtype]
         return wp.array(ptr=address, shape=field.shape, dtype=dtype, device=self._device)
+
+
+def _stream_of_jax() -> int:
+    """The stream on which JAX runs what it is given; a call into Warp is told it."""
+    found: list[int] = []
+
+    def look(_: wp.array(dtype=float), __: wp.array(dtype=float)):
+        found.append(wp.get_stream().cuda_stream)
+
+    ask = wp.jax_callable(look, graph_mode=wp.JaxCallableGraphMode.NONE)
+    ask(jnp.zeros(1))[0].block_until_ready()
+    return found[0]

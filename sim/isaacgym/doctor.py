@@ -68,6 +68,7 @@ def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
     with_sim: dict[str, Callable[[IsaacGym], str]] = {
         "hand-over": _hand_over,
         "frames": trials.free_flight,
+        "spin": trials.spin,
         "contact": trials.push,
         "capsule": trials.stand,
         "reset": trials.reset_one,

@@ -8,6 +8,8 @@ import numpy as np
 
 from sim import bridge
 from sim.clock import Report
+from sim.isaacgym.host_turns import HostTurns
+from sim.isaacgym.process import Worker
 from sim.isaacgym.worker.layout import Layout
 from sim.isaacgym.worker.messages import Message
 from sim.protocol import Views
@@ -21,9 +23,12 @@ class HostBlock:
 
     gpu = ""
     """Identity of the GPU that the worker must see; none here."""
+    round: int
+    """Number of the step that marked states wait for."""
 
     def __init__(self, layout: Layout, range_rad: np.ndarray):
         self._range_rad = range_rad
+        self.round = 1
         self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
         os.ftruncate(self._fd, layout.size)
         memory = mmap.mmap(self._fd, layout.size)
@@ -48,6 +53,10 @@ class HostBlock:
         """Whether the worker must pack its state into the block, and why."""
         return True, "host memory: the worker's state is packed into the shared block"
 
+    def attend(self, worker: Worker, pack: bool, limit_s: float) -> HostTurns:
+        """Turns with a worker that has mapped the block."""
+        return HostTurns(worker, pack, limit_s, self._fields["count"])
+
     def views(self) -> Views:
         """`root` and `dof` as JAX arrays, zero-copy."""
         return {name: bridge.to_jax(self._fields[name]) for name in ("root", "dof")}
@@ -60,13 +69,23 @@ class HostBlock:
         asked = bridge.to_host(targets)
         kept = np.clip(asked, -self._range_rad, self._range_rad)
         np.copyto(self._fields["targets"], kept, where=~np.isnan(asked))
+        self.round += 1
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
+        fields = self._fields
         rows = np.flatnonzero(bridge.to_host(mask))
         for name, view in views.items():
-            self._fields[f"new_{name}"][rows] = bridge.to_host(view)[rows]
-        self._fields["mask"][rows] = 1
+            fields[f"new_{name}"][rows] = bridge.to_host(view)[rows]
+        fresh = rows[fields["listed"][rows] < self.round]
+        fields["listed"][fresh] = self.round
+        begin = int(fields["count"][0])
+        end = begin + len(fresh)
+        fields["count"][0] = end
+        arms = fresh * fields["root"].shape[1]
+        fields["arms"][begin:end] = arms
+        after_arm = np.arange(1, fields["root"].shape[1])
+        fields["screws"].reshape(-1, len(after_arm))[begin:end] = arms[:, None] + after_arm
 
     def read(self, name: str) -> np.ndarray:
         """A copy of a field."""
@@ -75,9 +94,6 @@ class HostBlock:
     def fill(self, name: str, value: np.ndarray) -> None:
         """Overwrites a field."""
         np.copyto(self._fields[name], value)
-
-    def settle(self) -> None:
-        """Returns when everything put here is in place: on the host, at once."""
 
     def usage(self) -> Report:
         """Of a device: there is none."""

@@ -6,8 +6,10 @@ kernel's promise to end the worker with the thread that started it (start it fro
 long as the simulator); and a finalizer.
 """
 
+import atexit
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -19,13 +21,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from sim.errors import EngineNotInstalledError, WorkerError
-from sim.isaacgym.worker import messages, turns
+from sim.isaacgym.worker import messages
 from sim.isaacgym.worker.messages import Message
+from sim.isaacgym.worker.turns import SIZE, Turns
 
 VARIABLE = "SCREWPUSH_ISAACGYM_PYTHON"
 """Environment variable that names the worker's interpreter."""
 _HOME = Path(__file__).parent
 _LOG_LINES = 12
+_LAST_WORDS_S = 10.0
 _NEW = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
 
@@ -66,8 +70,8 @@ class Worker:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         ours, theirs = socket.socketpair()
         page = os.memfd_create("screwpush-turns", os.MFD_CLOEXEC)
-        os.ftruncate(page, turns.SIZE)
-        self._channel, self._turns = messages.Channel(ours), turns.Turns(page)
+        os.ftruncate(page, SIZE)
+        self._channel, self.turns = messages.Channel(ours), Turns(page)
         handles = str(theirs.fileno()), str(page), str(os.getpid())
         with theirs, open(page, "rb"):
             self._process = subprocess.Popen(
@@ -80,8 +84,10 @@ class Worker:
                 stderr=self._log,
                 start_new_session=True,  # Ctrl-C is the learner's to handle
             )
-        left = self._process, self._channel, self._turns, self._log
+        left = self._process, self._channel, self.turns, self._log
         self._end = weakref.finalize(self, _end, *left)
+        atexit.register(self._end)  # runs before JAX and Warp, registered earlier, wait for streams
+        self._failure = ""
         self.python = python
         hello = self._listen("to say hello", timeout_s)
         if hello.get("hello") != messages.PROTOCOL:
@@ -104,32 +110,49 @@ class Worker:
             self._channel.send(message)
         return self._listen(doing, timeout_s)
 
-    def begin(self, question: str, pack: bool) -> None:
-        """Gives it the turn; `finish` has to follow."""
-        self._turns.ask(question, pack)
-
-    def finish(self, question: str, timeout_s: float, spin_s: float) -> float:
-        """Waits for the turn, without pause for `spin_s`; returns how long it worked, seconds.
+    def wait(self, question: str, timeout_s: float, spin_s: float = 0.0) -> None:
+        """Waits on the host for the answer, without pause for `spin_s`.
 
         Raises:
           WorkerError: as `ask`.
         """
-        doing = f"to answer {question!r}"
         try:
-            if not self._turns.wait(False, self._channel.sock, spin_s, timeout_s):
-                self._fail(f"it said {self._listen(doing, timeout_s)} while it had {doing}")
+            if not self.turns.wait(False, self._channel.sock, spin_s, timeout_s):
+                self._interrupted(question)
         except TimeoutError:
-            self._late(doing, timeout_s)
-        return self._turns.busy_s()
+            self.late(timeout_s, question)
+
+    def listen(self, timeout_s: float) -> None:
+        """Returns when it has had nothing to say for that long.
+
+        Raises:
+          WorkerError: it gave up or is gone, with its last words; it has been ended.
+        """
+        try:
+            if select.select([self._channel.sock], [], [], timeout_s)[0]:
+                self._interrupted("step")
+        except (OSError, ValueError):  # socket and log are closed: this process is about to end
+            self._failure = self._failure or "the Isaac Gym worker has been ended"
+            raise WorkerError(self._failure) from None
+
+    def late(self, timeout_s: float, question: str = "step") -> NoReturn:
+        """Ends it because it takes too long. Raises `WorkerError`."""
+        self._late(_to_answer(question), timeout_s)
+
+    def check(self) -> None:
+        """Raises `WorkerError` if it failed before."""
+        if self._failure:
+            raise WorkerError(self._failure)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Asks it to end, then makes it. May be called again."""
-        if not self._end.alive:
-            return
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            self._channel.send({"do": "close"})
-            self._process.wait(timeout_s)
-        self._end()
+        if self._end.alive:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._channel.send({"do": "close"})
+                self._process.wait(timeout_s)
+            self._end()
+        atexit.unregister(self._end)
+        self.turns.close()
 
     def _listen(self, doing: str, timeout_s: float) -> Message:
         try:
@@ -141,6 +164,10 @@ class Worker:
         if "error" in answer:
             self._fail(answer["error"], answer.get("traceback", ""))
         return answer
+
+    def _interrupted(self, question: str) -> NoReturn:
+        doing = _to_answer(question)
+        self._fail(f"it said {self._listen(doing, _LAST_WORDS_S)} while it had {doing}")
 
     def _late(self, doing: str, timeout_s: float) -> NoReturn:
         self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended")
@@ -157,12 +184,13 @@ class Worker:
     def _fail(self, what: str, traceback: str = "") -> NoReturn:
         """Ends it and raises with everything it left behind."""
         said = self._last_lines()
-        self._end()
-        raise WorkerError(
+        self._failure = (
             f"the Isaac Gym worker ({self.python}): {what}"
             + (f"\n--- its traceback\n{traceback.rstrip()}" if traceback else "")
             + (f"\n--- its last log lines\n{said}" if said else "")
         )
+        self._end()
+        raise WorkerError(self._failure)
 
     def _last_lines(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
@@ -183,13 +211,15 @@ def worker_environment(python: str, python_path: str, gpu: str) -> dict[str, str
     return kept | new
 
 
-def _end(
-    process: "subprocess.Popen[bytes]", channel: messages.Channel, page: turns.Turns, log
-) -> None:
-    """Leaves neither process nor zombie nor open file."""
+def _to_answer(question: str) -> str:
+    return f"to answer {question!r}"
+
+
+def _end(process: "subprocess.Popen[bytes]", channel: messages.Channel, page: Turns, log) -> None:
+    """Leaves neither process nor zombie nor open file, and nobody who waits for an answer."""
     if process.poll() is None:
         process.kill()
     process.wait()
+    page.let_go()
     channel.close()
-    page.close()
     log.close()

@@ -64,6 +64,18 @@ def free_flight(sim: Simulator) -> str:
     return "after 0.15 s of flight the largest differences are " + ", ".join(seen)
 
 
+def spin(sim: Simulator) -> str:
+    """A screw that spins about its shank as fast as one that rolls before the rod goes on so."""
+    start, fast = _screws(height_m=0.5), 94.0
+    _load(sim, dataclasses.replace(start, screw_angvel_w=_fill(start.screw_angvel_w, [fast, 0, 0])))
+    rest(sim, 2)
+    slowest = _read(sim).screw_angvel_w[..., 0].min()
+    text = f"a spin of {fast:.0f} rad/s is {slowest:.1f} rad/s after 0.1 s"
+    if not abs(slowest - fast) < 2.0:
+        raise DiffersError(f"{text}: free bodies are slowed down, rolling bolts will slide")
+    return text
+
+
 def push(sim: Simulator) -> str:
     """A bolt nudged sideways stops within 5 cm, as in MuJoCo: the hexagon of the head holds it."""
     _load(sim, _screws(height_m=0.01))

@@ -1,4 +1,7 @@
-"""Train, go on and evaluate with the engine `isaacgym`, its worker on the stand-in."""
+"""Train, go on and evaluate with the engine `isaacgym`, its worker on the stand-in.
+
+With a GPU: `JAX_PLATFORMS=cuda,cpu SCREWPUSH_TEST_PIPELINE=gpu SCREWPUSH_TEST_HANDOVER=arena` before it.
+"""
 
 import json
 import os
@@ -14,9 +17,11 @@ import pytest
 from screwpush_jax.loggers import read_metrics
 
 STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
+PIPELINE = os.environ.get("SCREWPUSH_TEST_PIPELINE", "cpu")
+WORKER = ("--isaacgym.python", sys.executable, "--isaacgym.python-path", STANDIN)
 ENGINE = (
-    *("--sim", "isaacgym", "--isaacgym.pipeline", "cpu"),
-    *("--isaacgym.python", sys.executable, "--isaacgym.python-path", STANDIN),
+    *("--sim", "isaacgym", "--isaacgym.pipeline", PIPELINE, "--device", PIPELINE, *WORKER),
+    *("--isaacgym.handover", os.environ.get("SCREWPUSH_TEST_HANDOVER", "auto")),
 )
 
 
@@ -96,7 +101,8 @@ def test_a_missing_interpreter_is_one_line(tmp_path, run_command, debug_config):
 
 
 def test_a_gpu_is_refused_for_the_cpu_pipeline(tmp_path, run_command, debug_config):
-    args = ("--config", debug_config, *ENGINE, "--device", "gpu")
+    args = ("--config", debug_config, "--sim", "isaacgym", "--isaacgym.pipeline", "cpu", *WORKER)
+    args = (*args, "--device", "gpu")
     result = run_command("train", *args, cwd=tmp_path)
     assert result.returncode == 2
     assert "--device gpu: the engine isaacgym steps on the CPU" in result.stderr

@@ -67,6 +67,15 @@ def test_a_spinning_screw_turns_about_the_world_axis_asked_for(
         np.testing.assert_allclose(state.screw_angvel_w[0, 1], omega, atol=0.02)
 
 
+def test_a_screw_may_spin_as_fast_as_a_shank_rolls_before_the_rod(lab, make_state, parked, aloft):
+    """The rod moves by 0.4 m/s along x and y, and a shank of 6 mm radius turns by 94 rad/s then."""
+    sim = lab.shared()
+    omega = 94.0 * BIG_TILT.as_matrix()[:, 0]
+    lab.put(sim, make_state(aloft, wxyz(BIG_TILT), angvel_w=omega))
+    for state in lab.run(sim, parked, 3):
+        np.testing.assert_allclose(state.screw_angvel_w[0], np.tile(omega, (3, 1)), atol=0.5)
+
+
 def test_the_velocity_written_is_that_of_the_body_origin(lab, make_state, parked, aloft):
     """The centre of mass, not the origin, flies straight: with v + omega x r of the start."""
     sim = lab.shared()

@@ -11,9 +11,9 @@ pytest.importorskip("mujoco_warp")
 
 import warp as wp
 
-from sim import mujoco_warp
 from sim.assets import elfin15
 from sim.errors import SimOverflowError
+from sim.event_clock import EventClock
 from sim.mujoco_cpu import MujocoCpu
 from sim.mujoco_warp import MujocoWarp
 from sim.options import MujocoConfig, MujocoWarpConfig
@@ -141,7 +141,7 @@ def event_clock(monkeypatch):
     def played(times_ms):
         left = iter(times_ms)
         stream = types.SimpleNamespace(record_event=lambda e: reached.update({e: next(left)}))
-        return mujoco_warp._EventClock(types.SimpleNamespace(stream=stream))
+        return EventClock(types.SimpleNamespace(stream=stream))
 
     def elapsed(begin, end, synchronize):
         assert not synchronize, "one wait for the last event is enough"

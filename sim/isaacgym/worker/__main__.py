@@ -53,8 +53,9 @@ def _serve(channel: Channel, turns: Turns) -> None:
     questions = {"step": stepper.step, "show": stepper.show}
     try:
         while turns.wait(True, channel.sock, setup["spin_s"]):
-            question, pack = turns.asked()
-            turns.answer(timed(questions[question], pack))
+            question = turns.asked()
+            busy_s = timed(questions[question.what], question)
+            turns.answer(busy_s if question.what == "step" else 0.0)
         channel.receive()  # the learner's last words, or its end
     finally:
         stepper.close()

@@ -1,4 +1,5 @@
-"""The few calls of the CUDA driver that share memory between processes, without any library.
+"""The few calls of the CUDA driver that share memory between processes, and let a stream of one wait
+for the other, without any library.
 
 Only plain allocations can be exported: no memory pools, no managed or virtual memory. An address
 inside an allocation is exported as the allocation's handle and the offset from its base.
@@ -7,7 +8,8 @@ inside an allocation is exported as the allocation's handle and the offset from 
 import ctypes
 from typing import NamedTuple
 
-_PEER_ACCESS = 1
+_PEER_ACCESS, _DEVICE_MAP = 1, 2
+_AT_LEAST = 0  # modulo 2^32: what is less than 2^31 ahead counts as more
 _COMPUTE_MAJOR, _COMPUTE_MINOR = 75, 76
 
 
@@ -90,6 +92,28 @@ class Cuda:
         self._enter()
         self._call("cuIpcCloseMemHandle", ctypes.c_uint64(base))
 
+    def register(self, address: int, num_bytes: int) -> int:
+        """Lets the device reach whole pages of the host's memory; returns their address there."""
+        there = ctypes.c_uint64()
+        self._enter()
+        pages = ctypes.c_void_p(address)
+        self._call("cuMemHostRegister_v2", pages, ctypes.c_size_t(num_bytes), _DEVICE_MAP)
+        self._call("cuMemHostGetDevicePointer_v2", ctypes.byref(there), pages, 0)
+        return there.value
+
+    def unregister(self, address: int) -> None:
+        """Takes back what `register` did."""
+        self._enter()
+        self._call("cuMemHostUnregister", ctypes.c_void_p(address))
+
+    def write(self, stream: int, address: int, value: int) -> None:
+        """Queues: what came before is seen everywhere, then the 32-bit word becomes `value`."""
+        self._queue("cuStreamWriteValue32_v2", stream, address, value, 0)
+
+    def wait(self, stream: int, address: int, value: int) -> None:
+        """Queues: nothing that comes later begins before the 32-bit word has reached `value`."""
+        self._queue("cuStreamWaitValue32_v2", stream, address, value, _AT_LEAST)
+
     def synchronize(self) -> None:
         """Waits until the device has done all that this process gave it."""
         self._enter()
@@ -116,6 +140,11 @@ class Cuda:
         value = ctypes.c_int()
         self._call("cuDriverGetVersion", ctypes.byref(value))
         return f"{value.value // 1000}.{value.value % 1000 // 10}"
+
+    def _queue(self, name: str, stream: int, address: int, value: int, flags: int) -> None:
+        self._enter()
+        where = ctypes.c_void_p(stream), ctypes.c_uint64(address)
+        self._call(name, *where, ctypes.c_uint32(value), ctypes.c_uint(flags))
 
     def _enter(self) -> None:
         self._call("cuCtxSetCurrent", self._context)

@@ -5,8 +5,11 @@ Gym's own layouts: rows of position (m, in the environment's frame), quaternion 
 velocity of the centre of mass (m/s) and angular velocity (rad/s), both along world axes; and pairs
 of joint position (rad) and velocity (rad/s). Actor 0 of each environment is the arm.
 
-Who writes what: the worker `root` and `dof`, and zeros into `mask` when it has taken the new state;
-the learner everything else. Each side only while it is its turn (`sim/bridge.py`).
+Actors are numbered environment by environment. `arms` and `screws` list those that take a new state
+with the next step, in any order of the environments; the question says how many environments they are.
+
+The worker writes `root` and `dof`, the learner everything else, each only while it is its turn
+(`sim/bridge.py`). `count` and `listed` are the learner's own notes.
 """
 
 from typing import Dict, NamedTuple, Tuple
@@ -17,7 +20,7 @@ ROOT_SIZE, DOF_SIZE = 13, 2
 
 
 class Field(NamedTuple):
-    """One tensor: `dtype` is "float32" or "uint8", `offset` counts bytes from the block's start."""
+    """One tensor: `dtype` is "float32" or "int32", `offset` counts bytes from the block's start."""
 
     offset: int
     shape: Tuple[int, ...]
@@ -32,7 +35,7 @@ class Field(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        return self.count * (4 if self.dtype == "float32" else 1)
+        return 4 * self.count
 
 
 class Layout(NamedTuple):
@@ -49,9 +52,12 @@ def make_layout(num_envs: int, num_screws: int, num_joints: int) -> Layout:
         ("root", root, "float32"),
         ("dof", dof, "float32"),
         ("targets", (num_envs, num_joints), "float32"),  # rad, finite and within the joints' ranges
-        ("mask", (num_envs,), "uint8"),  # 1: takes the new state before the next step
         ("new_root", root, "float32"),
         ("new_dof", dof, "float32"),
+        ("arms", (num_envs,), "int32"),
+        ("screws", (num_envs * num_screws,), "int32"),
+        ("count", (1,), "int32"),  # environments in these lists
+        ("listed", (num_envs,), "int32"),  # the step, by its number, for which it was listed last
     )
     fields, end = {}, 0
     for name, shape, dtype in wanted:

@@ -8,8 +8,8 @@ import torch
 from .cuda import Cuda
 from .layout import Field, Layout
 
-_DTYPES = {"float32": torch.float32, "uint8": torch.uint8}
-_TYPESTR = {"float32": "<f4", "uint8": "|u1"}
+_DTYPES = {"float32": torch.float32, "int32": torch.int32}
+_TYPESTR = {"float32": "<f4", "int32": "<i4"}
 
 
 class Block(NamedTuple):

@@ -16,7 +16,7 @@ import socket
 import time
 from typing import Any, Dict, Optional
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised by one with every change of the messages, the turns or the block's layout."""
 
 Message = Dict[str, Any]

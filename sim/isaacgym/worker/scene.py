@@ -14,6 +14,7 @@ from .messages import Message
 
 TOOL_LINK, WRIST_LINK = "tool", "link5"
 _ROD_BIT = 1 << 30
+_MAX_SPIN_RAD_S = 1000.0  # Gym's own limit, 64, is a rolling shank of 6 mm radius at 0.38 m/s
 _HALF_SPACE_M = 1.5  # an arm reaches no further, and scenes of different groups never meet anyway
 
 
@@ -23,7 +24,6 @@ class Stage(NamedTuple):
     gym: gymapi.Gym
     sim: gymapi.Sim
     viewer: Optional[gymapi.Viewer]
-    actors: List[List[int]]  # [N][1 + S] indices in the simulation's domain
 
 
 class GymRefusedError(Exception):
@@ -48,10 +48,21 @@ def build(setup: Message) -> Stage:
     screw = gym.load_asset(sim, setup["folder"], setup["screw_urdf"], _screw_options())
     if arm is None or screw is None:
         raise GymRefusedError("Isaac Gym's load_asset failed; its log lines say why")
-    actors = [_add_scene(gym, sim, arm, screw, setup, env) for env in range(setup["num_envs"])]
+    scenes = [_add_scene(gym, sim, arm, screw, setup, env) for env in range(setup["num_envs"])]
+    _check_numbers(scenes)
     viewer = _open_viewer(gym, sim) if options["viewer"] else None
     check(gym.prepare_sim(sim), "prepare_sim")
-    return Stage(gym, sim, viewer, actors)
+    return Stage(gym, sim, viewer)
+
+
+def _check_numbers(scenes: List[List[int]]) -> None:
+    """The learner lists actors by these numbers, and the root tensor's rows have this order."""
+    numbers = [number for scene in scenes for number in scene]
+    if numbers != list(range(len(numbers))):
+        raise GymRefusedError(
+            f"Isaac Gym numbers the actors of the scenes {scenes[:2]}...; expected scene by scene, in"
+            " the order in which they were created"
+        )
 
 
 def sim_params(setup: Message) -> gymapi.SimParams:
@@ -100,6 +111,7 @@ def _screw_options() -> gymapi.AssetOptions:
     options = _shared_options()
     options.fix_base_link = False
     options.disable_gravity = False
+    options.max_angular_velocity = _MAX_SPIN_RAD_S
     return options
 
 

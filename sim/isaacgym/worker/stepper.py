@@ -16,6 +16,7 @@ from .layout import DOF_SIZE, ROOT_SIZE
 from .memory import Block
 from .messages import Message
 from .scene import GymRefusedError, Stage, check
+from .turns import Question
 
 # The stubs leave this module out; wrap_tensor and unwrap_tensor are all of it that is used.
 _gymtorch: Any = importlib.import_module("isaacgym.gymtorch")
@@ -25,38 +26,37 @@ class Stepper:
     """Owns the simulation. Methods are the questions of `turns`."""
 
     def __init__(self, stage: Stage, block: Block, setup: Message) -> None:
-        self._gym, self._sim, self._viewer, actors = stage
+        self._gym, self._sim, self._viewer = stage
         self._block, self._decimation = block, setup["decimation"]
         self._on_gpu = setup["gym"]["pipeline"] == "gpu"
-        num_envs, per_env, num_joints = len(actors), len(actors[0]), setup["num_joints"]
+        self._num_screws = len(setup["screw_spots_w"])
+        num_envs, num_joints = setup["num_envs"], setup["num_joints"]
         self._gym_root = self._gym.acquire_actor_root_state_tensor(self._sim)
         self._gym_dof = self._gym.acquire_dof_state_tensor(self._sim)
-        self.root = self._wrap(self._gym_root).view(num_envs, per_env, ROOT_SIZE)
+        self.root = self._wrap(self._gym_root).view(num_envs, 1 + self._num_screws, ROOT_SIZE)
         self.dof = self._wrap(self._gym_dof).view(num_envs, num_joints, DOF_SIZE)
-        device = self.root.device
-        self._actors = torch.tensor(actors, dtype=torch.int32, device=device)
         unwrap = _gymtorch.unwrap_tensor
         fields = block.fields
         self._aim, self._new_root, self._new_dof = (
             unwrap(fields[name]) for name in ("targets", "new_root", "new_dof")
         )
         self._given: Any = ()
-        self._screws = self._arms = torch.zeros(0)
         gap = block.packed.numel() - self.root.numel() - self.dof.numel()
-        self._gap = torch.zeros(gap, device=device)
+        between = torch.zeros(gap, device=self.root.device)
+        self._parts = self.root.view(-1), between, self.dof.view(-1)
         self._refresh()
 
-    def show(self, pack: bool) -> None:
-        """Marked rows of the new state appear in the tensors now; the next step takes them."""
+    def show(self, question: Question) -> None:
+        """Listed rows of the new state appear in the tensors now; the next step takes them."""
         fields = self._block.fields
-        rows = torch.nonzero(fields["mask"]).flatten()
+        rows = (fields["arms"][: question.rows] // (1 + self._num_screws)).long()
         self.root[rows] = fields["new_root"][rows]
         self.dof[rows] = fields["new_dof"][rows]
-        self._hand_over(pack)
+        self._hand_over(question.pack)
 
-    def step(self, pack: bool) -> None:
+    def step(self, question: Question) -> None:
         """One control step, with the new states and targets that lie in the block."""
-        self._write()
+        self._write(question.rows)
         aimed = self._gym.set_dof_position_target_tensor(self._sim, self._aim)
         check(aimed, "set_dof_position_target_tensor")
         for _ in range(self._decimation):
@@ -67,28 +67,26 @@ class Stepper:
             self._gym.fetch_results(self._sim, True)
         self._refresh()
         self._draw()
-        self._hand_over(pack)
+        self._hand_over(question.pack)
 
     def close(self) -> None:
         if self._viewer is not None:
             self._gym.destroy_viewer(self._viewer)
         self._gym.destroy_sim(self._sim)
 
-    def _write(self) -> None:
+    def _write(self, rows: int) -> None:
         """At most one indexed call a tensor between two `simulate`: another would replace it.
 
-        Counting the marked rows waits for the device, which has nothing else to do at this time.
+        The learner counted and listed the actors, so that nothing waits for the device here.
         """
-        mask = self._block.fields["mask"]
-        rows = torch.nonzero(mask).flatten()
-        if rows.numel() == 0:
+        if rows == 0:
             return
-        self._screws = self._actors[rows, 1:].flatten()
-        self._arms = self._actors[rows, 0].contiguous()  # only actors with joints belong here
-        unwrap = _gymtorch.unwrap_tensor
-        moved = self._new_root, unwrap(self._screws), self._screws.numel()
-        turned = self._new_dof, unwrap(self._arms), self._arms.numel()
-        self._given = moved, turned
+        unwrap, fields = _gymtorch.unwrap_tensor, self._block.fields
+        screws = fields["screws"][: rows * self._num_screws]
+        arms = fields["arms"][:rows]  # only actors with joints belong here
+        moved = self._new_root, unwrap(screws), screws.numel()
+        turned = self._new_dof, unwrap(arms), rows
+        self._given = screws, arms, moved, turned
         check(
             self._gym.set_actor_root_state_tensor_indexed(self._sim, *moved),
             "set_actor_root_state_tensor_indexed",
@@ -97,7 +95,6 @@ class Stepper:
             self._gym.set_dof_state_tensor_indexed(self._sim, *turned),
             "set_dof_state_tensor_indexed",
         )
-        mask.zero_()
 
     def _refresh(self) -> None:
         check(
@@ -108,8 +105,7 @@ class Stepper:
     def _hand_over(self, pack: bool) -> None:
         """Packs the state into the block with one kernel, and waits until all is done."""
         if pack:
-            parts = self.root.reshape(-1), self._gap, self.dof.reshape(-1)
-            torch.cat(parts, out=self._block.packed)
+            torch.cat(self._parts, out=self._block.packed)
         if self._on_gpu:
             torch.cuda.synchronize()
 
@@ -135,8 +131,8 @@ class Stepper:
         return wrapped
 
 
-def timed(action: Any, pack: bool) -> float:
-    """Runs a question and says how long it took, seconds."""
+def timed(action: Any, question: Question) -> float:
+    """Answers a question and says how long it took, seconds."""
     begin = time.perf_counter()
-    action(pack)
+    action(question)
     return time.perf_counter() - begin

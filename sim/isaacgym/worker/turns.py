@@ -2,23 +2,39 @@
 
 A message through the kernel takes tens of microseconds; a look at a counter takes none. The learner
 counts what it asked, the worker what it answered, and while the two differ it is the worker's turn.
-What belongs to a question or an answer is written before its counter, and x86 keeps that order.
+What belongs to a question or an answer is written before its counter, and x86 keeps that order. The
+learner's side may be the host or a stream of its GPU, which writes and waits for the same words
+(`gate.py` beside this folder).
 
-Whoever waits looks without pause for a while and then naps between looks. It naps on the socket, so
-that the other side's last words, or its end, wake it.
+The worker looks without pause for a while and then naps between looks. It naps on the socket, so
+that the other side's last words, or its end, wake it; so does a learner that waits on the host.
 """
 
+import ctypes
 import mmap
 import select
 import socket
 import time
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional
 
-SIZE = 4096
+SIZE = 1 << 16
 QUESTIONS = ("step", "show")
-_ASKED, _QUESTION, _PACK = 0, 1, 2
-_ANSWERED, _BUSY_NS = 8, 9  # on a cache line of their own
+_QUESTION, _PACK, _ROWS, _ASKED, _ANSWERED = 0, 1, 2, 3, 16  # 32 bits; the last on its own line
+_SUMS, _SLOTS = 512, 4096  # 64 bits: sums of the time taken, by the number of the answer
+_ALL = 0xFFFFFFFF
+_FAR_AHEAD = 1 << 30
 _NAP_S = 1e-4
+
+ROWS_BYTE, ASKED_BYTE, ANSWERED_BYTE = 4 * _ROWS, 4 * _ASKED, 4 * _ANSWERED
+"""Where a stream finds these words, bytes from the page's start."""
+
+
+class Question(NamedTuple):
+    """What the worker is asked."""
+
+    what: str  # one of QUESTIONS
+    pack: bool  # the answer is wanted in the block
+    rows: int  # environments with a new state, listed in the block
 
 
 class Turns:
@@ -26,26 +42,50 @@ class Turns:
 
     def __init__(self, fd: int) -> None:
         self._page = mmap.mmap(fd, SIZE)
-        self._words = memoryview(self._page).cast("q")
+        view = memoryview(self._page)
+        self._words, self._sums = view.cast("I"), view.cast("Q")
 
-    def ask(self, question: str, pack: bool) -> None:
-        """The learner's turn ends."""
-        self._words[_QUESTION] = QUESTIONS.index(question)
-        self._words[_PACK] = pack
-        self._words[_ASKED] += 1
+    @property
+    def address(self) -> int:
+        """Where the page lies in this process."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._page))
 
-    def asked(self) -> Tuple[str, bool]:
-        """The question, and whether the answer is wanted in the block."""
-        return QUESTIONS[self._words[_QUESTION]], bool(self._words[_PACK])
+    @property
+    def pending(self) -> Optional[int]:
+        """The number of the question that waits for its answer."""
+        asked = self._words[_ASKED]
+        return None if asked == self._words[_ANSWERED] else asked
+
+    def put(self, question: Question) -> None:
+        """What the next number asks. Only while none waits for its answer."""
+        self._words[_QUESTION] = QUESTIONS.index(question.what)
+        self._words[_PACK] = question.pack
+        self._words[_ROWS] = question.rows
+
+    def ask(self) -> int:
+        """The learner's turn ends; returns the question's number."""
+        number = following(self._words[_ASKED])
+        self._words[_ASKED] = number
+        return number
+
+    def asked(self) -> Question:
+        what, pack, rows = (self._words[word] for word in (_QUESTION, _PACK, _ROWS))
+        return Question(QUESTIONS[what], bool(pack), rows)
 
     def answer(self, busy_s: float) -> None:
         """The worker's turn ends."""
-        self._words[_BUSY_NS] = int(1e9 * busy_s)
-        self._words[_ANSWERED] += 1
+        last = self._words[_ANSWERED]
+        number = following(last)
+        self._sums[_slot(number)] = self._sums[_slot(last)] + int(1e9 * busy_s)
+        self._words[_ANSWERED] = number
 
-    def busy_s(self) -> float:
-        """How long the last answer took."""
-        return 1e-9 * self._words[_BUSY_NS]
+    def busy_s(self, begin: int, end: int) -> float:
+        """How long the answers after number `begin` to number `end`, of the last 4,096, took."""
+        return 1e-9 * (self._sums[_slot(end)] - self._sums[_slot(begin)])
+
+    def let_go(self) -> None:
+        """Answers whatever may still be asked: the worker is gone."""
+        self._words[_ANSWERED] = (self._words[_ASKED] + _FAR_AHEAD) & _ALL
 
     def wait(
         self,
@@ -73,4 +113,14 @@ class Turns:
     def close(self) -> None:
         """Unmaps the page. May be called again."""
         self._words.release()
+        self._sums.release()
         self._page.close()
+
+
+def following(number: int) -> int:
+    """Numbers are of 32 bits and begin anew after the last."""
+    return (number + 1) & _ALL
+
+
+def _slot(number: int) -> int:
+    return _SUMS + number % _SLOTS

@@ -1,6 +1,7 @@
 """Real physics under the stand-in: one MuJoCo scene for each environment, built from its actors."""
 
 import itertools
+import os
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
@@ -29,7 +30,7 @@ class Physics:
             if any((a.dofs != b.dofs).any() for a, b in zip(env.actors, first)):
                 raise RuntimeError("stand-in: every environment needs the same drives")
         self.model = mujoco.MjModel.from_xml_string(_mjcf(sim, first))
-        self.batch = Batch(self.model, len(sim.envs), 0)
+        self.batch = Batch(self.model, len(sim.envs), len(os.sched_getaffinity(0)))
         names = ("qpos", "qvel", "ctrl", "qacc_warmstart")
         self.all = SimpleNamespace(**{name: self.batch.bind(name) for name in names})
         self.datas = [  # one environment's rows, by the names of MjData

@@ -96,6 +96,12 @@ def host(sim: IsaacGym):
     return jax.tree.map(np.array, sim.unpack(sim.views()))
 
 
+def stepped(sim: IsaacGym, targets) -> None:
+    """A step that has ended, or failed, when this returns; on a GPU `step` only queues it."""
+    sim.step(targets)
+    sim.snapshot()
+
+
 def failure(action, pattern: str, error=WorkerError) -> str:
     """The message with which `action` fails, in time."""
     begin = time.monotonic()

@@ -8,11 +8,13 @@ one does later, such as filling memory, is done when it is waited for.
 import ctypes
 import mmap
 import os
+import time
 import types
 
 _INT, _UINT, _U64, _SIZE = ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_size_t
 _TO_INT, _TO_U64 = ctypes.POINTER(_INT), ctypes.POINTER(_U64)
 _MAJOR, _MINOR, _LAZY_PEER_ACCESS = 75, 76, 1  # as cuda.h numbers them
+_DEVICE_MAP, _GEQ, _BARRIER = 2, 0, 0
 _OK, _INVALID, _NO_DEVICE, _NO_CONTEXT, _MAPPED = 0, 1, 101, 201, 208
 _TEXTS = {
     _INVALID: b"invalid argument",
@@ -42,6 +44,11 @@ _CALLS = {
     "cuIpcGetMemHandle": ("export", ctypes.POINTER(ctypes.c_ubyte * 64), _U64),
     "cuIpcOpenMemHandle_v2": ("open", _TO_U64, Handle, _UINT),
     "cuIpcCloseMemHandle": ("close", _U64),
+    "cuMemHostRegister_v2": ("register", ctypes.c_void_p, _SIZE, _UINT),
+    "cuMemHostGetDevicePointer_v2": ("find_registered", _TO_U64, ctypes.c_void_p, _UINT),
+    "cuMemHostUnregister": ("unregister", ctypes.c_void_p),
+    "cuStreamWriteValue32_v2": ("write", ctypes.c_void_p, _U64, ctypes.c_uint32, _UINT),
+    "cuStreamWaitValue32_v2": ("wait", ctypes.c_void_p, _U64, ctypes.c_uint32, _UINT),
     "cuGetErrorString": ("describe", _INT, ctypes.POINTER(ctypes.c_char_p)),
     "cuDriverGetVersion": ("ask_version", _TO_INT),
 }
@@ -60,6 +67,7 @@ class Driver:
     """What one process sees of it; a handle is the way to a file of the process that exports it."""
 
     CONTEXT = 0x7F00_0000_1000  # wider than 32 bits, as pointers are
+    STREAM = 0x7F00_0000_2000
 
     def __init__(self):
         self.raw_uuid = bytes(range(0, 256, 16))
@@ -68,6 +76,7 @@ class Driver:
         self.own: dict[int, Memory] = {}
         self.pool: set[int] = set()  # bases that cannot be exported
         self.mapped: dict[int, bytes] = {}
+        self.registered: dict[int, int] = {}  # sizes of the host's memory that the device reaches
         self._kept: list[Memory] = []
         self._queue: list[tuple[int, int, int]] = []
         self._calls = [
@@ -163,6 +172,42 @@ class Driver:
 
     def close(self, base):
         return self._in_context() if self.mapped.pop(base, None) else _INVALID
+
+    def register(self, address, size, flags):
+        if address % mmap.PAGESIZE or flags != _DEVICE_MAP or address in self.registered:
+            return _INVALID
+        self.registered[address] = size
+        return self._in_context()
+
+    def find_registered(self, out, address, flags):
+        out[0] = address
+        return self._in_context() if address in self.registered and flags == 0 else _INVALID
+
+    def unregister(self, address):
+        return self._in_context() if self.registered.pop(address, None) else _INVALID
+
+    def write(self, stream, address, value, flags):
+        """Done at once: what was queued before has been done, too."""
+        word = self._word(stream, address)
+        if word is None or flags != _BARRIER:
+            return _INVALID
+        word.value = value
+        return self._in_context()
+
+    def wait(self, stream, address, value, flags):
+        """Waits in the caller's place: what is queued later begins later."""
+        word = self._word(stream, address)
+        if word is None or flags != _GEQ:
+            return _INVALID
+        while (word.value - value) % (1 << 32) >= 1 << 31:
+            time.sleep(1e-4)
+        return self._in_context()
+
+    def _word(self, stream, address):
+        for start, size in self.registered.items():
+            if stream == self.STREAM and start <= address <= start + size - 4 and address % 4 == 0:
+                return ctypes.c_uint32.from_address(address)
+        return None
 
     def _in_context(self):
         return _OK if self.current == self.CONTEXT else _NO_CONTEXT

@@ -58,7 +58,7 @@ def _from_address(data, device):
     about = data.__cuda_array_interface__
     assert device == "cuda:0"
     assert about["version"] == 2
-    kind = {"<f4": (torch.float32, 4), "|u1": (torch.uint8, 1)}[about["typestr"]]
+    kind = {"<f4": (torch.float32, 4), "<i4": (torch.int32, 4)}[about["typestr"]]
     address, read_only = about["data"]
     assert not read_only
     raw = (ctypes.c_ubyte * (math.prod(about["shape"]) * kind[1])).from_address(address)

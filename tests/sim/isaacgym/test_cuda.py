@@ -1,6 +1,8 @@
 """The calls of the CUDA driver, against one that is played on the host (`driver`)."""
 
 import ctypes
+import mmap
+import threading
 import uuid
 
 import pytest
@@ -76,7 +78,7 @@ def test_memory_that_cannot_be_shared_is_refused_by_name(machine):
         cuda.export(base + SIZE)
 
 
-def test_each_call_has_its_own_context_whichever_was_left_current(machine):
+def test_each_call_has_its_own_context_whichever_was_left_current(machine, page):
     (driver, cuda), (_, other) = machine(), machine()
     shared = other.export(other.allocate(SIZE)).handle
 
@@ -88,7 +90,47 @@ def test_each_call_has_its_own_context_whichever_was_left_current(machine):
     call(cuda.export, base)
     call(cuda.close, call(cuda.open, shared))
     call(cuda.synchronize)
+    there = call(cuda.register, page, SIZE)
+    call(cuda.write, driver.STREAM, there, 1)
+    call(cuda.wait, driver.STREAM, there, 1)
+    call(cuda.unregister, page)
     call(cuda.free, base)
+
+
+@pytest.fixture
+def page():
+    """Whole pages of the host's memory, by their address."""
+    memory = mmap.mmap(-1, SIZE)
+    yield ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    memory.close()
+
+
+def test_a_stream_writes_and_waits_for_words_of_the_hosts_memory(machine, page):
+    driver, cuda = machine()
+    there = cuda.register(page, SIZE)
+    first, last = (ctypes.c_uint32.from_address(there + byte) for byte in (0, SIZE - 4))
+    for value in (1, 0xFFFFFFFF, 0):
+        cuda.write(driver.STREAM, there + SIZE - 4, value)
+        assert (first.value, last.value) == (0, value)
+    first.value = 7
+    for reached in (7, 6, 0xFFFFFFF0):  # the last is behind it, modulo 2^32
+        cuda.wait(driver.STREAM, there, reached)
+    threading.Timer(0.1, lambda: setattr(first, "value", 9)).start()
+    cuda.wait(driver.STREAM, there, 8)
+    assert first.value == 9
+
+
+def test_memory_that_is_not_registered_any_more_is_refused(machine, page):
+    driver, cuda = machine()
+    there = cuda.register(page, SIZE)
+    cuda.unregister(page)
+    assert not driver.registered
+    with pytest.raises(CudaError, match="cuStreamWriteValue32_v2: invalid argument"):
+        cuda.write(driver.STREAM, there, 1)
+    with pytest.raises(CudaError, match="cuStreamWaitValue32_v2: invalid argument"):
+        cuda.wait(driver.STREAM, there, 0)
+    with pytest.raises(CudaError, match="cuMemHostUnregister"):
+        cuda.unregister(page)
 
 
 def test_a_device_has_the_name_that_its_bytes_spell(machine):

@@ -6,6 +6,7 @@ Run it where torch, JAX and Warp see the same GPU. The whole contract runs there
 
 import os
 import signal
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +16,16 @@ import pytest
 from sim.errors import WorkerError
 from sim.isaacgym.worker.cuda import Cuda, CudaError
 
-from .conftest import host, is_running
+from .conftest import host, is_running, stepped
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
 STEPS = 200
+
+
+@pytest.fixture(autouse=True)
+def go_file(tmp_path, monkeypatch):
+    """A file that a worker may wait for."""
+    monkeypatch.setenv("SCREWPUSH_TEST_GO", str(tmp_path / "go"))
 
 
 @pytest.fixture(params=["arena", "direct"])
@@ -67,6 +74,31 @@ def test_a_slow_reader_sees_each_step_whole(sim):
     assert wrong == 0
 
 
+def test_the_host_runs_ahead_of_the_worker(build, break_gym):
+    """Three steps are queued and what reads them is dispatched while the first one still lasts."""
+    break_gym("""
+import os, time
+def wait(*_, step=Gym.simulate):
+    while not os.path.exists(os.environ["SCREWPUSH_TEST_GO"]):
+        time.sleep(0.01)
+    step(*_)
+Gym.simulate = wait
+""")
+    go = Path(os.environ["SCREWPUSH_TEST_GO"])
+    sim = build(pipeline="gpu")
+    start, look = home(sim), jax.jit(lambda views: sim.unpack(views).joint_pos_rad[:, 0] + 0.0)
+    asked = [start.at[:, 0].add(shift) for shift in (0.1, 0.2, 0.3)]
+    look(sim.views()).block_until_ready()  # what is new to the device waits until it is idle
+    seen = []
+    for targets in asked:
+        for _ in range(10):
+            sim.step(targets)
+        seen.append(look(sim.views()))
+    assert not any(array.is_ready() for array in seen)
+    go.touch()
+    np.testing.assert_allclose(np.stack(seen, 1), [[0.1, 0.2, 0.3]] * 2, atol=5e-3)
+
+
 def test_written_scenes_begin_there_and_others_go_on(sim):
     sim.step(home(sim))
     state = host(sim)
@@ -84,7 +116,7 @@ def test_a_killed_worker_leaves_an_error_and_a_new_one_goes_on(sim):
     snapshot, pid = sim.snapshot(), sim.worker_pid
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="SIGKILL"):
-        sim.step(home(sim))
+        stepped(sim, home(sim))
     assert not is_running(pid)
     sim.restart()
     sim.restore(snapshot)

@@ -40,6 +40,13 @@ def wrong(body, name, shape, asset, options):
     real(body, name, shape, asset, options)
 p._add_geom = wrong
 """
+SLOW_SPIN = """
+real = Gym.load_asset
+def load(self, sim, root, file, options):
+    options.max_angular_velocity = 64.0
+    return real(self, sim, root, file, options)
+Gym.load_asset = load
+"""
 
 
 def findings(**changes) -> dict[str, doctor.Finding]:
@@ -50,7 +57,7 @@ def test_every_check_passes_on_the_stand_in_but_those_of_the_machine():
     found = findings()
     assert list(found) == [
         *("interpreter", "driver", "import", "pipeline", "hand-over"),
-        *("frames", "contact", "capsule", "reset"),
+        *("frames", "spin", "contact", "capsule", "reset"),
     ]
     sick = {name for name, finding in found.items() if not finding.ok}
     assert sick <= {"interpreter", "driver"}, found
@@ -63,6 +70,14 @@ def test_another_convention_of_frames_is_found(monkeypatch, name):
     finding = findings()[check]
     assert not finding.ok
     assert hint in finding.text
+
+
+def test_a_limit_on_the_spin_of_bolts_is_found(monkeypatch):
+    """Gym's own, in the place of the one that it is given."""
+    monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", SLOW_SPIN)
+    finding = findings()["spin"]
+    assert not finding.ok
+    assert "rolling bolts will slide" in finding.text
 
 
 def test_a_capsule_of_another_length_is_found(monkeypatch):
@@ -107,7 +122,7 @@ def test_the_command_prints_one_line_a_check(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", args)
     code = doctor.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(line.startswith(("ok  ", "FAIL")) for line in lines)
     assert code == int(any(line.startswith("FAIL") for line in lines))
 

@@ -44,7 +44,8 @@ def test_a_killed_worker_is_named_with_its_signal(build, targets):
     message = failure(lambda: sim.step(targets), "killed by SIGKILL")
     assert sys.executable in message
     assert not is_running(pid)
-    failure(lambda: sim.step(targets), "worker is gone")
+    failure(lambda: sim.step(targets), "killed by SIGKILL")
+    failure(sim.views, "killed by SIGKILL")
 
 
 def test_a_worker_killed_inside_a_step_is_noticed(build, break_gym, targets):

@@ -1,6 +1,8 @@
 """Faults with memory on a GPU: a clear error in time, no process and no device memory left."""
 
 import gc
+import os
+import signal
 import time
 
 import jax
@@ -10,7 +12,7 @@ import warp as wp
 
 from sim.isaacgym.device_block import DeviceBlock
 
-from .conftest import LIMIT_S, SLOW_STEP, failure, gone_in_time, is_running, learner
+from .conftest import LIMIT_S, SLOW_STEP, failure, gone_in_time, is_running, learner, stepped
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
 HANDOVERS = pytest.mark.parametrize("handover", ["arena", "direct"])
@@ -43,7 +45,7 @@ def test_a_worker_out_of_memory_in_a_step_says_so(build, break_gym, handover):
     break_gym(TOO_MUCH.format(call="simulate"))
     sim = build(pipeline="gpu", handover=handover)
     pid, targets = sim.worker_pid, home(sim)
-    failure(lambda: sim.step(targets), "out of memory")
+    failure(lambda: stepped(sim, targets), "out of memory")
     assert not is_running(pid)
     sim.close()
 
@@ -65,14 +67,66 @@ def test_a_hung_worker_is_ended_after_the_time_limit(build, break_gym, handover)
     break_gym(SLOW_STEP)
     sim = build(pipeline="gpu", handover=handover, step_timeout_s=1.0)
     pid, targets = sim.worker_pid, home(sim)
-    failure(lambda: sim.step(targets), "longer than 1 s to answer 'step'")
+    failure(lambda: stepped(sim, targets), "longer than 1 s to answer 'step'")
     assert not is_running(pid)
     sim.close()
 
 
-def test_a_killed_learner_leaves_no_worker():
-    child, worker = learner("time.sleep(600)", pipeline="gpu")
+@HANDOVERS
+def test_a_worker_killed_in_a_step_lets_go_of_everything_that_was_queued(
+    build, break_gym, handover
+):
+    """The host has run ahead: steps, and calls that read each of them, wait for the first.
+
+    JAX queues 32 calls and no more.
+    """
+    break_gym(SLOW_STEP)
+    sim = build(pipeline="gpu", handover=handover)
+    follow = jax.jit(lambda views, targets: targets + 0.0 * sim.unpack(views).joint_pos_rad)
+    pid, targets = sim.worker_pid, home(sim)
+    for _ in range(2):  # compiles for both kinds of targets: what is loaded later waits for the GPU
+        targets = follow(sim.views(), targets)
+    for _ in range(20):
+        sim.step(targets)
+        targets = follow(sim.views(), targets)
+    while not sim._worker.turns.pending:
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    failure(sim.snapshot, "killed by SIGKILL")
+    failure(sim.views, "killed by SIGKILL")
+    jax.block_until_ready(targets)
+    assert not is_running(pid)
+    sim.close()
+
+
+def test_closing_waits_for_a_step_and_not_for_a_worker_that_hangs(build, break_gym):
+    break_gym(SLOW_STEP)
+    sim = build(pipeline="gpu", step_timeout_s=1.0)
+    pid = sim.worker_pid
+    sim.step(home(sim))
+    begun = time.monotonic()
+    sim.close()
+    assert time.monotonic() - begun < LIMIT_S
+    assert not is_running(pid)
+
+
+STUCK = "import jax.numpy as j; sim.step(j.zeros((1, 6)))"
+
+
+@pytest.mark.parametrize("then", ["time.sleep(600)", f"{STUCK}; time.sleep(600)"])
+def test_a_killed_learner_leaves_no_worker(break_gym, then):
+    if STUCK in then:
+        break_gym(SLOW_STEP)
+    child, worker = learner(then, pipeline="gpu")
+    time.sleep(0.5)
     assert is_running(worker)
     child.kill()
     child.wait()
+    assert gone_in_time(worker)
+
+
+def test_a_learner_that_ends_in_a_step_without_close_leaves_no_worker(break_gym):
+    break_gym(SLOW_STEP)
+    child, worker = learner(STUCK, pipeline="gpu")
+    assert child.wait(LIMIT_S) == 0
     assert gone_in_time(worker)

@@ -6,6 +6,7 @@ What they show must be what the CPU pipeline shows, number by number: the physic
 import ctypes
 import os
 import signal
+import types
 from pathlib import Path
 
 import jax
@@ -17,7 +18,7 @@ import warp as wp
 from sim.isaacgym.client import IsaacGym
 from sim.scene import SceneConfig
 
-from .conftest import STANDIN, config, failure, host
+from .conftest import STANDIN, config, failure, host, stepped
 from .driver import Driver
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
@@ -37,7 +38,7 @@ def driver(monkeypatch):
     )
     find = wp.get_device
     monkeypatch.setattr(wp, "get_device", lambda name: cpu if name == "cuda:0" else find(name))
-    monkeypatch.setattr(type(cpu), "stream", None)
+    monkeypatch.setattr(type(cpu), "stream", types.SimpleNamespace(cuda_stream=played.STREAM))
     monkeypatch.setattr(wp, "synchronize_stream", lambda stream: None)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     return played
@@ -59,6 +60,7 @@ def build_gpu(driver, break_gym):
         sim.close()
     assert not driver.own
     assert not driver.mapped
+    assert not driver.registered
 
 
 def drive(sim: IsaacGym, home):
@@ -95,6 +97,7 @@ def test_the_workers_own_tensors_show_what_the_cpu_pipeline_shows(expected, buil
     assert len(driver.mapped) == 2
     snapshot = sim.snapshot()
     os.kill(sim.worker_pid, signal.SIGKILL)
+    failure(lambda: stepped(sim, home), "SIGKILL")
     failure(lambda: sim.step(home), "SIGKILL")
     sim.restart()
     sim.restore(snapshot)

@@ -22,6 +22,10 @@ REFUSALS = {
         "lambda *_: False",
         "set_actor_rigid_shape_properties failed",
     ),
+    "get_actor_index": (
+        "lambda env, handle, domain: handle",
+        "numbers the actors of the scenes [[0, 1, 2], [0, 1, 2]]",
+    ),
     "create_viewer": ("lambda *_: None", "create_viewer failed; set isaacgym.viewer to false"),
     "prepare_sim": ("lambda *_: False", "prepare_sim failed"),
     "get_actor_dof_properties": (
@@ -36,6 +40,7 @@ import numpy
 from worker import __main__ as main, layout, memory
 from worker.scene import GymRefusedError, build
 from worker.stepper import Stepper
+from worker.turns import Question
 
 setup, refusals = json.loads(sys.stdin.read())
 said, calls = {}, []
@@ -55,15 +60,15 @@ for name in ("step_graphics", "draw_viewer", "sync_frame_time", "destroy_viewer"
 size = setup["num_envs"], len(setup["screw_spots_w"]), setup["num_joints"]
 fd = os.memfd_create("block")
 os.ftruncate(fd, layout.make_layout(*size).size)
-windows = []
+windows, step = [], Question("step", True, 0)
 for closed_by in ("user", "end"):
     gym._sim, calls[:] = None, []
     stage = build(setup)
     stepper = Stepper(stage, memory.map_host(fd, layout.make_layout(*size)), setup)
-    stepper.step(True)
+    stepper.step(step)
     stage.viewer.closed = closed_by == "user"
-    stepper.step(True)
-    stepper.step(True)
+    stepper.step(step)
+    stepper.step(step)
     stepper.close()
     windows.append([*calls])
 
