@@ -110,14 +110,14 @@ class Worker:
             self._channel.send(message)
         return self._listen(doing, timeout_s)
 
-    def wait(self, question: str, timeout_s: float, spin_s: float = 0.0) -> None:
-        """Waits on the host for the answer, without pause for `spin_s`.
+    def wait(self, question: str, timeout_s: float) -> None:
+        """Waits on the host for the answer.
 
         Raises:
           WorkerError: as `ask`.
         """
         try:
-            if not self.turns.wait(False, self._channel.sock, spin_s, timeout_s):
+            if not self.turns.wait(False, self._channel.sock, 0.0, timeout_s):
                 self._interrupted(question)
         except TimeoutError:
             self.late(timeout_s, question)
