@@ -23,6 +23,7 @@ from screwpush_jax import compiled
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.setup import World, make_world, use_device
+from sim.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
 
 _LAPS = 5
@@ -105,7 +106,8 @@ def measure(args: Args, config: Config, sign: Path) -> dict:
         sign.touch()
         row = {"benchmark": "bridge", "num_envs": spec.num_envs, "engine": spec.engine}
         if spec.engine == "isaacgym":
-            row |= {"still": args.still, "handover": args.isaacgym.handover}
+            mps = args.isaacgym.pipeline == "gpu" and Cuda().mps()
+            row |= {"still": args.still, "handover": args.isaacgym.handover, "mps": mps}
         return row | _hand_overs(args, world) | _transitions(args, world, state)
     finally:
         world.sim.close()

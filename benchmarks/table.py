@@ -92,7 +92,8 @@ def bridge(rows: Sequence[Row]) -> str:
     parts = list(dict.fromkeys(key for row in rows for key in row if key.endswith(" us")))
     lines = []
     for row in rows:
-        words = [row["engine"], row.get("handover", ""), "still" if row.get("still") else ""]
+        flags = [name for name in ("still", "mps") if row.get(name)]
+        words = [row["engine"], row.get("handover", ""), *flags]
         medians = [v["median"] if isinstance(v := row.get(p, ""), dict) else v for p in parts]
         figures = [v if v == "" else f"{v:.0f}" for v in medians]
         lines.append([" ".join(filter(None, words)), f"{row['num_envs']:,}", *figures])

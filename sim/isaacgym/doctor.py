@@ -56,6 +56,7 @@ def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
     yield "driver", _run(_driver)
     if config.pipeline == "gpu":
         yield "architecture", _run(_architecture)
+        yield "sharing", _run(_sharing)
     imported = _run(lambda: _import(config))
     yield "import", imported
     if not imported.ok:
@@ -118,6 +119,20 @@ def _architecture() -> str:
             " try; otherwise take an Ampere or Ada GPU, or --sim mujoco_warp"
         )
     return f"sm_{capability}"
+
+
+def _sharing() -> str:
+    cuda = Cuda()
+    try:
+        mps = cuda.mps()
+    except CudaError:
+        return "the driver is too old to say whether NVIDIA's MPS is on"
+    if mps:
+        return "worker and learner use the GPU side by side, by NVIDIA's MPS"
+    return (
+        "worker and learner use the GPU one at a time, which costs some 0.3 ms a control step;"
+        " NVIDIA's MPS saves most of it (docs/isaacgym.md)"
+    )
 
 
 def _import(config: IsaacGymConfig) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 _PEER_ACCESS, _DEVICE_MAP = 1, 2
 _AT_LEAST = 0  # modulo 2^32: what is less than 2^31 ahead counts as more
-_COMPUTE_MAJOR, _COMPUTE_MINOR = 75, 76
+_COMPUTE_MAJOR, _COMPUTE_MINOR, _MPS = 75, 76, 133
 
 
 class CudaError(Exception):
@@ -129,17 +129,25 @@ class Cuda:
 
     def compute_capability(self) -> int:
         """Architecture as `sm_` counts it: 86, 90, ..."""
-        value, parts = ctypes.c_int(), []
-        for attribute in (_COMPUTE_MAJOR, _COMPUTE_MINOR):
-            self._call("cuDeviceGetAttribute", ctypes.byref(value), attribute, self._device)
-            parts.append(value.value)
-        return 10 * parts[0] + parts[1]
+        return 10 * self._attribute(_COMPUTE_MAJOR) + self._attribute(_COMPUTE_MINOR)
+
+    def mps(self) -> bool:
+        """Whether this process shares the device by NVIDIA's Multi-Process Service.
+
+        Raises CudaError if the driver is too old to tell.
+        """
+        return bool(self._attribute(_MPS))
 
     def driver_version(self) -> str:
         """Newest CUDA that the driver serves."""
         value = ctypes.c_int()
         self._call("cuDriverGetVersion", ctypes.byref(value))
         return f"{value.value // 1000}.{value.value % 1000 // 10}"
+
+    def _attribute(self, which: int) -> int:
+        value = ctypes.c_int()
+        self._call("cuDeviceGetAttribute", ctypes.byref(value), which, self._device)
+        return value.value
 
     def _queue(self, name: str, stream: int, address: int, value: int, flags: int) -> None:
         self._enter()

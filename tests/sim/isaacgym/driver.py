@@ -13,7 +13,7 @@ import types
 
 _INT, _UINT, _U64, _SIZE = ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_size_t
 _TO_INT, _TO_U64 = ctypes.POINTER(_INT), ctypes.POINTER(_U64)
-_MAJOR, _MINOR, _LAZY_PEER_ACCESS = 75, 76, 1  # as cuda.h numbers them
+_MAJOR, _MINOR, _MPS, _LAZY_PEER_ACCESS = 75, 76, 133, 1  # as cuda.h numbers them
 _DEVICE_MAP, _GEQ, _BARRIER = 2, 0, 0
 _OK, _INVALID, _NO_DEVICE, _NO_CONTEXT, _MAPPED = 0, 1, 101, 201, 208
 _TEXTS = {
@@ -72,6 +72,7 @@ class Driver:
     def __init__(self):
         self.raw_uuid = bytes(range(0, 256, 16))
         self.capability, self.driver_version = (8, 6), 12040
+        self.mps: int | None = 0  # an old driver does not know what is asked
         self.current: int | None = None
         self.own: dict[int, Memory] = {}
         self.pool: set[int] = set()  # bases that cannot be exported
@@ -105,8 +106,11 @@ class Driver:
         return _OK if device == 40 else _INVALID
 
     def attribute(self, out, which, device):
-        out[0] = self.capability[(_MAJOR, _MINOR).index(which)]
-        return _OK if device == 40 else _INVALID
+        found = {_MAJOR: self.capability[0], _MINOR: self.capability[1], _MPS: self.mps}[which]
+        if device != 40 or found is None:
+            return _INVALID
+        out[0] = found
+        return _OK
 
     def ask_version(self, out):
         out[0] = self.driver_version

@@ -145,6 +145,16 @@ def test_an_architecture_is_one_number(machine, parts, number):
     assert cuda.compute_capability() == number
 
 
+def test_whether_processes_share_the_device_by_mps_is_read_where_the_driver_tells(machine):
+    driver, cuda = machine()
+    assert not cuda.mps()
+    driver.mps = 1
+    assert cuda.mps()
+    driver.mps = None
+    with pytest.raises(CudaError, match="invalid argument"):
+        cuda.mps()
+
+
 @pytest.mark.parametrize(("number", "text"), [(12040, "12.4"), (11080, "11.8"), (13000, "13.0")])
 def test_the_drivers_version_is_read_as_nvidia_writes_it(machine, number, text):
     driver, cuda = machine()

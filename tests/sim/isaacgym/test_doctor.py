@@ -108,6 +108,19 @@ def test_data_centre_hopper_and_newer_are_warned_about(monkeypatch, capability, 
     assert f"sm_{capability}" in found.text
 
 
+SHARING = {0: "0.3 ms a control step", 1: "side by side", None: "too old to say"}
+
+
+@pytest.mark.parametrize("mps", SHARING)
+def test_how_the_processes_share_the_gpu_is_told_and_is_no_fault(monkeypatch, mps):
+    driver = Driver()
+    driver.mps = mps
+    monkeypatch.setattr(ctypes, "CDLL", driver.load)
+    found = doctor._run(doctor._sharing)
+    assert found.ok
+    assert SHARING[mps] in found.text
+
+
 class FakeCuda(cuda.Cuda):
     def __init__(self, capability: int):
         self.capability = capability
