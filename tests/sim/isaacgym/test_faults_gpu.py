@@ -20,6 +20,7 @@ SLACK_BYTES = 1 << 26  # a worker that stayed would hold its CUDA context, sever
 TOO_MUCH = (
     "import torch; Gym.{call} = lambda *_: torch.empty(1 << 48, dtype=torch.uint8, device='cuda')"
 )
+LONG_KERNEL = "import torch; Gym.simulate = lambda *_: torch.cuda._sleep(1 << 33)"  # some 4 s
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,26 @@ def test_a_worker_killed_in_a_step_lets_go_of_everything_that_was_queued(
     failure(sim.views, "killed by SIGKILL")
     jax.block_until_ready(targets)
     assert not is_running(pid)
+    sim.close()
+
+
+@HANDOVERS
+def test_a_worker_killed_while_its_kernel_runs_leaves_the_learners_gpu_whole(
+    build, break_gym, monkeypatch, handover
+):
+    break_gym(LONG_KERNEL)
+    sim = build(pipeline="gpu", handover=handover)
+    targets, kept = home(sim), jnp.arange(1 << 20)
+    sim.step(targets)
+    while not sim._worker.turns.pending:
+        time.sleep(0.01)
+    time.sleep(1.0)  # the kernel is under way
+    os.kill(sim.worker_pid, signal.SIGKILL)
+    failure(sim.snapshot, "killed by SIGKILL")
+    assert int(jnp.sum(kept % 2)) == 1 << 19
+    monkeypatch.delenv("ISAACGYM_STANDIN_PATCH")
+    sim.restart()
+    stepped(sim, targets)
     sim.close()
 
 
