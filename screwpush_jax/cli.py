@@ -17,7 +17,7 @@ from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.setup import check, differences, use_device
 from screwpush_jax.tasks.task import BankError
 from sim import registry
-from sim.errors import SimError
+from sim.errors import DeviceLostError, SimError
 
 T = TypeVar("T", bound=Config)
 
@@ -27,6 +27,10 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     gc.freeze()  # modules stay: no collection need look at all of theirs again
     try:
         main(sys.argv[1:])
+    except DeviceLostError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(2)  # each array and each kernel would report the device, and the last one abort
     except (UsageError, SimError, BankError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -72,6 +76,7 @@ def announce_engine(config: Config) -> None:
     log = logging.getLogger("sim")  # what an engine has to say about itself
     log.addHandler(logging.StreamHandler(sys.stdout))
     log.setLevel(logging.INFO)
+    log.propagate = False  # a library that sets up the root logger would have it said twice
 
 
 def _early(args: Sequence[str]) -> argparse.Namespace:

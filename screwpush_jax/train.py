@@ -74,9 +74,10 @@ def _train(config: Config, found: Found | None, run_dir: Path, *, live: bool) ->
         except WorkerError as error:
             if failures == world.sim.spec.restarts:
                 raise
-            print(f"{error}\nrestart {failures + 1} of {world.sim.spec.restarts}")
+            said = f"{error}\nrestart {failures + 1} of {world.sim.spec.restarts}"
         finally:
             world.sim.close()
+        print(said)
         if checkpoint.steps(run_dir):
             found = checkpoint.find_in(run_dir, best=False)
     raise AssertionError("unreachable")

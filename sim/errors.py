@@ -33,5 +33,9 @@ class WorkerError(SimError):
     """The process that owns an engine failed, died or hung; the message carries its last words."""
 
 
+class DeviceLostError(SimError):
+    """The driver took the GPU from this process; whoever goes on does so in a new one."""
+
+
 class DeviceMismatchError(SimError):
     """Engine and JAX cannot share memory: they compute on different devices."""

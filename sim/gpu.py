@@ -1,8 +1,11 @@
-"""How busy and how full a GPU is, all processes on it counted."""
+"""How busy and how full a GPU is, all processes on it counted; and whether it is still there."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Protocol
 
 from sim.clock import Report
+from sim.errors import DeviceLostError
 
 try:
     import pynvml
@@ -37,3 +40,19 @@ def usage(device: Device) -> Report:
         except pynvml.NVMLError:  # a container without it, or a part of a device
             pass
     return report
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[None]:
+    """Around a call of Warp's that waits for the device.
+
+    Raises:
+      DeviceLostError: it waits in vain: no call to the device succeeds any more in this process.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise DeviceLostError(
+            f"this process cannot use its GPU any more ({error}); go on from the last checkpoint in"
+            " a new one"
+        ) from None

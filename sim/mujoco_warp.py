@@ -193,10 +193,14 @@ class MujocoWarp:
             getattr(data, name).assign(np.asarray(snapshot[name], np.float32))
 
     def close(self) -> None:
-        if self._data is not None:
-            wp.synchronize_device(self._device)
-        self._data = self._graph = None
-        self._lent = self._lent_before = []
+        """May be called again. Raises `DeviceLostError` if the device was lost on the way."""
+        try:
+            if self._data is not None:
+                with gpu.waiting():
+                    wp.synchronize_device(self._device)
+        finally:
+            self._data = self._graph = None
+            self._lent = self._lent_before = []
 
     def _open(self) -> "mjw.Data":
         if self._data is None:

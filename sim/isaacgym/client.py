@@ -16,7 +16,13 @@ import numpy as np
 
 from sim.assets import elfin15
 from sim.clock import Report
-from sim.errors import DeviceMismatchError, SimClosedError, SnapshotMismatchError, WorkerError
+from sim.errors import (
+    DeviceLostError,
+    DeviceMismatchError,
+    SimClosedError,
+    SnapshotMismatchError,
+    WorkerError,
+)
 from sim.isaacgym import layout as frames
 from sim.isaacgym.host_block import HostBlock
 from sim.isaacgym.process import Worker, find_python
@@ -153,6 +159,11 @@ class IsaacGym:
         self._show({name: np.asarray(snapshot[name], np.float32) for name in _STATE})
 
     def close(self) -> None:
+        """Ends the worker and frees the block; may be called again.
+
+        Raises:
+          sim.errors.DeviceLostError: the device is gone, and with it what was to be freed.
+        """
         self._let_go()
         if self._block is not None:
             self._block.close()
@@ -171,11 +182,17 @@ class IsaacGym:
 
     def _let_go(self) -> None:
         """Ends the worker. Whoever maps memory lets go of it before its owner frees it."""
-        if self._block is not None:
-            self._block.release()
-        if self._worker is not None:
-            self._worker.close()
+        block, worker = self._block, self._worker
         self._worker = self._turns = None
+        try:
+            if block is not None:
+                block.release()
+        except DeviceLostError as error:
+            self._block = None  # it went with the device
+            raise DeviceLostError(_cause(worker, error)) from None
+        finally:
+            if worker is not None:
+                worker.close()
 
     def _start(self) -> None:
         block, config = self._open(), self._config
@@ -209,6 +226,13 @@ class IsaacGym:
         for name, value in new.items():
             block.fill(name, value)
         turns.show(count)
+
+
+def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
+    """Why the learner's device is lost: NVIDIA's MPS takes it from both when one process fails."""
+    if worker is None or not worker.failure:
+        return str(lost)
+    return f"{worker.failure}\n{lost}; NVIDIA's MPS does that when a worker ends while it computes"
 
 
 def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:

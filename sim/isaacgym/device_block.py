@@ -195,8 +195,13 @@ class DeviceBlock:
         return gpu.usage(self._device)
 
     def release(self) -> None:
-        """Waits for what was asked, and unmaps the worker's memory; the fields are the block's own."""
-        wp.synchronize_device(self._device)
+        """Waits for what was asked, and unmaps the worker's memory; the fields are the block's own.
+
+        Raises:
+          DeviceLostError: there is no device to wait for, and nothing on it to give back.
+        """
+        with gpu.waiting():
+            wp.synchronize_device(self._device)
         if self._gate is not None:
             self._gate.close()
         self._gate, self._told = None, wp.zeros(1, dtype=wp.int32, device=self._device)

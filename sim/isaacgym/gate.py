@@ -23,7 +23,7 @@ from typing import Any
 import jax
 import warp as wp
 
-from sim import bridge
+from sim import bridge, gpu
 from sim.clock import Report
 from sim.errors import WorkerError
 from sim.event_clock import make_clock
@@ -92,8 +92,14 @@ class Gate:
         return {name: bridge.to_jax(_Answered(array, self._hold)) for name, array in arrays.items()}
 
     def settle(self) -> None:
-        """Returns when all that was queued has been answered. Raises `WorkerError` if it was not."""
-        wp.synchronize_stream(self._device.stream)
+        """Returns when all that was queued has been answered.
+
+        Raises:
+          WorkerError: it was not.
+          DeviceLostError: the stream is gone.
+        """
+        with gpu.waiting():
+            wp.synchronize_stream(self._device.stream)
         self.check()
 
     def check(self) -> None:

@@ -87,7 +87,8 @@ class Worker:
         left = self._process, self._channel, self.turns, self._log
         self._end = weakref.finalize(self, _end, *left)
         atexit.register(self._end)  # runs before JAX and Warp, registered earlier, wait for streams
-        self._failure = ""
+        self.failure = ""
+        """Why it was ended, with its last words; empty as long as nothing went wrong."""
         self.python = python
         hello = self._listen("to say hello", timeout_s)
         if hello.get("hello") != messages.PROTOCOL:
@@ -132,8 +133,8 @@ class Worker:
             if select.select([self._channel.sock], [], [], timeout_s)[0]:
                 self._interrupted("step")
         except (OSError, ValueError):  # socket and log are closed: this process is about to end
-            self._failure = self._failure or "the Isaac Gym worker has been ended"
-            raise WorkerError(self._failure) from None
+            self.failure = self.failure or "the Isaac Gym worker has been ended"
+            raise WorkerError(self.failure) from None
 
     def late(self, timeout_s: float, question: str = "step") -> NoReturn:
         """Ends it because it takes too long. Raises `WorkerError`."""
@@ -141,8 +142,8 @@ class Worker:
 
     def check(self) -> None:
         """Raises `WorkerError` if it failed before."""
-        if self._failure:
-            raise WorkerError(self._failure)
+        if self.failure:
+            raise WorkerError(self.failure)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Asks it to end, then makes it. May be called again."""
@@ -184,13 +185,13 @@ class Worker:
     def _fail(self, what: str, traceback: str = "") -> NoReturn:
         """Ends it and raises with everything it left behind."""
         said = self._last_lines()
-        self._failure = (
+        self.failure = (
             f"the Isaac Gym worker ({self.python}): {what}"
             + (f"\n--- its traceback\n{traceback.rstrip()}" if traceback else "")
             + (f"\n--- its last log lines\n{said}" if said else "")
         )
         self._end()
-        raise WorkerError(self._failure)
+        raise WorkerError(self.failure)
 
     def _last_lines(self) -> str:
         size = os.fstat(self._log.fileno()).st_size

@@ -144,3 +144,26 @@ def test_a_checkpoint_that_does_not_fit_is_refused(damage, copied, run_command):
         result = run_command(module, "--checkpoint", "latest", *args, cwd=folder)
         assert_refused(result, hint)
     assert snapshot(folder) == before
+
+
+LOST = """
+import atexit
+from screwpush_jax import cli
+from sim.errors import DeviceLostError
+
+def main(argv):
+    print("under way")
+    atexit.register(print, "what was on the device complains")
+    raise DeviceLostError("it is gone")
+
+cli.run(main)
+"""
+
+
+def test_a_lost_device_is_one_line_and_nothing_is_touched_on_the_way_out(debug_config):
+    root = debug_config.removesuffix("/configs/debug.yaml")
+    result = subprocess.run(
+        [sys.executable, "-c", LOST], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert_refused(result, "it is gone")
+    assert result.stdout == "under way\n"

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -64,23 +66,76 @@ def worker_of(pid):
     return worker
 
 
+def wait_for_a_checkpoint(learner, folder):
+    """Until a third iteration is logged by a run that saves every second."""
+    while learner.poll() is None and not any(
+        len(path.read_text().splitlines()) >= 3
+        for path in folder.glob("runs/separate/*/metrics.jsonl")
+    ):
+        time.sleep(0.01)
+
+
 def test_a_killed_worker_is_replaced_and_the_run_goes_on(tmp_path, start_command, debug_config):
     """Killed after the first checkpoint: what lies behind it is done again, in one process."""
     args = ("--config", debug_config, "--total-env-steps", 12 * 128, "--checkpoint-every", 2)
     names = ("--name", "gym", "--isaacgym.restarts", 1)
     learner = start_command("train", *args, *names, *ENGINE, cwd=tmp_path)
-    while learner.poll() is None and not any(
-        len(path.read_text().splitlines()) >= 3
-        for path in tmp_path.glob("runs/separate/*/metrics.jsonl")
-    ):
-        time.sleep(0.01)
+    wait_for_a_checkpoint(learner, tmp_path)
     os.kill(worker_of(learner.pid), signal.SIGKILL)
     said = learner.communicate(timeout=120)[0]
     assert learner.returncode == 0, said
     assert said.count("killed by SIGKILL") == 1
     assert "restart 1 of 1" in said
+    assert said.count("isaacgym hand-over") == 3  # for training, after the restart, for evaluation
     assert re.search(r"restored .* at [\d,]+ control steps", said)
     assert [line["iteration"] for line in read_metrics(rows(tmp_path)[0])] == list(range(1, 13))
+
+
+LONG_KERNEL = """
+import os, torch
+step = Gym.simulate
+def simulate(self, sim):
+    if os.path.exists({file!r}):
+        os.remove({file!r})
+        torch.cuda._sleep(1 << 33)  # some 4 s
+    step(self, sim)
+Gym.simulate = simulate
+"""
+
+
+@pytest.fixture
+def mps(monkeypatch):
+    """NVIDIA's MPS for processes that start from now on."""
+    control = "nvidia-cuda-mps-control"
+    with tempfile.TemporaryDirectory() as folder:  # a short name: sockets lie in it
+        for name in ("PIPE", "LOG"):
+            monkeypatch.setenv(f"CUDA_MPS_{name}_DIRECTORY", folder)
+        subprocess.run([control, "-d"], check=True)
+        yield
+        subprocess.run([control], input="quit\n", text=True, check=True, timeout=20)
+
+
+@pytest.mark.skipif(PIPELINE != "gpu", reason="needs a CUDA device")
+def test_a_device_that_is_lost_with_the_worker_ends_the_run_with_one_error(
+    tmp_path, mps, monkeypatch, start_command, debug_config
+):
+    file = tmp_path / "hold"
+    monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", LONG_KERNEL.format(file=str(file)))
+    args = ("--config", debug_config, "--checkpoint-every", 2, "--isaacgym.restarts", 1, *ENGINE)
+    learner = start_command("train", *args, "--total-env-steps", 12 * 128, cwd=tmp_path)
+    wait_for_a_checkpoint(learner, tmp_path)
+    file.touch()
+    while learner.poll() is None and file.exists():
+        time.sleep(0.01)
+    time.sleep(1.0)  # its kernel is under way
+    os.kill(worker_of(learner.pid), signal.SIGKILL)
+    said = learner.communicate(timeout=10)[0]
+    assert learner.returncode == 2, said
+    assert "killed by SIGKILL" in said
+    assert "cannot use its GPU any more" in said
+    assert "MPS" in said
+    assert "Traceback" not in said
+    assert "restart 1 of 1" not in said
 
 
 def test_its_policy_is_evaluated_in_another_engine(folder, run_command):

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from sim import gpu
+from sim.errors import DeviceLostError
 
 DEVICE = types.SimpleNamespace(uuid="GPU-1234", total_memory=10_000_000, free_memory=4_000_000)
 
@@ -53,3 +54,13 @@ def test_a_machine_without_the_library_can_import_the_module(monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.usage(DEVICE) == {"perf/gpu_mem_mb": 6.0}
+
+
+def test_a_wait_that_the_driver_refuses_is_a_lost_device():
+    with pytest.raises(DeviceLostError, match="error 700.*last checkpoint"), gpu.waiting():
+        raise RuntimeError("Warp CUDA error 700")
+
+
+def test_other_mistakes_while_waiting_stay_what_they_are():
+    with pytest.raises(TypeError, match="no device"), gpu.waiting():
+        raise TypeError("no device")

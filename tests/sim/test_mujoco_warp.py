@@ -12,7 +12,7 @@ pytest.importorskip("mujoco_warp")
 import warp as wp
 
 from sim.assets import elfin15
-from sim.errors import SimOverflowError
+from sim.errors import DeviceLostError, SimClosedError, SimOverflowError
 from sim.event_clock import EventClock
 from sim.mujoco_cpu import MujocoCpu
 from sim.mujoco_warp import MujocoWarp
@@ -61,6 +61,20 @@ def test_a_report_counts_anew_and_shows_how_much_room_is_used(build):
         assert 0.1 < report["perf/constraint_peak"] < 0.8
         assert 0 < report["perf/sim_ms"] <= report["perf/iteration_ms"]
     assert sim.report()()["perf/contact_peak"] == 0
+
+
+def test_a_lost_device_is_told_when_it_closes_and_it_is_closed(build, monkeypatch):
+    sim = build()
+
+    def lost(device):
+        raise RuntimeError("Warp CUDA error 700")
+
+    monkeypatch.setattr(wp, "synchronize_device", lost)
+    with pytest.raises(DeviceLostError, match="error 700"):
+        sim.close()
+    sim.close()
+    with pytest.raises(SimClosedError):
+        sim.step(HOME)
 
 
 def test_it_is_the_physics_of_the_c_engine(build):

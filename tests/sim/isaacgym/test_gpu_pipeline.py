@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import warp as wp
 
+from sim.errors import DeviceLostError, SimClosedError
 from sim.isaacgym.client import IsaacGym
 from sim.scene import SceneConfig
 
-from .conftest import STANDIN, config, failure, host, stepped
+from .conftest import STANDIN, config, failure, host, is_running, stepped
 from .driver import Driver
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
@@ -114,3 +115,27 @@ def test_what_cannot_be_exported_is_packed_and_shows_the_same(expected, build_gp
     jax.tree.map(np.testing.assert_array_equal, drive(sim, home), state)
     assert sim._worker._last_lines().splitlines()[-len(ORDER) :] == ORDER
     assert not driver.mapped
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_lost_device_is_told_with_the_workers_failure_and_leaves_no_worker(
+    expected, build_gpu, driver, monkeypatch, killed
+):
+    """Under NVIDIA's MPS a worker that dies while it computes takes the learner's device along."""
+    sim = build_gpu("direct", exportable=True)
+    pid = sim.worker_pid
+    if killed:
+        os.kill(pid, signal.SIGKILL)
+        failure(lambda: stepped(sim, expected[1]), "SIGKILL")
+
+    def lost(device):
+        raise RuntimeError("Warp CUDA error 700")
+
+    monkeypatch.setattr(wp, "synchronize_device", lost)
+    said = failure(sim.close, "cannot use its GPU any more.*error 700", DeviceLostError)
+    assert ("killed by SIGKILL" in said) == ("MPS" in said) == killed
+    assert not is_running(pid)
+    sim.close()
+    failure(sim.snapshot, "closed", SimClosedError)
+    for memory in (driver.own, driver.mapped, driver.registered):
+        memory.clear()  # it went with the device
