@@ -230,9 +230,9 @@ class IsaacGym:
 
 def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
     """Why the learner's device is lost: NVIDIA's MPS takes it from both when one process fails."""
-    if worker is None or not worker.failure:
+    if worker is None or not (failure := worker.last_words()):
         return str(lost)
-    return f"{worker.failure}\n{lost}; NVIDIA's MPS does that when a worker ends while it computes"
+    return f"{failure}\n{lost}; NVIDIA's MPS does that when a worker ends while it computes"
 
 
 def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,6 +146,13 @@ class Worker:
         if self.failure:
             raise WorkerError(self.failure)
 
+    def last_words(self, timeout_s: float = 2.0) -> str:
+        """Why it was ended; whoever listens has that long to hear it. Empty if nothing is wrong."""
+        until_s = time.monotonic() + timeout_s
+        while not self.failure and time.monotonic() < until_s:
+            time.sleep(0.01)
+        return self.failure
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Asks it to end, then makes it. May be called again."""
         if self._end.alive:
@@ -152,6 +160,7 @@ class Worker:
                 self._channel.send({"do": "close"})
                 self._process.wait(timeout_s)
             self._end()
+        self._process.wait()  # another thread may be about to end it
         atexit.unregister(self._end)
         self.turns.close()
 
