@@ -133,5 +133,9 @@ class Simulator(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees the engine. May be called again."""
+        """Frees the engine. May be called again.
+
+        Raises:
+          sim.errors.DeviceLostError: the driver took the GPU from this process in the meantime.
+        """
         ...
