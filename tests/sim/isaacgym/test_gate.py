@@ -11,6 +11,7 @@ import jax
 import pytest
 import warp as wp
 
+from sim.errors import DeviceLostError
 from sim.isaacgym import process
 from sim.isaacgym.gate import Gate
 from sim.isaacgym.worker import turns
@@ -145,6 +146,17 @@ def test_a_worker_that_this_process_ends_at_its_own_end_is_let_go_of_in_silence(
     one._listener.join(LIMIT_S)
     assert not one._listener.is_alive()
     failure(one.check, "Isaac Gym worker")
+
+
+def test_a_stream_that_is_gone_is_a_lost_device(start, monkeypatch):
+    one = start()
+
+    def lost(stream):
+        raise RuntimeError("Warp CUDA error 700")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(wp, "synchronize_stream", lost)
+        failure(one.settle, "error 700", DeviceLostError)
 
 
 def test_a_slow_worker_has_the_whole_limit_for_each_step(start, monkeypatch):
