@@ -141,3 +141,13 @@ def lying(lab, make_state):
     yaw = np.array([[0.0, 0.7, 2.0], [1.2, -2.5, 3.0]]) / 2
     quat = np.stack([np.cos(yaw), 0 * yaw, 0 * yaw, np.sin(yaw)], axis=-1)
     return lab.settle(lab.shared(), make_state(np.stack([pos, pos]), quat), seconds=1.0)
+
+
+@pytest.fixture
+def lost():
+    """What Warp's waiting does when the driver has taken the device."""
+
+    def wait(waited_for):
+        raise RuntimeError("Warp CUDA error 700")
+
+    return wait

@@ -63,12 +63,8 @@ def test_a_report_counts_anew_and_shows_how_much_room_is_used(build):
     assert sim.report()()["perf/contact_peak"] == 0
 
 
-def test_a_lost_device_is_told_when_it_closes_and_it_is_closed(build, monkeypatch):
+def test_a_lost_device_is_told_when_it_closes_and_it_is_closed(build, monkeypatch, lost):
     sim = build()
-
-    def lost(device):
-        raise RuntimeError("Warp CUDA error 700")
-
     monkeypatch.setattr(wp, "synchronize_device", lost)
     with pytest.raises(DeviceLostError, match="error 700"):
         sim.close()

@@ -148,12 +148,8 @@ def test_a_worker_that_this_process_ends_at_its_own_end_is_let_go_of_in_silence(
     failure(one.check, "Isaac Gym worker")
 
 
-def test_a_stream_that_is_gone_is_a_lost_device(start, monkeypatch):
+def test_a_stream_that_is_gone_is_a_lost_device(start, monkeypatch, lost):
     one = start()
-
-    def lost(stream):
-        raise RuntimeError("Warp CUDA error 700")
-
     with monkeypatch.context() as gone:
         gone.setattr(wp, "synchronize_stream", lost)
         failure(one.settle, "error 700", DeviceLostError)

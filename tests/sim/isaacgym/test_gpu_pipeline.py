@@ -119,15 +119,11 @@ def test_what_cannot_be_exported_is_packed_and_shows_the_same(expected, build_gp
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_a_lost_device_is_told_with_the_workers_failure_and_leaves_no_worker(
-    build_gpu, driver, monkeypatch, killed
+    build_gpu, driver, monkeypatch, lost, killed
 ):
     """Under NVIDIA's MPS a worker that dies while it computes takes the learner's device along."""
     sim = build_gpu("direct", exportable=True)
     pid = sim.worker_pid
-
-    def lost(device):
-        raise RuntimeError("Warp CUDA error 700")
-
     monkeypatch.setattr(wp, "synchronize_device", lost)
     if killed:  # and the device is lost before anybody has noticed
         os.kill(pid, signal.SIGKILL)
