@@ -7,6 +7,8 @@ iterations the rollout holds nothing that is still to be used, and is left out.
 
 import dataclasses
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,17 @@ import orbax.checkpoint as ocp
 from flax import struct
 from orbax.checkpoint import checkpoint_managers
 
+from screwpush_jax import run_folder
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.ppo.types import Learner
+from screwpush_jax.run_folder import CHECKPOINTS
+from screwpush_jax.score import Score
 from screwpush_jax.tasks.task import Bank
 from screwpush_jax.transition import Carry
+from sim import bridge
 
 FORMAT = 1
 """Raised when an older checkpoint can no longer be read."""
-FOLDER = "checkpoints"
 
 
 @struct.dataclass
@@ -51,54 +56,132 @@ class CheckpointStore:
 
     def __init__(self, run_dir: Path, keep: int):
         newest = checkpoint_managers.LatestN(keep)
-        best = checkpoint_managers.BestN(get_metric_fn=lambda metrics: metrics["success_once"], n=1)
+        best = checkpoint_managers.BestN(get_metric_fn=_rank, n=1)
         policy = checkpoint_managers.AnyPreservationPolicy([newest, best])
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy,
-            best_fn=lambda metrics: metrics["success_once"],
-            enable_async_checkpointing=False,
+            preservation_policy=policy, best_fn=_rank, enable_async_checkpointing=False
         )
-        self._manager = ocp.CheckpointManager((run_dir / FOLDER).absolute(), options=options)
+        self._run_dir, self._verified = run_dir, False
+        self._manager = ocp.CheckpointManager((run_dir / CHECKPOINTS).absolute(), options=options)
 
-    def save(self, step: int, state: RunState, meta: dict[str, Any], success_once: float) -> None:
-        """Writes checkpoint `step` (environment steps); an existing one of that step stays."""
-        if step in self._manager.all_steps():
-            return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                learner=ocp.args.StandardSave(_plain(state.learner)),
-                state=ocp.args.StandardSave(_to_disk(state)),
-                meta=ocp.args.JsonSave({"format": FORMAT, **meta}),
-            ),
-            metrics={"success_once": success_once},
-        )
+    def save(self, step: int, state: RunState, meta: dict[str, Any], score: Score) -> None:
+        """Writes checkpoint `step` (environment steps); the first one is read back and compared.
+
+        Raises:
+          CheckpointError: it was not written, or what was written is not what was given.
+        """
+        path = self._run_dir / CHECKPOINTS / str(step)
+        if path.exists():
+            raise CheckpointError(f"checkpoint {path} exists already, and what it holds stays")
+        try:
+            saved = self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    learner=ocp.args.StandardSave(_plain(state.learner)),
+                    state=ocp.args.StandardSave(_to_disk(state)),
+                    meta=ocp.args.JsonSave({"format": FORMAT, **meta}),
+                ),
+                metrics=dataclasses.asdict(score),
+            )
+        except Exception as error:  # a full disk or a lost mount has many names in there
+            raise CheckpointError(
+                f"checkpoint {path} cannot be written: {_reason(error)}"
+            ) from error
+        if not saved:
+            raise CheckpointError(f"checkpoint {path} was not written: Orbax declined it")
+        if not self._verified:
+            _compare(restore(_open(path), state), state, path)
+            self._verified = True
 
     def close(self) -> None:
         self._manager.close()
 
 
-def find(spec: str, runs_dir: Path, task: str) -> Found:
+def find(
+    spec: str, runs_dir: Path, task: str, claim: Callable[[Path], object] | None = None
+) -> Found:
     """The checkpoint that `spec` names: latest, best, a run's name or folder, or a step's folder.
+
+    `claim` is called with the run's folder before its checkpoint is chosen: whoever goes on with a
+    run keeps others away first, or it may be saved anew in between.
 
     Raises:
       CheckpointError: there is none, or it cannot be read.
     """
-    return _open(_step_dir(spec, runs_dir / task))
+    step = None
+    if spec in ("latest", "best"):
+        run_dir = _newest_run(spec, runs_dir / task)
+    else:
+        run_dir, step = run_folder.named(spec, runs_dir / task)
+    if claim is not None:
+        claim(run_dir)
+    if step is not None:
+        return _open(run_dir / CHECKPOINTS / str(step))
+    return find_in(run_dir, best=spec == "best")
 
 
 def find_in(run_dir: Path, best: bool) -> Found:
     """The best or the newest checkpoint of one run. Errors as `find`."""
-    return _open(_best_or_latest(run_dir, best))
+    known = run_folder.steps(run_dir)
+    if not known:
+        raise CheckpointError(f"the run {run_dir} has no checkpoint")
+    if best:
+        known.sort(key=lambda step: (_low(run_dir / CHECKPOINTS / str(step)), step))
+    return _open(run_dir / CHECKPOINTS / str(known[-1]))
+
+
+def _newest_run(spec: str, task_dir: Path) -> Path:
+    """The run that was saved last, by what its checkpoints say: a copy is as old as the original.
+
+    Of a run and its copies the one that still has the name under which it was saved.
+    """
+    found = [p for p in run_folder.runs(task_dir) if run_folder.steps(p)]
+    if not found:
+        raise CheckpointError(f"--checkpoint {spec}: no run with a checkpoint in {task_dir}")
+
+    def age(run_dir: Path) -> tuple[int, bool]:
+        step_dir = run_dir / CHECKPOINTS / str(run_folder.steps(run_dir)[-1])
+        return _saved_at_ns(step_dir), _read_json(_meta(step_dir)).get("run") == run_dir.name
+
+    return max(found, key=age)
+
+
+def _saved_at_ns(step_dir: Path) -> int:
+    """When Orbax finished writing it."""
+    stamp = _read_json(step_dir / "_CHECKPOINT_METADATA").get("commit_timestamp_nsecs")
+    return stamp if isinstance(stamp, int) else 0
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        tree = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def _meta(step_dir: Path) -> Path:
+    return step_dir / "meta" / "metadata"
+
+
+def _rank(metrics: dict[str, Any]) -> float:
+    """By what is sure: a lucky few episodes do not beat many."""
+    return Score.from_json(metrics).low
+
+
+def _low(step_dir: Path) -> float:
+    try:
+        return _rank(_read_json(step_dir / "metrics" / "metrics"))
+    except (ValueError, KeyError, TypeError):
+        return -math.inf
 
 
 def _open(step_dir: Path) -> Found:
-    try:
-        meta = json.loads((step_dir / "meta" / "metadata").read_text())
-    except (OSError, ValueError):
+    meta = _read_json(_meta(step_dir))
+    if not meta:
         raise CheckpointError(
             f"checkpoint {step_dir} is incomplete or damaged; valid: {_others(step_dir)}"
-        ) from None
+        )
     if meta.get("format") != FORMAT:
         raise CheckpointError(
             f"checkpoint {step_dir} has format {meta.get('format')!r}; valid: {FORMAT}"
@@ -129,49 +212,24 @@ def restore_learner(found: Found, like: Learner) -> Learner:
 
 
 def _read(found: Found, item: str, template: Any) -> Any:
-    path = found.run_dir / FOLDER / str(found.step) / item
+    path = found.run_dir / CHECKPOINTS / str(found.step) / item
     try:
         here = jax.tree.map(_on_this_device, template)
         return ocp.StandardCheckpointer().restore(path.absolute(), here)
     except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"checkpoint {path} cannot be restored: {reason}") from error
+        raise CheckpointError(f"checkpoint {path} cannot be restored: {_reason(error)}") from error
 
 
-def _step_dir(spec: str, task_dir: Path) -> Path:
-    if spec in ("latest", "best"):
-        runs = sorted(p for p in task_dir.glob("*") if steps(p))
-        if not runs:
-            raise CheckpointError(f"--checkpoint {spec}: no run with a checkpoint in {task_dir}")
-        return _best_or_latest(runs[-1], best=spec == "best")
-    for path in (Path(spec), task_dir / spec, *sorted(task_dir.glob(f"*-{spec}"))):
-        if path.is_dir() and path.name.isdigit() and path.parent.name == FOLDER:
-            return path
-        if steps(path):
-            return _best_or_latest(path, best=False)
-    names = sorted(p.name for p in task_dir.glob("*") if steps(p))
-    known = ", ".join(["latest", "best", *names[-5:]])
-    raise CheckpointError(f"--checkpoint {spec}: nothing there; valid: {known}, or a folder")
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _best_or_latest(run_dir: Path, best: bool) -> Path:
-    found = steps(run_dir)
-    if best:
-        found = sorted(found, key=lambda step: (_score(run_dir, step), step))
-    return run_dir / FOLDER / str(found[-1])
-
-
-def _score(run_dir: Path, step: int) -> float:
-    try:
-        path = run_dir / FOLDER / str(step) / "metrics" / "metrics"
-        return float(json.loads(path.read_text())["success_once"])
-    except (OSError, ValueError, KeyError):
-        return -1.0
-
-
-def steps(run_dir: Path) -> list[int]:
-    """Steps at which the run has a checkpoint, ascending."""
-    return sorted(int(p.name) for p in (run_dir / FOLDER).glob("*") if p.name.isdigit())
+def _compare(back: RunState, state: RunState, path: Path) -> None:
+    """Raises CheckpointError unless `back` is `state`, bit for bit."""
+    trees = ((_plain(one.learner), _to_disk(one)) for one in (back, state))
+    pairs = zip(*map(jax.tree.leaves, trees), strict=True)
+    if not all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in pairs):
+        raise CheckpointError(f"checkpoint {path} reads back as something else than was saved")
 
 
 def _others(step_dir: Path) -> str:
@@ -195,7 +253,7 @@ def _plain(tree: Any) -> Any:
 def _on_this_device(leaf: Any) -> Any:
     """Without a place of its own Orbax would look for the device that the leaf was saved on."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
-        place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        place = jax.sharding.SingleDeviceSharding(bridge.device())
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
     return leaf
 

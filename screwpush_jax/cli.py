@@ -3,30 +3,62 @@
 import argparse
 import dataclasses
 import gc
+import io
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from screwpush_jax import checkpoint
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
+from screwpush_jax.environment import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.setup import check, differences, use_device
+from screwpush_jax.setup import check, differences
+from screwpush_jax.stopping import drop_output
 from screwpush_jax.tasks.task import BankError
 from sim import registry
 from sim.errors import DeviceLostError, SimError
 
 T = TypeVar("T", bound=Config)
 
+_ISAACGYM = (
+    "substeps",
+    "position_iterations",
+    "velocity_iterations",
+    "contact_offset_m",
+    "rest_offset_m",
+    "bounce_threshold_m_s",
+    "max_depenetration_m_s",
+    "max_gpu_contact_pairs",
+    "buffer_multiplier",
+    "stiffness_scale",
+    "damping_scale",
+)
+OF_A_RUN = (
+    *("task", "sim", "num_envs", "seed", "fast_compile"),
+    *("total_env_steps", "max_minutes", "checkpoint_every", "keep_checkpoints"),
+    *("scene", "separate", "ppo", "eval", "mujoco_warp", "mujoco.solver_iterations"),
+    *(f"isaacgym.{name}" for name in _ISAACGYM),
+)
+"""What a checkpoint may set, fields and whole sections."""
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Calls `main` with the command's arguments; a user's error is one line and exit code 2."""
+
+def run(main: Callable[[Sequence[str]], int | None]) -> None:
+    """Calls `main` with the command's arguments and ends with the exit code that it returns.
+
+    A user's error is one line and exit code 2.
+    """
     gc.freeze()  # modules stay: no collection need look at all of theirs again
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # who reads along in a pipe sees each line
     try:
-        main(sys.argv[1:])
+        code = main(sys.argv[1:])
+        print(end="", flush=True)
+        sys.exit(code)
     except DeviceLostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
@@ -38,15 +70,23 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
+        print("error: nobody reads the output any more; it ended there", file=sys.stderr)
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def configure(
-    kind: type[T], args: Sequence[str], prog: str, description: str, checkpoint_spec: str = ""
+    kind: type[T],
+    args: Sequence[str],
+    prog: str,
+    description: str,
+    checkpoint_spec: str = "",
+    claim: Callable[[Path], object] | None = None,
 ) -> tuple[T, Found | None]:
     """Defaults, under the checkpoint's configuration, under `--config`, under flags; checked.
 
-    `checkpoint_spec` is what `--checkpoint` is when it is not given; empty for none.
+    `checkpoint_spec` is what `--checkpoint` is when it is not given; empty for none. Whoever goes on
+    with a run gives `claim`, which is called with its folder before its checkpoint is chosen.
 
     Raises:
       UsageError, SimError: before anything is written.
@@ -57,16 +97,61 @@ def configure(
     old = known
     spec = early.checkpoint or checkpoint_spec
     if spec and not {"-h", "--help"} & set(args):
-        found = checkpoint.find(spec, Path(early.runs_dir), early.task)
-        known = old = _of_checkpoint(kind, found, known)
+        found = checkpoint.find(spec, Path(early.runs_dir), early.task, claim)
+        old = _of_checkpoint(kind, found, known)
+        known = of_run(old, kind())
     if early.config:
         known = load_yaml(Path(early.config), kind, known)
     config = parse(kind, args, known, prog, description)
     check(config)
-    use_device(config)
+    if found and claim is not None and config.sim == "auto":
+        config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
+    print(f"device {use_device(config)}")
     if found:
         _check_fits(config, found, old)
     return config, found
+
+
+def of_run(old: T, default: T) -> T:
+    """`default` with what a checkpoint may set: what was learned and how, nothing of a machine's.
+
+    A checkpoint may come from anywhere: it names no program, no folder and no service.
+    """
+    tree: dict[str, Any] = {}
+    for path in OF_A_RUN:
+        *sections, name = path.split(".")
+        here, value = tree, old
+        for section in sections:
+            here, value = here.setdefault(section, {}), getattr(value, section)
+        here[name] = getattr(value, name)
+    return _replaced(default, tree)
+
+
+def _replaced(section: Any, tree: dict[str, Any]) -> Any:
+    values = {
+        name: _replaced(getattr(section, name), value) if isinstance(value, dict) else value
+        for name, value in tree.items()
+    }
+    return dataclasses.replace(section, **values)
+
+
+def machine_flags(config: Config) -> list[str]:
+    """The flags that say again what this configuration sets and no checkpoint brings."""
+    plain = dataclasses.replace(config, name="", runs_dir=Config.runs_dir)
+    return list(_flags_between(of_run(plain, Config()), plain, ""))
+
+
+def _flags_between(one: Any, other: Any, prefix: str) -> Iterator[str]:
+    """What turns `one` into `other` on a command line."""
+    for field in dataclasses.fields(one):
+        name, value = field.name.replace("_", "-"), getattr(other, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _flags_between(getattr(one, field.name), value, f"{prefix}{name}.")
+        elif value != getattr(one, field.name):
+            negated = value is False
+            yield f"--{prefix}{'no-' if negated else ''}{name}"
+            if not isinstance(value, bool):
+                yield from map(str, value if isinstance(value, tuple) else [value])
 
 
 def announce_engine(config: Config) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import transition as transition_module
@@ -17,6 +18,7 @@ from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
 from screwpush_jax.ppo.update import Metrics
 from screwpush_jax.tasks.task import Task
 from screwpush_jax.transition import Interface, Tally
+from sim import bridge
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ def compile_transition(parts: Interface) -> Callable:
 
 
 def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
-    """`update(learner, rollout, tally)` over all devices; the learner's memory is reused.
+    """`update(learner, rollout, tally)` on this process's device; the learner's memory is reused.
 
     Its metrics hold the episodes' too: the tally itself is the next transition's to overwrite.
     """
@@ -55,7 +57,7 @@ def place(tree: T) -> T:
 
 
 def _mesh() -> Mesh:
-    return Mesh(jax.devices(), (update_module.AXIS,))
+    return Mesh([bridge.device()], (update_module.AXIS,))
 
 
 @functools.cache  # equal tasks share, too: training's and the evaluation's after it
@@ -93,3 +95,10 @@ def compile_trial(parts: Interface) -> Trial:
 def jit_once(function: Callable) -> Callable:
     """For set-up: a pure function that runs a few times before the loop begins."""
     return jax.jit(function)
+
+
+@jax.jit
+def is_finite(tree: Any) -> jax.Array:
+    """Whether every number of the tree is finite, `[]`."""
+    leaves = (leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating))
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))

@@ -7,3 +7,7 @@ class UsageError(Exception):
 
 class CheckpointError(UsageError):
     """A checkpoint is missing, damaged or belongs to something else."""
+
+
+class DivergedError(UsageError):
+    """What was learned is not finite any more."""

@@ -1,19 +1,23 @@
-"""The host's memory of a run: counters, clocks, budget, metrics, checkpoints, the wish to stop."""
+"""The host's memory of a run: counters, clocks, budget, metrics, checkpoints."""
 
+import math
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import jax
 
+from screwpush_jax import compiled
 from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
+from screwpush_jax.errors import DivergedError
 from screwpush_jax.loggers import Loggers
+from screwpush_jax.score import Score
 from screwpush_jax.setup import World
+from screwpush_jax.stopping import Stopper, drop_output
 from screwpush_jax.transition import EPISODES
 
 Metrics = dict[str, float]
@@ -23,30 +27,35 @@ class Recorder:
     """Follows one run; knows nothing of physics or learning."""
 
     def __init__(
-        self, config: Config, world: World, run_dir: Path, found: Found | None, live: bool
+        self,
+        config: Config,
+        world: World,
+        run_dir: Path,
+        found: Found | None,
+        stopper: Stopper,
+        live: bool,
     ):
-        self._config, self._world = config, world
+        self._config, self._world, self._run_dir = config, world, run_dir
+        self.stopper = stopper
         counters: dict[str, Any] = found.meta["counters"] if found else {}
         self.iterations = int(counters.get("iterations", 0))
         self._elapsed_before_s = float(counters.get("elapsed_s", 0.0))
-        self._best = float(counters.get("best", -1.0))
         self._tally: Metrics = dict(counters.get("tally", {}))
         self._since_save = int(counters.get("since_save", 0))
+        # a run that goes on and does nothing more is saved already
+        self._saved_step = found.step if found and found.run_dir == run_dir else None
         self._begun = time.perf_counter()
         self._pending: tuple[dict[str, jax.Array], Callable[[], Metrics]] | None = None
         self.total_ms: Metrics = {}
-        self.stop_asked = False
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
         self._loggers = Loggers(run_dir, config)
         self._display = Display(config.num_iterations, self.iterations, live)
 
     def __enter__(self) -> "Recorder":
-        self._old_handler = signal.signal(signal.SIGINT, self._interrupted)
         self._display.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._old_handler)
         self._display.stop()
         self._loggers.close()
         self._store.close()
@@ -56,10 +65,11 @@ class Recorder:
         """Wall time of training so far, restored parts included."""
         return self._elapsed_before_s + time.perf_counter() - self._begun
 
-    def goes_on(self) -> bool:
+    def should_continue(self) -> bool:
         limit_s = 60.0 * self._config.max_minutes
         in_time = limit_s <= 0 or self.elapsed_s < limit_s
-        return in_time and not self.stop_asked and self.iterations < self._config.num_iterations
+        unfinished = self.iterations < self._config.num_iterations
+        return in_time and unfinished and not self.stopper.requested
 
     def iteration(self, metrics: dict[str, jax.Array], report: Callable[[], Metrics]) -> None:
         """Counts a finished iteration and logs the one before.
@@ -85,28 +95,45 @@ class Recorder:
             metrics = {name: value for name, value in metrics.items() if name not in means}
         metrics |= self._performance(report())
         self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
-        self._display.show(self.iterations, metrics, self._mean("env/success_once"))
+        try:
+            self._display.show(self.iterations, metrics, self._mean("env/success_once"))
+        except BrokenPipeError:  # `train | head`
+            drop_output()
+            self.stopper.request(signal.SIGPIPE)
 
     def checkpoint_due(self) -> bool:
         return self._since_save >= self._config.checkpoint_every
 
     def save(self, state: RunState) -> None:
-        """Writes a checkpoint, scored by the episodes that ended since the last one."""
+        """Writes a checkpoint, scored by the episodes that ended since the last one.
+
+        Raises:
+          CheckpointError: it could not be written.
+          DivergedError: what was learned is not finite; the checkpoints before it stay.
+        """
         self.flush()
         task, t = self._world.task, int(state.carry.t)
         step = self.iterations * self._config.batch_size + t * self._config.num_envs
-        score = self._mean("env/success_once")
+        if step == self._saved_step:
+            return
+        if not compiled.is_finite(state.learner):
+            raise DivergedError(
+                f"after {step:,} control steps the learner is not finite any more, which is not"
+                f" saved; what is in {self._run_dir} stays (a smaller --ppo.learning-rate or"
+                " --ppo.max-grad-norm may help)"
+            )
+        count = int(self._tally.get("episodes", 0.0))
+        score = Score.of_proportion(self._mean("env/success_once"), count, "training")
         if t == 0:
-            self._best = max(self._best, score)
             self._tally, self._since_save = {}, 0
         counters = {
             "iterations": self.iterations,
             "elapsed_s": self.elapsed_s,
-            "best": self._best,
             "tally": self._tally,
             "since_save": self._since_save,
         }
         meta = {
+            "run": self._run_dir.name,
             "task": task.name,
             "engine": self._world.sim.spec.engine,
             "obs_layout": [list(field) for field in task.obs_layout],
@@ -115,10 +142,12 @@ class Recorder:
             "config": to_tree(self._config),
         }
         self._store.save(step, state, meta, score)
+        self._saved_step = step
 
     def _add(self, sums: Metrics, episodes: float) -> None:
         for name, value in {**sums, "episodes": episodes}.items():
-            self._tally[name] = self._tally.get(name, 0.0) + value
+            if math.isfinite(value):  # one that is not would stay for ever
+                self._tally[name] = self._tally.get(name, 0.0) + value
 
     def _mean(self, name: str) -> float:
         return self._tally.get(name, 0.0) / max(self._tally.get("episodes", 0.0), 1.0)
@@ -133,11 +162,6 @@ class Recorder:
             "perf/env_steps_per_s": 1e3 * self._config.batch_size / whole_ms,
             "perf/sim_fraction": report["perf/sim_ms"] / whole_ms,
         }
-
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self.stop_asked:
-            raise KeyboardInterrupt
-        self.stop_asked = True
 
 
 def summary(recorder: Recorder, config: Config) -> str:

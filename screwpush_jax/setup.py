@@ -1,7 +1,5 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
-import os
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -87,44 +85,6 @@ def init_arrays(config: Config, task: Task, bank: Bank, key: jax.Array) -> tuple
     learner_key, carry_key = jax.random.split(key)
     learner = init_learner(config.ppo, task.obs_size, task.action_size, learner_key)
     return learner, init_carry(task, bank, config.num_envs, config.ppo.num_steps, carry_key)
-
-
-def use_device(config: Config) -> None:
-    """Lets JAX compute where the user asked; call before JAX's first computation.
-
-    Raises:
-      UsageError: the device is not there, or the engine cannot use it.
-      sim.errors.SimError: the engine is not installed.
-    """
-    # JAX would take most of a GPU's memory at once, and the simulator needs its share
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    jax.config.update("jax_disable_most_optimizations", config.fast_compile)
-    if config.compile_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        cache = str(Path(config.compile_cache).expanduser())
-        jax.config.update("jax_compilation_cache_dir", cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    on_host = config.sim != "auto" and registry.steps_on_host(
-        config.sim, getattr(config, config.sim)
-    )
-    if on_host and config.device == "gpu":
-        raise UsageError(
-            f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
-        )
-    if config.device == "cpu" or on_host:
-        jax.config.update("jax_platforms", "cpu")
-    elif config.device == "gpu":
-        _need_gpu()
-    registry.check_installed(registry.choose(config.sim)[0])
-
-
-def _need_gpu() -> None:
-    try:
-        jax.devices("gpu")
-    except RuntimeError:
-        raise UsageError(
-            "--device gpu: JAX sees no GPU here; valid: auto, cpu (for a GPU: a CUDA driver"
-            " and pip install 'screwpush-jax[cuda13]')"
-        ) from None
 
 
 def differences(config: Config, other: Config) -> list[str]:

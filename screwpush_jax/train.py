@@ -1,8 +1,10 @@
 """Trains a policy, or goes on with one: `python -m screwpush_jax.train --num-envs 4096`."""
 
+import contextlib
 import dataclasses
 import itertools
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -12,13 +14,14 @@ from pathlib import Path
 import jax
 import yaml
 
-from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers
+from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import Config, to_tree
-from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
+from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.setup import World, init_arrays, make_world
+from screwpush_jax.stopping import Stopper
 from screwpush_jax.tasks.task import abstract_bank
 from screwpush_jax.training import train
 from sim.errors import WorkerError
@@ -40,45 +43,74 @@ class TrainArgs(Config):
     """Do not train: evaluate the checkpoint (latest if none is named)."""
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: Sequence[str]) -> int:
     prog = "python -m screwpush_jax.train"
-    spec = "latest" if "--test" in argv else ""
-    args, found = cli.configure(TrainArgs, argv, prog, __doc__ or "", spec)
-    config = cli.fields_of(args, Config)
-    if args.test and found:
-        evaluate.run(config, found)
-        return
-    loggers.check_installed(config)
-    run_dir = _run_dir(config, found)  # a taken name is told before anything is built
+    testing = "--test" in argv
+    with contextlib.ExitStack() as held:
+
+        def claim(path: Path) -> RunFolder:
+            return held.enter_context(RunFolder(path))
+
+        args, found = cli.configure(
+            TrainArgs,
+            argv,
+            prog,
+            __doc__ or "",
+            "latest" if testing else "",
+            None if testing else claim,
+        )
+        config = cli.fields_of(args, Config)
+        if testing and found:
+            evaluate.run(config, found)
+            return 0
+        loggers.check_installed(config)
+        if found:
+            config = resume.settle(config, found)
+        return _run(config, found, held, live=_is_terminal() and not args.headless)
+
+
+def _run(config: Config, found: Found | None, held: contextlib.ExitStack, live: bool) -> int:
+    """Trains in the run's folder and evaluates; the process's exit code."""
     cli.announce_engine(config)
-    recorder = _train(config, found, run_dir, live=sys.stdout.isatty() and not args.headless)
+    with Stopper(lambda: _last_words(config, run_dir)) as stopper:
+        with stopper.nothing_to_save():
+            run_dir = _run_dir(config, found, held)
+        recorder = _train(config, found, run_dir, stopper, live)
     print(summary(recorder, config))
-    write_report(run_dir)
-    if recorder.stop_asked:
-        resume = f"python -m screwpush_jax.train --checkpoint {shlex.quote(str(run_dir))}"
-        print(f"stopped and saved; go on with: {resume}")
-    else:
+    if stopper.requested:
+        said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
+        print(said, file=sys.stderr if stopper.signal == signal.SIGPIPE else sys.stdout)
+    if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
+        write_report(run_dir)
+    if not stopper.requested:
         evaluate.run(config, checkpoint.find_in(run_dir, best=True))
+    return stopper.exit_code
 
 
-def _train(config: Config, found: Found | None, run_dir: Path, *, live: bool) -> Recorder:
+def _train(
+    config: Config, found: Found | None, run_dir: Path, stopper: Stopper, live: bool
+) -> Recorder:
     """Trains to the end; an engine that fails is built anew as often as it allows."""
     for failures in itertools.count():
-        world = make_world(config, config.num_envs)
+        with stopper.nothing_to_save():
+            print(f"run {run_dir}")
+            _say_that_it_takes_time()
+            world = make_world(config, config.num_envs)
         try:
-            state = _start(config, world, found)
-            _open_run(run_dir, config)
-            with Recorder(config, world, run_dir, found, live) as recorder:
+            with stopper.nothing_to_save():
+                state = _start(config, world, found)
+                _write_config(run_dir, config)
+            with Recorder(config, world, run_dir, found, stopper, live) as recorder:
                 train(config, world, state, recorder)
             return recorder
         except WorkerError as error:
-            if failures == world.sim.spec.restarts:
+            if failures == world.sim.spec.restarts or stopper.requested:
                 raise
             said = f"{error}\nrestart {failures + 1} of {world.sim.spec.restarts}"
         finally:
             world.sim.close()
         print(said)
-        if checkpoint.steps(run_dir):
+        if run_folder.steps(run_dir):
             found = checkpoint.find_in(run_dir, best=False)
     raise AssertionError("unreachable")
 
@@ -105,46 +137,42 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
     return RunState(learner, carry, bank, state.snapshot)
 
 
-def _run_dir(config: Config, found: Found | None) -> Path:
+def _run_dir(config: Config, found: Found | None, held: contextlib.ExitStack) -> Path:
     """Where the run lives: a new folder, or the checkpoint's if it is that run's newest.
 
     From an older checkpoint a new run begins, so that nothing saved after it is overwritten.
     """
-    if found:
-        _check_same_shapes(config, found)
-        if found.step == checkpoint.steps(found.run_dir)[-1]:
-            return found.run_dir
-    parent = Path(config.runs_dir) / config.task
-    name = config.name if not found else ""
-    taken = sorted(p.name for p in parent.glob(f"*-{name}")) if name else []
-    if taken:
-        raise UsageError(f"--name {name}: the run {parent / taken[0]} exists; take another name")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = parent / f"{stamp}-{name or 'ppo'}"
-    if path.exists():
-        raise UsageError(f"the run {path} exists; take another --name")
-    return path
+    if found and resume.is_newest(found):
+        return found.run_dir
+    parent = Path(config.runs_dir).expanduser() / config.task
+    return held.enter_context(run_folder.create(parent, config.name)).path
 
 
-def _check_same_shapes(config: Config, found: Found) -> None:
-    old, new = found.meta["config"], to_tree(config)
-    shapes = {
-        "num_envs": (old["num_envs"], new["num_envs"]),
-        "ppo.num_steps": (old["ppo"]["num_steps"], new["ppo"]["num_steps"]),
-        "separate.bank_size": (old["separate"]["bank_size"], new["separate"]["bank_size"]),
-        "sim": (old["sim"], new["sim"]),
-    }
-    changed = [f"{name} {was}" for name, (was, now) in shapes.items() if was != now]
-    if changed:
-        raise CheckpointError(
-            f"a run goes on with its own {', '.join(changed)}; leave these flags out"
-        )
+def _go_on(config: Config, run_dir: Path) -> str:
+    """The command that goes on with the run as it was started on this machine."""
+    flags = ["--checkpoint", str(run_dir), *cli.machine_flags(config)]
+    return f"python -m screwpush_jax.train {shlex.join(flags)}"
 
 
-def _open_run(run_dir: Path, config: Config) -> None:
-    print(f"run {run_dir}")
-    run_dir.mkdir(parents=True, exist_ok=True)
+def _last_words(config: Config, run_dir: Path) -> str:
+    """Before a sudden end: what is left of the run, and how to go on with it."""
+    if run_folder.steps(run_dir):
+        return f"nothing new was there to save; go on with: {_go_on(config, run_dir)}"
+    run_folder.remove_if_empty(run_dir)
+    return "nothing was there to save; the same command starts anew"
+
+
+def _write_config(run_dir: Path, config: Config) -> None:
     (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(to_tree(config), sort_keys=False))
+
+
+def _say_that_it_takes_time() -> None:
+    if jax.default_backend() == "gpu":
+        print("kernels are compiled now; at the first start on a machine that takes some minutes")
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 if __name__ == "__main__":

@@ -15,16 +15,17 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     state goes on exactly where it stood: `carry.t` says how much of the rollout is already filled.
     """
     sim, learner, carry, bank = world.sim, state.learner, state.carry, state.bank
-    transition = compiled.compile_transition(world.parts)
-    update = compiled.compile_update(config.ppo, config.num_iterations)
+    stopper = recorder.stopper
+    transition = stopper.compiles_first(compiled.compile_transition(world.parts))
+    update = stopper.compiles_first(compiled.compile_update(config.ppo, config.num_iterations))
     if int(carry.t) < 0:  # nothing has been started yet
         _, mask, views, carry = transition(bank, learner.policy, carry=carry, views=sim.views())
         sim.write(mask, views)
     targets = carry.episode.joint_targets.copy()
 
     position = int(carry.t)
-    while recorder.goes_on():
-        while position < config.ppo.num_steps and not recorder.stop_asked:
+    while recorder.should_continue():
+        while position < config.ppo.num_steps and not stopper.requested:
             sim.step(targets)
             targets, mask, views, carry = transition(
                 bank, learner.policy, carry=carry, views=sim.views()

@@ -45,6 +45,11 @@ class SupportsDLPack(Protocol):
     def __dlpack_device__(self) -> Any: ...
 
 
+def device() -> Any:
+    """The one device that this process computes on, engine and learner alike: JAX's first."""
+    return jax.local_devices()[0]
+
+
 _ALIGNMENT = 64
 """JAX's CPU client aliases memory of this alignment in bytes and copies any other."""
 

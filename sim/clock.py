@@ -25,6 +25,7 @@ def step_times(
     busy = sum(end - begin for begin, end in zip(begins_s, ends_s, strict=True))
     pauses = sum(begin - end for begin, end in zip(begins_s[1:], ends_s[:-1], strict=True))
     pauses *= count / (count - 1) if count > 1 else 0.0
+    pauses = min(pauses, whole - busy)  # scaled up, it may be more than there was
     times_s = (whole, busy, pauses, max(whole - busy - pauses, 0.0))
     return {f"perf/{name}_ms": 1e3 * time_s for name, time_s in zip(names, times_s, strict=True)}
 

@@ -80,8 +80,9 @@ class MujocoWarp:
 
     def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoWarpConfig):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
-        platform = jax.default_backend()
-        self._device = wp.get_device("cuda:0" if platform == "gpu" else "cpu")
+        place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
+        gpu_name = f"cuda:{place.local_hardware_id}"
+        self._device = wp.get_device(gpu_name if place.platform == "gpu" else "cpu")
         self._config, self._scene = config, scene
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
         model.opt.iterations = config.solver_iterations

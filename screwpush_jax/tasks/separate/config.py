@@ -1,7 +1,7 @@
 """Every number of the task `separate`."""
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]
@@ -97,3 +97,17 @@ class SeparateConfig:
     """Weights of the reward terms."""
     progress_clip: float = 1.15
     """Pair distances count as progress up to this, in units of D."""
+
+    START_FIELDS: ClassVar[tuple[str, ...]] = (
+        "bank_size",
+        "jumble_radius_m",
+        "jumble_all_pairs",
+        "jumble_closest_pair",
+        "jumble_height_m",
+        "jumble_speed_m_s",
+        "settle_s",
+        "drop_spread_m",
+        "start_tip_half_m",
+        "start_tip_height_m",
+    )
+    """Fields that have done their work once the start states are there."""

@@ -1,0 +1,128 @@
+"""What a process takes from the machine: one device for JAX, its settings, its compile cache."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from screwpush_jax.config import Config
+from screwpush_jax.errors import UsageError
+from sim import bridge, registry
+
+_NEEDED = {
+    "jax_debug_infs": False,
+    "jax_debug_key_reuse": False,
+    "jax_debug_nans": False,  # a scene that blew up shows NaN, and is replaced
+    "jax_default_prng_impl": "threefry2x32",  # else keys of another shape are in the checkpoints
+    "jax_disable_jit": False,
+    "jax_enable_x64": False,
+    "jax_legacy_prng_key": "allow",
+    "jax_no_tracing": False,
+    "jax_numpy_dtype_promotion": "standard",  # optax mixes them
+    "jax_numpy_rank_promotion": "allow",
+    "jax_random_seed_offset": 0,
+    "jax_threefry_partitionable": True,
+    "jax_transfer_guard": "allow",
+    "jax_transfer_guard_device_to_device": "allow",
+    "jax_transfer_guard_device_to_host": "allow",
+    "jax_transfer_guard_host_to_device": "allow",
+}
+"""Settings of JAX's that training is made for, where the environment may say otherwise."""
+_CACHE_BYTES = 2 << 30
+
+
+def use_device(config: Config) -> str:
+    """Lets JAX compute where the user asked; call before JAX's first computation.
+
+    Returns:
+      The one device that this process uses, in words.
+
+    Raises:
+      UsageError: the device is not there, or the engine cannot use it.
+      sim.errors.SimError: the engine is not installed.
+    """
+    # JAX would take most of a GPU's memory at once, and the simulator needs its share
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    _set_what_is_needed()
+    jax.config.update("jax_disable_most_optimizations", config.fast_compile)
+    _use_cache(config.compile_cache)
+    on_host = config.sim != "auto" and registry.steps_on_host(
+        config.sim, getattr(config, config.sim)
+    )
+    if on_host and config.device == "gpu":
+        raise UsageError(
+            f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
+        )
+    if config.device == "cpu" or on_host:
+        jax.config.update("jax_platforms", "cpu")
+    elif "JAX_CUDA_VISIBLE_DEVICES" not in os.environ:
+        jax.config.update("jax_cuda_visible_devices", "0")  # the others are for other processes
+    place = _device(config)
+    registry.check_installed(registry.choose(config.sim)[0])
+    return _in_words(place)
+
+
+def _device(config: Config) -> Any:
+    asked = os.environ.get("JAX_PLATFORMS", "")
+    because = f" (JAX_PLATFORMS is {asked!r})" if asked else ""
+    try:
+        place = bridge.device()
+    except Exception as error:  # each of JAX's back ends fails in a way of its own
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"JAX finds no device{because}: {reason}; valid: --device cpu") from None
+    if config.device == "gpu" and place.platform != "gpu":
+        raise UsageError(
+            f"--device gpu: JAX sees no GPU here{because}; valid: auto, cpu (for a GPU: a CUDA"
+            " driver and pip install 'screwpush-jax[cuda13]')"
+        )
+    if place.platform not in ("gpu", "cpu"):
+        raise UsageError(f"JAX computes on a {place.platform}{because}; valid: --device cpu")
+    return place
+
+
+def _in_words(place: Any) -> str:
+    if place.platform == "gpu":
+        number = place.local_hardware_id
+        return f"gpu {number} ({place.device_kind}; CUDA_VISIBLE_DEVICES chooses another)"
+    visible = len(jax.local_devices())
+    return "cpu" + (f" {place.id} of {visible}: a process uses one" if visible > 1 else "")
+
+
+def _set_what_is_needed() -> None:
+    for name, value in _NEEDED.items():
+        variable = name.upper()
+        if variable in os.environ and getattr(jax.config, name) != value:
+            print(f"{variable}={os.environ[variable]} is not followed: training needs {value}")
+            jax.config.update(name, value)
+
+
+def _use_cache(folder: str) -> None:
+    """Keeps compiled functions in `folder`; beyond 2 GiB the oldest make room."""
+    if not folder or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        path = Path(folder).expanduser()
+        path.mkdir(parents=True, exist_ok=True)
+        prune(path, _CACHE_BYTES)
+    except (OSError, RuntimeError) as error:  # the latter: no home
+        print(f"nothing is kept in --compile-cache {folder}: {error}")
+        return
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def prune(folder: Path, max_bytes: int) -> None:
+    """Deletes the oldest files of a flat `folder` until the rest has at most `max_bytes`."""
+    found = []
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process prunes as well
+            if path.is_file():
+                found.append((path.stat().st_mtime_ns, path.stat().st_size, path))
+    excess = sum(size for _, size, _ in found) - max_bytes
+    for _, size, path in sorted(found):
+        if excess <= 0:
+            break
+        path.unlink(missing_ok=True)
+        excess -= size
