@@ -30,6 +30,7 @@ from sim import bridge
 
 FORMAT = 1
 """Raised when an older checkpoint can no longer be read."""
+_META = {"format", "config", "counters", "engine", "task", "obs_layout", "t"}
 
 
 @struct.dataclass
@@ -178,13 +179,13 @@ def _low(step_dir: Path) -> float:
 
 def _open(step_dir: Path) -> Found:
     meta = _read_json(_meta(step_dir))
-    if not meta:
+    if meta.get("format", FORMAT) != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {step_dir} has format {meta['format']!r}; valid: {FORMAT}"
+        )
+    if not meta.keys() >= _META:
         raise CheckpointError(
             f"checkpoint {step_dir} is incomplete or damaged; valid: {_others(step_dir)}"
-        )
-    if meta.get("format") != FORMAT:
-        raise CheckpointError(
-            f"checkpoint {step_dir} has format {meta.get('format')!r}; valid: {FORMAT}"
         )
     return Found(step_dir.parent.parent, int(step_dir.name), meta)
 

@@ -70,7 +70,7 @@ def _device(config: Config) -> Any:
     try:
         place = bridge.device()
     except Exception as error:  # each of JAX's back ends fails in a way of its own
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200] or "no such device here"
         raise UsageError(f"JAX finds no device{because}: {reason}; valid: --device cpu") from None
     if config.device == "gpu" and place.platform != "gpu":
         raise UsageError(

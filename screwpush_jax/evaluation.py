@@ -1,7 +1,6 @@
 """What a policy is worth: fixed unseen episodes, a success rate with its interval, baselines."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 
 import jax
@@ -9,11 +8,10 @@ import numpy as np
 
 from screwpush_jax import compiled, trial
 from screwpush_jax.ppo.types import Policy
+from screwpush_jax.score import wilson_interval
 from screwpush_jax.setup import World
 from screwpush_jax.tasks.task import Bank
 from sim.protocol import SimState
-
-_Z95 = 1.959964
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,11 +106,3 @@ def judge(exam: trial.Exam) -> Result:
         mean["length"],
         mean["return_"],
     )
-
-
-def wilson_interval(rate: float, count: int) -> tuple[float, float]:
-    """95 % interval of a proportion seen in `count` trials (Wilson 1927)."""
-    shrink = 1.0 + _Z95**2 / count
-    middle = (rate + _Z95**2 / (2 * count)) / shrink
-    half = _Z95 / shrink * math.sqrt(rate * (1 - rate) / count + _Z95**2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,44 @@
+"""Scores against scipy, and what ranks before what."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from screwpush_jax.score import Score, wilson_interval
+
+
+@pytest.mark.parametrize(("won", "count"), [(0, 10), (5, 10), (950, 1024), (1024, 1024)])
+def test_interval_is_wilsons(won, count):
+    theirs = scipy.stats.binomtest(won, count).proportion_ci(0.95, method="wilson")
+    ours = wilson_interval(won / count, count)
+    np.testing.assert_allclose(ours, (theirs.low, theirs.high), rtol=1e-6, atol=1e-9)
+    assert Score.of_proportion(won / count, count, "training").low == ours[0]
+
+
+def test_nothing_seen_is_nothing_known():
+    assert wilson_interval(0.0, 0) == (0.0, 1.0)
+    nothing = Score.of_mean(3.0, 0.0, 1, "training")
+    assert nothing.low < Score.of_mean(-1e6, 1.0, 2, "training").low
+    assert json.loads(json.dumps(dataclasses.asdict(nothing))) == dataclasses.asdict(nothing)
+
+
+def test_a_mean_has_the_normal_interval():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 400)
+    std = float(np.std(values, ddof=1))
+    low = scipy.stats.norm.interval(0.95, np.mean(values), std / 20)[0]
+    assert Score.of_mean(float(np.mean(values)), std, 400, "evaluation").low == pytest.approx(low)
+
+
+def test_a_lucky_few_do_not_beat_many():
+    lucky, sure = Score.of_proportion(1.0, 130, "a"), Score.of_proportion(0.985, 2000, "a")
+    assert lucky.mean > sure.mean
+    assert lucky.low < sure.low
+    assert Score.of_proportion(1.0, 2000, "a").low > sure.low
+
+
+def test_a_score_survives_json():
+    score = Score.of_proportion(0.25, 16, "training")
+    assert Score.from_json(json.loads(json.dumps(dataclasses.asdict(score)))) == score
