@@ -9,10 +9,11 @@ from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim import registry
+from sim.assets.bolt import Bolt
 
 _FIXED = (
     *("seed", "num_envs", "ppo.num_steps", "ppo.init_log_std"),
-    *("scene.num_screws", "scene.screw"),
+    *("scene.num_screws", *(f"scene.screw.{field.name}" for field in dataclasses.fields(Bolt))),
     *(f"separate.{name}" for name in SeparateConfig.START_FIELDS),
 )
 """What the checkpoint's arrays have decided already."""

@@ -161,7 +161,8 @@ def _set_aside(run_dir: Path, name: str) -> None:
 @contextlib.contextmanager
 def _one_at_a_time(parent: Path):
     """Between looking which names are taken and taking one, nobody else takes it."""
-    fd = os.open(parent / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    # beside the folder: in it are runs and nothing else
+    fd = os.open(parent.with_name(f".{parent.name}{_LOCK_FILE}"), os.O_RDWR | os.O_CREAT, 0o666)
     try:
         with contextlib.suppress(OSError):  # without locks `mkdir` alone decides
             fcntl.flock(fd, fcntl.LOCK_EX)

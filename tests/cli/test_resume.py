@@ -1,20 +1,26 @@
-"""Going on is going on: bit for bit what an uninterrupted run does."""
+"""Going on is going on, however a run ended: bit for bit what an uninterrupted run does."""
 
+import dataclasses
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from screwpush_jax import checkpoint
+from screwpush_jax import checkpoint, resume, run_folder
 from screwpush_jax.compiled import jit_once
 from screwpush_jax.config import Config, from_tree
+from screwpush_jax.errors import UsageError
 from screwpush_jax.ppo.update import init_learner
 
 ROOT = Path(__file__).parent.parent.parent
 STEPS = 16 * 8  # of one iteration
+TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
 
 
 def only_run(folder):
@@ -61,8 +67,11 @@ def unbroken(tmp_path_factory, run_command, debug_config):
 
 
 def test_three_and_three_iterations_are_six(unbroken, tmp_path, run_command, debug_config):
+    """Also where JAX sees two devices: a process uses one."""
     args = ("--config", debug_config, "--total-env-steps", 3 * STEPS)
-    assert run_command("train", *args, cwd=tmp_path).returncode == 0
+    result = run_command("train", *args, cwd=tmp_path, env=TWO_DEVICES)
+    assert result.returncode == 0, result.stderr
+    assert "device cpu 0 of 2" in result.stdout
     args = ("--checkpoint", "latest", "--total-env-steps", 6 * STEPS)
     result = run_command("train", *args, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -90,9 +99,159 @@ def test_an_interrupt_saves_and_the_printed_command_goes_on(
 
 def test_an_older_checkpoint_starts_a_new_run(unbroken, tmp_path, run_command):
     run = only_run(unbroken)
-    oldest = min(checkpoint.steps(run))
+    oldest = min(run_folder.steps(run))
     args = ("--checkpoint", run / "checkpoints" / str(oldest), "--total-env-steps", 6 * STEPS)
-    result = run_command("train", *args, "--runs-dir", tmp_path / "runs", cwd=unbroken)
+    args = (*args, "--runs-dir", tmp_path / "runs", "--name", "branch")
+    result = run_command("train", *args, cwd=unbroken)
     assert result.returncode == 0, result.stderr
     rows = learning_metrics(tmp_path)
     assert rows == learning_metrics(unbroken)[-len(rows) :]
+    assert run_folder.run_name(only_run(tmp_path)) == "branch"
+
+
+def flags(debug_config, iterations=6):
+    return ("--config", debug_config, "--total-env-steps", iterations * STEPS)
+
+
+def stop_at(process, start_of_line, number):
+    """Sends the signal when such a line is printed; all that was said."""
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith(start_of_line):
+            process.send_signal(number)
+    process.wait()
+    return "".join(said)
+
+
+def test_a_scheduler_s_signal_saves_and_the_printed_command_goes_on(
+    unbroken, tmp_path, run_command, start_command, debug_config
+):
+    with start_command("train", *flags(debug_config), cwd=tmp_path) as process:
+        said = stop_at(process, "iteration 1/", signal.SIGTERM)
+    assert process.returncode == 143, said
+    printed = re.search(r"go on with: python -m screwpush_jax\.train (.*)", said)
+    assert printed, said
+    result = run_command("train", *printed.group(1).split(), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert_same_future(unbroken, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_before_the_first_checkpoint_the_same_command_starts_again(
+    number, unbroken, tmp_path, run_command, start_command, debug_config
+):
+    args = (*flags(debug_config), "--name", "again")
+    with start_command("train", *args, cwd=tmp_path) as process:
+        said = stop_at(process, "bank of", number)
+    assert process.returncode == (143 if number == signal.SIGTERM else -9), said
+    if number == signal.SIGTERM:
+        assert "the same command starts anew" in said
+        assert run_folder.runs(tmp_path / "runs" / "separate") == []
+        return
+    result = run_command("train", *args, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert_same_future(unbroken, tmp_path)
+
+
+@pytest.mark.parametrize(("lines", "saved"), [(1, False), (5, True)])
+def test_a_reader_that_leaves_ends_a_run_that_is_saved(lines, saved, tmp_path, debug_config):
+    """`train | head`: of a run that would go on for hours."""
+    command = [sys.executable, "-m", "screwpush_jax.train", *map(str, flags(debug_config, 10**6))]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(debug_config).removesuffix("/configs/debug.yaml")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for _ in range(lines):
+            process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 141, said
+    assert ("go on with: python -m screwpush_jax.train" in said) == saved, said
+    assert bool(run_folder.runs(tmp_path / "runs" / "separate")) == saved
+    if saved:
+        assert run_folder.steps(only_run(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def newest(unbroken):
+    """The checkpoint at the end of a run, and the configuration it was trained with."""
+    found = checkpoint.find("latest", unbroken / "runs", "separate")
+    config = from_tree(found.meta["config"], Config, Config())
+    more = dataclasses.replace(config, total_env_steps=12 * STEPS, max_minutes=5.0)
+    return found, config, more
+
+
+def changed(config, path, value):
+    *sections, name = path.split(".")
+    owners = [config]
+    for section in sections:
+        owners.append(getattr(owners[-1], section))
+    for owner, field in zip(reversed(owners), reversed([*sections, name]), strict=True):
+        value = dataclasses.replace(owner, **{field: value})
+    return value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seed", 1),
+        ("num_envs", 32),
+        ("sim", "mujoco_warp"),
+        ("ppo.num_steps", 4),
+        ("ppo.init_log_std", 0.0),
+        ("ppo.learning_rate", 1e-4),
+        ("scene.num_screws", 4),
+        ("scene.screw.length_m", 0.1),
+        ("separate.bank_size", 8),
+        ("separate.jumble_radius_m", 0.1),
+        ("separate.settle_s", 1.0),
+        ("separate.start_tip_height_m", (0.05, 0.1)),
+    ],
+)
+def test_what_would_have_no_effect_on_a_run_that_goes_on_is_refused(newest, path, value):
+    found, _, more = newest
+    with pytest.raises(UsageError, match=f"goes on with its own {path} "):
+        resume.settle(changed(more, path, value), found)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("sim", "mujoco"),  # what auto was
+        ("ppo.gamma", 0.5),
+        ("separate.reward.time", -1.0),
+        ("scene.friction", 0.5),
+        ("checkpoint_every", 7),
+    ],
+)
+def test_what_has_an_effect_may_change(newest, path, value):
+    found, _, more = newest
+    assert resume.settle(changed(more, path, value), found) == changed(more, path, value)
+
+
+def test_a_learning_rate_has_an_effect_unless_the_schedule_adapts_it(newest):
+    found, _, more = newest
+    for schedule in ("constant", "linear"):
+        config = changed(changed(more, "ppo.schedule", schedule), "ppo.learning_rate", 1e-4)
+        assert resume.settle(config, found) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [({}, "--total-env-steps 768"), ({"max_minutes": 1e-4}, "--max-minutes 0.0001")],
+)
+def test_a_spent_budget_is_named_with_the_flag_that_raises_it(newest, change, hint):
+    found, config, more = newest
+    with pytest.raises(UsageError, match=f"spent its budget.*{hint}"):
+        resume.settle(dataclasses.replace(more if change else config, **change), found)
+
+
+def test_a_run_keeps_its_name(newest):
+    found, _, more = newest
+    with pytest.raises(UsageError, match="keeps its own"):
+        resume.settle(dataclasses.replace(more, name="other"), found)
