@@ -37,8 +37,14 @@ class Recorder:
         self.total_ms: Metrics = {}
         self.stop_asked = False
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
-        self._loggers = Loggers(run_dir, config)
-        self._display = Display(config.num_iterations, self.iterations, live)
+        self._loggers = Loggers(run_dir, config, self.iterations * config.batch_size)
+        self._display = Display(
+            config.num_iterations,
+            config.max_minutes,
+            self.iterations,
+            self._elapsed_before_s,
+            live,
+        )
 
     def __enter__(self) -> "Recorder":
         self._old_handler = signal.signal(signal.SIGINT, self._interrupted)
@@ -85,7 +91,7 @@ class Recorder:
             metrics = {name: value for name, value in metrics.items() if name not in means}
         metrics |= self._performance(report())
         self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
-        self._display.show(self.iterations, metrics, self._mean("env/success_once"))
+        self._display.show(self.iterations, self.elapsed_s, metrics)
 
     def checkpoint_due(self) -> bool:
         return self._since_save >= self._config.checkpoint_every
