@@ -4,6 +4,7 @@ tensorboardX's own writer hands its events to a thread; when that one fails, on 
 the next event waits for it for ever. Its records and messages are used here without the thread.
 """
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -31,9 +32,14 @@ class EventFile:
         self._records = RecordWriter(str(folder.absolute() / _next_name(folder)))
         self._flushed = time.monotonic()
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        self._add(self._event(file_version="brain.Event:2"))
-        self._add(self._event(step=env_steps_done + 1, session_log=start))
-        self._records.flush()
+        try:
+            self._add(self._event(file_version="brain.Event:2"))
+            self._add(self._event(step=env_steps_done + 1, session_log=start))
+            self._records.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._records.close()
+            raise
 
     def write(self, iteration: int, env_steps: int, metrics: dict[str, float]) -> None:
         """Metrics by name at a number of environment steps."""
