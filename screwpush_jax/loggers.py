@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import UsageError
+from screwpush_jax.event_file import EventFile
 from screwpush_jax.files import to_json
 from screwpush_jax.side_products import attempt, reason, say
-from screwpush_jax.event_file import EventFile
 
 METRICS_FILE = "metrics.jsonl"
 _EXTRAS = ("wandb", "swanlab")

@@ -5,6 +5,7 @@ import sys
 import types
 
 import pytest
+from tensorboardX import record_writer
 
 from screwpush_jax import loggers
 from screwpush_jax.config import Config, LogConfig
@@ -91,14 +92,31 @@ def test_a_full_disk_is_said_once_and_the_others_go_on(tmp_path, capsys):
     assert list((tmp_path / "tensorboard").iterdir())
 
 
-@pytest.mark.parametrize("broken", ["folder", "disk"])
+class Disk:
+    """A file on a disk with room for some writes."""
+
+    def __init__(self, room):
+        self._room = room
+
+    def write(self, data):
+        self._room -= 1
+        if self._room < 0:
+            raise OSError(28, "No space left on device")
+
+    def flush(self):
+        self.write(b"")
+
+    close = flush
+
+
+@pytest.mark.parametrize("broken", ["folder", "full disk", "disk that fills", "disk full at last"])
 def test_tensorboard_may_fail(broken, tmp_path, capsys, monkeypatch):
     if broken == "folder":
         (tmp_path / "tensorboard").write_text("in the way")
     else:
-        from tensorboardX import record_writer
-
-        monkeypatch.setattr(record_writer, "open_file", lambda path: open("/dev/full", "wb"))
+        # four writes a record, two records and a flush before the first row
+        room = {"full disk": 0, "disk that fills": 50, "disk full at last": 4 * 42 + 1}[broken]
+        monkeypatch.setattr(record_writer, "open_file", lambda path: Disk(room))
     log(tmp_path, 1, 40)  # more than any queue takes
     (said,) = capsys.readouterr().err.splitlines()
     assert "TensorBoard" in said

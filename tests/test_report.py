@@ -33,7 +33,7 @@ def coloured(path):
     return int(np.sum(np.ptp(picture, axis=-1) > 0.2))
 
 
-FULL = [{name: 0.1 * n for name in NAMES} for n in range(1, 5)]
+FULL = [dict.fromkeys(NAMES, 0.1 * n) for n in range(1, 5)]
 ROWS = {
     "no iteration": [],
     "metrics missing": [{"actor/std": 0.5}, {}],
