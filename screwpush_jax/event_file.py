@@ -4,6 +4,9 @@ tensorboardX's own writer hands its events to a thread; when that one fails, on 
 the next event waits for it for ever. Its records and messages are used here without the thread.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# protobuf makes the messages' classes when the module is imported.
+
 import contextlib
 import time
 from pathlib import Path

@@ -54,7 +54,9 @@ class LiveBar:
         with contextlib.suppress(OSError, ValueError):
             self._progress.stop()
 
-    def show(self, share: float, **words: str) -> None:
-        """Draws a share of 1 with `success`, `speed`, `elapsed` and `left`."""
-        self._progress.update(self._bar, completed=share, **words)
+    def show(self, share: float, *, success: str, speed: str, elapsed: str, left: str) -> None:
+        """Draws a share of 1 and the words beside it."""
+        self._progress.update(
+            self._bar, completed=share, success=success, speed=speed, elapsed=elapsed, left=left
+        )
         self._progress.refresh()
