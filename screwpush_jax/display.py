@@ -1,6 +1,7 @@
 """What a person sees while training runs: a live bar in a terminal, plain lines elsewhere."""
 
 import collections
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -40,7 +41,9 @@ class Display:
         self._bar = _open_bar() if live else None
 
     def start(self) -> None:
-        self._on_bar(lambda bar: bar.start())
+        """Takes the terminal. That nobody reads is for `show` to tell."""
+        with contextlib.suppress(BrokenPipeError):
+            self._on_bar(lambda bar: bar.start())
 
     def stop(self) -> None:
         """Leaves the terminal as it was. May be called again."""

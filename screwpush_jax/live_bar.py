@@ -51,7 +51,7 @@ class LiveBar:
 
     def stop(self) -> None:
         """Gives the terminal back; what cannot be drawn any more is left out."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(Exception):
             self._progress.stop()
 
     def show(self, share: float, *, success: str, speed: str, elapsed: str, left: str) -> None:

@@ -139,9 +139,26 @@ def test_the_speed_is_that_of_the_latest_iterations(out):
 def test_a_closed_pipe_is_the_callers_to_hear_of(live, out):
     out(Gone(BrokenPipeError(32, "Broken pipe")))
     display = Display(100, 0.0, 0, 0.0, live=live)
+    display.start()
     with pytest.raises(BrokenPipeError):
-        showing(display, (1, 2.0, 0.5))
+        display.show(1, 2.0, metrics(0.5))
     display.stop()
+
+
+@pytest.mark.parametrize("good", range(1, 8))
+def test_a_pipe_may_close_at_any_word_of_a_bar(good, out):
+    terminal = out(Gone(BrokenPipeError(32, "Broken pipe"), good))
+    display = Display(100, 0.0, 0, 0.0, live=True)
+    display.start()
+
+    def show_all():
+        for n in range(1, 101):
+            display.show(n, 2.0 * n, metrics(0.5))
+
+    with pytest.raises(BrokenPipeError):
+        show_all()
+    display.stop()
+    assert sys.stdout is terminal
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("closed file")])
