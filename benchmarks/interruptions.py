@@ -8,7 +8,6 @@ nobody touched. One line a trial; exit code 1 if any has lost something.
 """
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -24,6 +23,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from screwpush_jax import run_folder
+from screwpush_jax.loggers import read_metrics
 
 _ROOT = Path(__file__).parent.parent
 _ITERATIONS = 60
@@ -103,11 +103,11 @@ def _outcome(folder: Path) -> dict[str, np.ndarray | list]:
         tree = ocp.StandardCheckpointer().restore(path)
         for place, leaf in jax.tree_util.tree_leaves_with_path(tree):
             leaves[f"{item}{jax.tree_util.keystr(place)}"] = np.asarray(leaf)
-    newest = {}
-    for line in (run_dir / run_folder.METRICS_FILE).read_text().splitlines():
-        row = json.loads(line)
-        newest[row["iteration"]] = {k: v for k, v in row.items() if not k.startswith("perf/")}
-    return {**leaves, "metrics": [newest[key] for key in sorted(newest)], "step": [step]}
+    rows = [
+        {name: value for name, value in row.items() if not name.startswith("perf/")}
+        for row in read_metrics(run_dir)
+    ]
+    return {**leaves, "metrics": rows, "step": [step]}
 
 
 def _equal(one: dict, other: dict) -> bool:

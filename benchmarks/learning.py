@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 import tyro
-from matplotlib.figure import Figure
 
 from benchmarks import record, runs
+from screwpush_jax import pictures
 from screwpush_jax.loggers import read_metrics
 from sim.options import IsaacGymConfig
 
@@ -85,15 +85,18 @@ def curve(metrics: list[dict[str, float]]) -> dict[str, list[float]]:
 
 def draw(curves: list[dict], path: Path) -> None:
     """One line a run."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for line in curves:
-        axes.plot(line["s"], line["success_once"], label=f"seed {line['seed']}", lw=1)
-    axes.axhline(0.98, color="0.6", lw=0.8, ls="--")
-    axes.set(xlabel="training time (s)", ylabel="success of ended episodes", ylim=(0, 1.01))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
+
+    def paint(figure) -> None:
+        figure.set_layout_engine("constrained")
+        axes = figure.subplots()
+        for line in curves:
+            axes.plot(line["s"], line["success_once"], label=f"seed {line['seed']}", lw=1)
+        axes.axhline(0.98, color="0.6", lw=0.8, ls="--")
+        axes.set(xlabel="training time (s)", ylabel="success of ended episodes", ylim=(0, 1.01))
+        axes.grid(alpha=0.3)
+        axes.legend()
+
+    pictures.draw(path, (7, 4), paint)
 
 
 if __name__ == "__main__":

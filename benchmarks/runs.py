@@ -78,10 +78,17 @@ def newest(runs_dir: Path, name: str) -> Path:
     return max((runs_dir / TASK).glob(f"*-{name}"))
 
 
-def evaluation(folder: Path, engine: str = "*") -> dict[str, Any]:
-    """The run's newest evaluation, on `engine` if one is named."""
-    paths = folder.glob(f"eval-*-{engine}.json")
-    return json.loads(max(paths, key=lambda path: int(path.name.split("-")[1])).read_text())
+def evaluation(folder: Path, engine: str = "*", since_s: float = 0.0) -> dict[str, Any]:
+    """The run's newest evaluation, on `engine` if one is named, whatever its settings.
+
+    Raises:
+      RuntimeError: none was written at `since_s` (seconds of the epoch) or later.
+    """
+    names = (f"eval-*-{engine}.json", f"eval-*-{engine}-*.json")
+    written = {path: path.stat().st_mtime for name in names for path in folder.glob(name)}
+    if max(written.values(), default=-1.0) < since_s:
+        raise RuntimeError(f"{folder} has no new evaluation")
+    return json.loads(max(written, key=written.__getitem__).read_text())
 
 
 def row(run: Run) -> dict[str, Any]:

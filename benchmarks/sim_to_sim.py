@@ -5,6 +5,7 @@ that engine's own solver iterations.
 """
 
 import dataclasses
+import time
 from pathlib import Path
 
 import tyro
@@ -37,13 +38,14 @@ def main(args: Args) -> None:
         for engine in args.engines:
             flags = ["--checkpoint", str(step_dir), "--sim", engine, "--device", "auto"]
             flags += ["--eval.episodes", str(args.episodes), "--eval.no-baselines"]
+            begun_s = time.time()
             runs.command("evaluate", flags)
             rows.append(
                 {
                     "benchmark": "sim_to_sim",
                     "trained": f"{trained}, {config['num_envs']} environments, seed {config['seed']}",
                     "evaluated": engine,
-                    **runs.learned(runs.evaluation(folder, engine)),
+                    **runs.learned(runs.evaluation(folder, engine, begun_s)),
                 }
             )
     record.write(args.out, rows)

@@ -54,7 +54,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     """
     gc.freeze()  # modules stay: no collection need look at all of theirs again
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # who reads along in a pipe sees each line
+        # who reads along in a pipe sees each line, and whatever the terminal cannot say is escaped
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         code = main(sys.argv[1:])
         print(end="", flush=True)

@@ -1,19 +1,20 @@
 """Evaluates a checkpoint on unseen episodes: `python -m screwpush_jax.evaluate --checkpoint best`."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from functools import partial
 
 import jax
 
-from screwpush_jax import checkpoint, cli
+from screwpush_jax import checkpoint, cli, eval_file
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config
+from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result, examine
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.setup import World, make_world
+from screwpush_jax.side_products import attempt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,24 +35,41 @@ def main(argv: Sequence[str]) -> None:
 
 
 def run(config: Config, found: Found) -> dict[str, Result]:
-    """Evaluates, prints, and writes `eval-<step>-<engine>.json` beside the run's metrics."""
+    """Evaluates, writes the results beside the run's metrics if it can, and prints them.
+
+    Raises:
+      UsageError: the episodes are none that the policy has not seen.
+      sim.errors.SimError: the physics failed; results of earlier evaluations are as they were.
+    """
+    check_unseen(config, found)
     world = make_world(config, config.eval.episodes)
     try:
         policy = load_policy(config, found, world)
         results = examine(world, policy, config.eval.seed, config.eval.baselines)
+        engine = world.sim.spec.engine
+        path = None
+        with attempt("the results could not be written"):  # another's run may be read-only
+            path = eval_file.write(config, found, engine, results)
+        print(
+            f"{found.run_dir.name} at {found.step:,} control steps, engine {engine},"
+            f" {config.eval.episodes} unseen episodes (seed {config.eval.seed}):"
+        )
+        for name, result in results.items():
+            print(f"  {name:9} {result.sentence()}")
+        if path is not None:
+            print(f"  written to {path}")
     finally:
         world.sim.close()
-    engine = world.sim.spec.engine
-    print(
-        f"{found.run_dir.name} at {found.step:,} control steps, engine {engine},"
-        f" {config.eval.episodes} unseen episodes (seed {config.eval.seed}):"
-    )
-    for name, result in results.items():
-        print(f"  {name:9} {result.sentence()}")
-    path = found.run_dir / f"eval-{found.step}-{engine}.json"
-    rows = {name: dataclasses.asdict(result) for name, result in results.items()}
-    path.write_text(json.dumps({"step": found.step, "engine": engine, **rows}, indent=1) + "\n")
     return results
+
+
+def check_unseen(config: Config, found: Found) -> None:
+    """Raises UsageError if evaluation would start from the states that training started from."""
+    if config.eval.seed == found.meta["config"]["seed"]:
+        raise UsageError(
+            f"--eval.seed {config.eval.seed}: {found.run_dir.name} was trained on the start states"
+            " of this seed; valid: any other"
+        )
 
 
 def load_policy(config: Config, found: Found, world: World) -> Policy:

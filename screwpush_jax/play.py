@@ -2,20 +2,22 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 import numpy as np
 
-from screwpush_jax import cli, compiled, evaluate
+from screwpush_jax import cli, compiled, evaluate, play_files, video
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_bank
 from screwpush_jax.setup import World, make_world
+from screwpush_jax.side_products import reason
 from screwpush_jax.trial import POLICIES, Exam
-from screwpush_jax.video import write_video
 from sim.protocol import SimState
+
+_SIZES_PX = 16, 4096
+"""Smallest and largest side of a picture; the encoder takes even ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +33,38 @@ class PlayArgs(Config):
     episodes: int = 4
     """Episodes in the video, one after the other."""
     output: str = ""
-    """Video file; by default play-<step>-<policy>.mp4 in the run's folder."""
+    """Video file that does not exist yet; by default play-<step>-<policy>.mp4 in the run's folder,
+    with a number if that exists. The states go beside it as .npz."""
     camera: str = "table"
     """Camera: table or overview."""
     size: tuple[int, int] = (960, 720)
-    """Width and height of the picture, pixels."""
+    """Width and height of the picture, even numbers of pixels."""
 
 
 def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.play"
     args, found = cli.configure(PlayArgs, argv, prog, __doc__ or "", PlayArgs.checkpoint)
     assert found is not None
-    output = _output(args, found)
-    states, exam = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
-    clips = cut(states, np.asarray(exam.length), args.episodes)
-    np.savez_compressed(output.with_suffix(".npz"), allow_pickle=False, **_columns(clips))
-    write_video(output, clips, np.asarray(exam.success), args.scene, args.camera, args.size)
-    print(
-        f"{int(np.sum(np.asarray(exam.success)))} of {args.episodes} episodes succeeded: {output}"
-    )
+    _check(args)
+    stem = f"play-{found.step}-{args.policy}"
+    output = play_files.choose_output(args.output, found.run_dir, stem)
+    video.check_installed()
+    renderer = video.open_renderer(args.scene, args.size, args.camera)
+    try:
+        states, exam = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
+        clips, success = (
+            cut(states, np.asarray(exam.length), args.episodes),
+            np.asarray(exam.success),
+        )
+        kept = play_files.save_states(output, _columns(clips))
+        try:
+            video.write_video(output, clips, success, renderer, args.scene.control_dt_s)
+        except Exception as error:  # a full disk, an encoder that died
+            said = f"{output} cannot be written: {reason(error)}; the states are in {kept}"
+            raise UsageError(said) from error
+    finally:
+        renderer.close()
+    print(f"{int(np.sum(success))} of {args.episodes} episodes succeeded: {output}")
 
 
 def record(
@@ -89,28 +104,20 @@ def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:
     }
 
 
-def _output(args: PlayArgs, found: Found) -> Path:
-    """Where the video goes.
-
-    Raises:
-      UsageError: a bad policy, camera or file name, before anything runs.
-    """
+def _check(args: PlayArgs) -> None:
+    """Raises UsageError for a bad policy, camera, size or number."""
     for flag, value, valid in (
         ("policy", args.policy, tuple(POLICIES)),
         ("camera", args.camera, ("table", "overview")),
     ):
         if value not in valid:
             raise UsageError(f"--{flag} {value!r}; valid: {', '.join(valid)}")
-    if args.episodes < 1 or min(args.size) < 16:
-        raise UsageError("--episodes takes 1 or more, --size two numbers of 16 or more")
-    name = f"play-{found.step}-{args.policy}.mp4"
-    path = Path(args.output) if args.output else found.run_dir / name
-    if path.suffix != ".mp4":
-        raise UsageError(f"--output {path}; valid: a name that ends in .mp4")
-    if args.output and path.exists():
-        raise UsageError(f"--output {path} exists; take another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    if args.episodes < 1:
+        raise UsageError(f"--episodes {args.episodes}; valid: 1 or more")
+    low, high = _SIZES_PX
+    if any(side % 2 or not low <= side <= high for side in args.size):
+        width, height = args.size
+        raise UsageError(f"--size {width} {height}; valid: two even numbers from {low} to {high}")
 
 
 if __name__ == "__main__":

@@ -48,8 +48,14 @@ class Recorder:
         self._pending: tuple[dict[str, jax.Array], Callable[[], Metrics]] | None = None
         self.total_ms: Metrics = {}
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
-        self._loggers = Loggers(run_dir, config)
-        self._display = Display(config.num_iterations, self.iterations, live)
+        self._loggers = Loggers(run_dir, config, self.iterations * config.batch_size)
+        self._display = Display(
+            config.num_iterations,
+            config.max_minutes,
+            self.iterations,
+            self._elapsed_before_s,
+            live,
+        )
 
     def __enter__(self) -> "Recorder":
         self._display.start()
@@ -96,7 +102,7 @@ class Recorder:
         metrics |= self._performance(report())
         self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
         try:
-            self._display.show(self.iterations, metrics, self._mean("env/success_once"))
+            self._display.show(self.iterations, self.elapsed_s, metrics)
         except BrokenPipeError:  # `train | head`
             drop_output()
             self.stopper.request(signal.SIGPIPE)

@@ -1,11 +1,17 @@
 """`report.png`: the learning curves of a run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from screwpush_jax import pictures
 from screwpush_jax.loggers import read_metrics
+from screwpush_jax.side_products import attempt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 REPORT_FILE = "report.png"
 _PANELS = {
@@ -19,28 +25,43 @@ _PANELS = {
 _MARGINS = {"left": 0.05, "right": 0.98, "bottom": 0.07, "top": 0.9, "hspace": 0.3, "wspace": 0.18}
 
 
-def write_report(run_dir: Path) -> Path:
-    """Draws the curves of the run's metrics file; returns the picture's path."""
-    rows = read_metrics(run_dir)
-    figure = Figure(figsize=(15, 8))
+def write_report(run_dir: Path) -> Path | None:
+    """Draws the curves of the run's metrics file; the picture's path.
+
+    A picture that cannot be made is one printed line, and None.
+    """
+    path = run_dir / REPORT_FILE
+    with attempt(f"{REPORT_FILE} was not drawn"):
+        rows = read_metrics(run_dir)
+        pictures.draw(path, (15, 8), lambda figure: _paint(figure, run_dir.name, rows))
+        return path
+    return None
+
+
+def _paint(figure: "Figure", name: str, rows: list[dict[str, Any]]) -> None:
     # fixed margins and titles: matplotlib's own layout takes longer than all the rest
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
     for axis, (title, names) in zip(axes.flat, _PANELS.items(), strict=True):
-        for name in names:
-            points = np.array([(r["env_steps"] / 1e6, r[name]) for r in rows if name in r])
-            if len(points):
-                axis.plot(*points.T, alpha=0.25, color=(line := axis.plot([], [])[0]).get_color())
-                axis.plot(points[:, 0], _smooth(points[:, 1]), color=line.get_color(), label=name)
+        for metric in names:
+            _curve(axis, metric, rows)
         axis.set_title(title, y=1.0)
         axis.set_xlabel("control steps (millions)")
         axis.locator_params(nbins=5)
         axis.grid(alpha=0.3)
         if axis.lines:
             axis.legend(loc="best", fontsize="small")
-    figure.suptitle(run_dir.name)
-    path = run_dir / REPORT_FILE
-    figure.savefig(path, dpi=110)
-    return path
+    # a folder's name is no formula, and need not be text
+    figure.suptitle(name.encode(errors="replace").decode(), parse_math=False)
+
+
+def _curve(axis: "Axes", metric: str, rows: list[dict[str, Any]]) -> None:
+    """The metric where it was measured, faint, and smoothed; a single point as a dot."""
+    points = np.array([(row["env_steps"] / 1e6, row[metric]) for row in rows if metric in row])
+    if not len(points):
+        return
+    (line,) = axis.plot(points[:, 0], _smooth(points[:, 1]), label=metric)
+    marker = "o" if len(points) == 1 else ""
+    axis.plot(*points.T, alpha=0.25, color=line.get_color(), marker=marker, zorder=1.5)
 
 
 def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:

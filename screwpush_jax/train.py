@@ -17,6 +17,7 @@ import yaml
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import Config, to_tree
+from screwpush_jax.files import write_atomically
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
@@ -66,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
         loggers.check_installed(config)
         if found:
             config = resume.settle(config, found)
+            evaluate.check_unseen(config, found)
         return _run(config, found, held, live=_is_terminal() and not args.headless)
 
 
@@ -163,7 +165,7 @@ def _last_words(config: Config, run_dir: Path) -> str:
 
 
 def _write_config(run_dir: Path, config: Config) -> None:
-    (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(to_tree(config), sort_keys=False))
+    write_atomically(run_dir / CONFIG_FILE, yaml.safe_dump(to_tree(config), sort_keys=False))
 
 
 def _say_that_it_takes_time() -> None:

@@ -1,57 +1,89 @@
 """Recorded states to an MP4 file."""
 
+import contextlib
+import importlib
+import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from screwpush_jax.errors import UsageError
+from screwpush_jax.side_products import reason
 from sim.protocol import SimState
 from sim.scene import SceneConfig
+
+if TYPE_CHECKING:
+    from sim.render import SceneRenderer
 
 _PAUSE_FRAMES = 12
 """The last picture of an episode stays this long."""
 _EDGE_PX = 10
 
 
+def check_installed() -> None:
+    """Raises UsageError where no video can be encoded."""
+    hint = "a video needs the extra `video`: pip install 'screwpush-jax[video]'"
+    try:
+        importlib.import_module("imageio.v2")
+        ffmpeg = importlib.import_module("imageio_ffmpeg")
+    except ImportError:
+        raise UsageError(hint) from None
+    try:
+        ffmpeg.get_ffmpeg_exe()
+    except Exception as error:  # a wheel without the program, a variable that names another
+        raise UsageError(f"{hint}; {reason(error)}") from None
+
+
+def open_renderer(scene: SceneConfig, size: tuple[int, int], camera: str) -> "SceneRenderer":
+    """What draws the pictures, `size` wide and high in pixels. To be closed.
+
+    Raises:
+      sim.errors.RendererUnavailableError: there is no OpenGL here, or none for such pictures.
+    """
+    from sim.render import SceneRenderer
+
+    return SceneRenderer(scene, *size, camera)
+
+
 def write_video(
     path: Path,
     clips: list[SimState],
     success: np.ndarray,
-    scene: SceneConfig,
-    camera: str,
-    size: tuple[int, int],
+    renderer: "SceneRenderer",
+    control_dt_s: float,
 ) -> None:
     """One clip `[T, ...]` after the other in real time; an ended one is framed green or red.
 
     Raises:
-      UsageError: the extra `video` is not installed.
-      sim.errors.RendererUnavailableError: there is no OpenGL here.
+      Exception: encoding has many ways to fail; no half of a video is left then.
     """
-    try:
-        import imageio.v2 as imageio
-    except ImportError:
-        raise UsageError(
-            "a video needs the extra `video`: pip install 'screwpush-jax[video]'"
-        ) from None
-    from sim.render import SceneRenderer
-
+    imageio: Any = importlib.import_module("imageio.v2")
     # the encoder is started by fork and exec, which JAX warns of and which does no harm
     warnings.filterwarnings("ignore", message=r"os.fork\(\) was called")
-    renderer = SceneRenderer(scene, *size, camera)
-    writer = imageio.get_writer(path, fps=round(1 / scene.control_dt_s), macro_block_size=2)
+    part = path.absolute().with_name(f".play-{os.getpid()}.mp4")
     try:
-        for clip, won in zip(clips, success, strict=True):
-            frame = np.zeros((size[1], size[0], 3), np.uint8)
-            for t in range(len(clip.joint_pos_rad)):
-                pose = (clip.joint_pos_rad, clip.screw_pos_w, clip.screw_quat_w)
-                frame = renderer.frame(*(np.asarray(leaf[t]) for leaf in pose))
-                writer.append_data(frame)
-            for _ in range(_PAUSE_FRAMES):
-                writer.append_data(_framed(frame, bool(won)))
+        writer = imageio.get_writer(part, fps=round(1 / control_dt_s), macro_block_size=2)
+        with contextlib.closing(writer):  # its own `with` leaves the encoder alone at an error
+            for clip, won in zip(clips, success, strict=True):
+                for frame in _frames(clip, bool(won), renderer):
+                    writer.append_data(frame)
+        part.replace(path)
     finally:
-        writer.close()
-        renderer.close()
+        part.unlink(missing_ok=True)
+
+
+def _frames(clip: SimState, won: bool, renderer: "SceneRenderer") -> Iterator[np.ndarray]:
+    """Pictures `[H, W, 3]` of a clip, the last one framed for a while."""
+    frame = None
+    for t in range(len(clip.joint_pos_rad)):
+        pose = (clip.joint_pos_rad, clip.screw_pos_w, clip.screw_quat_w)
+        frame = renderer.frame(*(np.asarray(leaf[t]) for leaf in pose))
+        yield frame
+    if frame is not None:
+        yield from [_framed(frame, won)] * _PAUSE_FRAMES
 
 
 def _framed(frame: np.ndarray, won: bool) -> np.ndarray:

@@ -42,3 +42,22 @@ def test_nothing_outside_sim_imports_an_engine():
 def test_only_one_module_compiles():
     users = {p.name for p in (ROOT / "screwpush_jax").rglob("*.py") if "jax.jit(" in p.read_text()}
     assert users == {"compiled.py"}
+
+
+LATE = ("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg")
+"""They read settings of the user's, or take seconds, or may be missing."""
+LATE_MODULES = ("live_bar.py",)
+"""Imported late themselves."""
+
+
+def test_what_only_shows_a_run_is_imported_late():
+    for path in (ROOT / "screwpush_jax").rglob("*.py"):
+        if path.name not in LATE_MODULES:
+            names = set()
+            for node in ast.parse(path.read_text()).body:  # not those within functions
+                if isinstance(node, ast.Import):
+                    names |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            assert not {n for n in names if n.split(".")[0] in LATE}, path
+            assert not {n for n in names if f"{n.split('.')[-1]}.py" in LATE_MODULES}, path

@@ -44,10 +44,19 @@ def test_evaluating_again_gives_the_same_figures(trained, run_command):
     assert rate(result.stdout) == f"{stored['learned']['success_rate']:.2%}"
 
 
-def test_test_flag_evaluates(trained, run_command):
-    result = run_command("train", "--test", "--checkpoint", "first", cwd=trained)
+def test_test_flag_evaluates_and_other_settings_leave_the_runs_own_result(trained, run_command):
+    (own,) = run_dir(trained).glob("eval-*-mujoco.json")
+    before = own.read_bytes()
+    settings = ("--eval.seed", 7, "--separate.horizon", 8)
+    result = run_command("train", "--test", "--checkpoint", "first", *settings, cwd=trained)
     assert result.returncode == 0, result.stderr
-    assert "unseen episodes" in result.stdout
+    assert "unseen episodes (seed 7)" in result.stdout
+    assert own.read_bytes() == before
+    (other,) = run_dir(trained).glob("eval-*-mujoco-*.json")
+    stored = json.loads(other.read_text())
+    assert stored["settings"] == {"eval.seed": 7, "separate.horizon": 8}
+    assert rate(result.stdout) == f"{stored['learned']['success_rate']:.2%}"
+    other.unlink()  # the other tests share this folder
 
 
 def test_play_writes_a_video_in_which_things_move(trained, run_command):

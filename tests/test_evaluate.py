@@ -1,0 +1,188 @@
+"""What an evaluation leaves on disk, with figures made up and no physics."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from screwpush_jax import evaluate
+from screwpush_jax.checkpoint import Found
+from screwpush_jax.config import Config, from_tree, to_tree
+from screwpush_jax.errors import UsageError
+from screwpush_jax.evaluation import Result
+from sim.errors import DeviceLostError, WorkerError
+
+OWN = from_tree({"seed": 3, "eval": {"episodes": 16}, "device": "cpu"}, Config, Config())
+
+
+class Sim:
+    spec = SimpleNamespace(engine="mujoco")
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Evaluates with the flags given; each call's figures are others."""
+    found = Found(tmp_path, 512, json.loads(json.dumps({"config": to_tree(OWN)})))
+    calls = []
+
+    def examine(*_):
+        calls.append(1)
+        return {"learned": Result(16, len(calls) / 100, 0.0, 1.0, 0.0, 0.0, 9.0, float("nan"))}
+
+    monkeypatch.setattr(evaluate, "make_world", lambda *_: SimpleNamespace(sim=Sim()))
+    monkeypatch.setattr(evaluate, "load_policy", lambda *_: None)
+    monkeypatch.setattr(evaluate, "examine", examine)
+
+    def call(tree=None):
+        evaluate.run(from_tree(tree or {}, Config, OWN), found)
+        return found
+
+    return call
+
+
+def files(folder):
+    return {path.name: json.loads(path.read_text()) for path in sorted(folder.iterdir())}
+
+
+def test_a_file_says_what_it_was_made_with(run, tmp_path):
+    run()
+    (name, content), *others = files(tmp_path).items()
+    assert not others
+    assert name == "eval-512-mujoco.json"
+    figures = content.pop("learned")
+    assert content == {
+        "step": 512, "engine": "mujoco", "seed": 1_000_000, "episodes": 16, "settings": {}
+    }  # fmt: skip
+    assert figures["success_rate"] == 0.01
+    assert figures["return_"] is None  # NaN is no JSON
+
+
+OTHERS = {
+    "seed": {"eval": {"seed": 7}},
+    "episodes": {"eval": {"episodes": 8}},
+    "baselines": {"eval": {"baselines": False}},
+    "task": {"separate": {"horizon": 10, "tip_height_m": [0.02, 0.1]}},
+    "scene": {"scene": {"friction": 0.3, "screw": {"length_m": 0.1}}},
+    "engine": {"mujoco": {"solver_iterations": 3}},
+}
+
+
+def test_other_settings_never_take_a_files_place(run, tmp_path):
+    run()
+    for tree in OTHERS.values():
+        run(tree)
+    assert len(files(tmp_path)) == 1 + len(OTHERS)
+    before = files(tmp_path)
+    assert before["eval-512-mujoco.json"]["learned"]["success_rate"] == 0.01
+    said = [content["settings"] for content in before.values()]
+    expected = [
+        {},
+        {"eval.seed": 7},
+        {"eval.episodes": 8},
+        {"eval.baselines": False},
+        {"separate.horizon": 10, "separate.tip_height_m": [0.02, 0.1]},
+        {"scene.friction": 0.3, "scene.screw.length_m": 0.1},
+        {"mujoco.solver_iterations": 3},
+    ]
+    assert sorted(said, key=str) == sorted(expected, key=str)
+    run(OTHERS["seed"])  # the same once more takes its own older place
+    after = files(tmp_path)
+    assert after.keys() == before.keys()
+    changed = [name for name in after if after[name] != before[name]]
+    assert [after[name]["seed"] for name in changed] == [7]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"device": "auto", "fast_compile": True, "runs_dir": "elsewhere", "num_envs": 8},
+        {"total_env_steps": 9, "ppo": {"gamma": 0.5}, "log": {"project": "mine"}, "name": "other"},
+        {"mujoco": {"num_threads": 1}, "mujoco_warp": {"solver_iterations": 9}},
+    ],
+)
+def test_what_decides_no_figure_makes_no_other_file(tree, run, tmp_path):
+    run(tree)
+    assert [*files(tmp_path)] == ["eval-512-mujoco.json"]
+
+
+@pytest.mark.parametrize("older", ['{"step": 512, "engine": "mujoco"}', "{torn", "[]"])
+def test_a_file_of_unknown_settings_stays(older, run, tmp_path):
+    """Such as an older version wrote, or a killed one."""
+    (tmp_path / "eval-512-mujoco.json").write_text(older)
+    run()
+    run()
+    assert (tmp_path / "eval-512-mujoco.json").read_text() == older
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_name_that_is_taken_by_chance_is_numbered(run, tmp_path):
+    run(OTHERS["seed"])
+    (path,) = tmp_path.iterdir()
+    path.write_text("something else")
+    run(OTHERS["seed"])
+    assert path.read_text() == "something else"
+    assert (tmp_path / f"{path.stem}-2.json").exists()
+
+
+def test_training_start_states_are_not_unseen(run, tmp_path, monkeypatch):
+    def built(*_):
+        pytest.fail("built before it was refused")
+
+    monkeypatch.setattr(evaluate, "make_world", built)
+    for tree in ({"eval": {"seed": 3}}, {"eval": {"seed": 3}, "seed": 4}):
+        with pytest.raises(UsageError, match="--eval.seed 3: .*valid: any other"):
+            run(tree)
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_that_cannot_be_written_are_printed(run, tmp_path, capsys, monkeypatch):
+    def read_only(_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", read_only)
+    run()
+    said = capsys.readouterr()
+    assert "1.00% success" in said.out
+    (line,) = said.err.splitlines()
+    assert "could not be written" in line
+    assert "Read-only" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_engine_that_fails_leaves_the_older_result(run, tmp_path, monkeypatch):
+    run()
+    before = files(tmp_path)
+
+    def fail(*_):
+        raise WorkerError("error 700")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "examine", fail)
+        with pytest.raises(WorkerError):
+            run()
+    assert files(tmp_path) == before
+
+
+def test_results_are_kept_when_the_engine_fails_at_its_end(run, tmp_path, capsys, monkeypatch):
+    def fail(_):
+        raise DeviceLostError("it is gone")
+
+    monkeypatch.setattr(Sim, "close", fail)
+    with pytest.raises(DeviceLostError):
+        run()
+    assert "1.00% success" in capsys.readouterr().out
+    assert [*files(tmp_path)] == ["eval-512-mujoco.json"]
+
+
+def test_results_are_kept_when_nobody_reads_them(run, tmp_path, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("builtins.print", closed)
+    with pytest.raises(BrokenPipeError):
+        run()
+    assert [*files(tmp_path)] == ["eval-512-mujoco.json"]
