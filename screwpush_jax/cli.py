@@ -14,7 +14,7 @@ from screwpush_jax import checkpoint
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.setup import check, differences, use_device
+from screwpush_jax.setup import differences, use_device
 from screwpush_jax.tasks.task import BankError
 from sim import registry
 from sim.errors import DeviceLostError, SimError
@@ -62,7 +62,7 @@ def configure(
     if early.config:
         known = load_yaml(Path(early.config), kind, known)
     config = parse(kind, args, known, prog, description)
-    check(config)
+    config.check()
     use_device(config)
     if found:
         _check_fits(config, found, old)
@@ -82,14 +82,17 @@ def announce_engine(config: Config) -> None:
 def _early(args: Sequence[str]) -> argparse.Namespace:
     """The flags that decide where defaults come from."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", default="")
-    parser.add_argument("--checkpoint", default="")
+    parser.add_argument("--config", default=None)
+    parser.add_argument("--checkpoint", default=None)
     parser.add_argument("--task", default=Config.task)
     parser.add_argument("--runs-dir", "--runs_dir", default=Config.runs_dir)
     try:
         early, _ = parser.parse_known_args(list(args))
     except argparse.ArgumentError as error:
         raise UsageError(str(error)) from None
+    for flag, valid in (("config", "a YAML file"), ("checkpoint", "latest, best, or a run")):
+        if getattr(early, flag) == "":
+            raise UsageError(f"--{flag} is empty; valid: {valid}")
     return early
 
 

@@ -4,12 +4,13 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 import jax
 
 from screwpush_jax import checkpoint, cli
 from screwpush_jax.checkpoint import Found
-from screwpush_jax.config import Config
+from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.evaluation import Result, examine
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.ppo.update import init_learner
@@ -20,9 +21,9 @@ from screwpush_jax.setup import World, make_world
 class EvaluateArgs(Config):
     """The run's own configuration; flags change it for this evaluation only."""
 
-    config: str = ""
+    config: Annotated[str, FLAG_ONLY] = ""
     """YAML file with values for the fields below; flags come on top."""
-    checkpoint: str = "latest"
+    checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
 
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers
 from screwpush_jax.checkpoint import Found, RunState
-from screwpush_jax.config import Config, to_tree
+from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
@@ -30,13 +31,13 @@ CONFIG_FILE = "config.yaml"
 class TrainArgs(Config):
     """A run's configuration and how to start it."""
 
-    config: str = ""
+    config: Annotated[str, FLAG_ONLY] = ""
     """YAML file with values for the fields below; flags come on top."""
-    checkpoint: str = ""
+    checkpoint: Annotated[str, FLAG_ONLY] = ""
     """Go on from a checkpoint: latest, best, a run's name or folder, or a step's folder."""
     headless: bool = False
     """Plain log lines instead of a live display (also without a terminal)."""
-    test: bool = False
+    test: Annotated[bool, FLAG_ONLY] = False
     """Do not train: evaluate the checkpoint (latest if none is named)."""
 
 

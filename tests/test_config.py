@@ -8,7 +8,6 @@ import pytest
 
 from screwpush_jax.config import Config, from_tree, load_yaml, parse, to_tree
 from screwpush_jax.errors import UsageError
-from screwpush_jax.setup import check
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,7 +41,7 @@ def test_default_yaml_says_what_the_code_says():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_each_preset_is_valid(path):
-    check(load_yaml(path, Config, Config()))
+    load_yaml(path, Config, Config()).check()
 
 
 def test_a_configuration_survives_its_tree():
@@ -75,4 +74,4 @@ def test_a_configuration_survives_its_tree():
 )
 def test_values_that_cannot_run_are_refused(flags, hint):
     with pytest.raises(UsageError, match=hint):
-        check(parse(Config, flags, Config(), "test", ""))
+        parse(Config, flags, Config(), "test", "").check()
