@@ -81,7 +81,7 @@ def check_runs_dir(path: Path) -> None:
     """
     folder = Path(os.path.abspath(path))
     try:
-        while not os.path.lexists(folder):
+        while not _is_there(folder):
             folder = folder.parent
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -93,3 +93,12 @@ def check_runs_dir(path: Path) -> None:
         raise UsageError(
             f"--runs-dir {shown(str(path))}{where}: {reason}; valid: a folder that can be written"
         ) from None
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether there is something; any other fault than that there is nothing is raised."""
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return False
+    return True

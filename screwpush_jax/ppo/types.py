@@ -10,6 +10,7 @@ from flax import struct
 
 Params = Any
 """A Flax parameter tree."""
+LayerSize = Annotated[int, Interval(gt=0, le=65536)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +45,7 @@ class PPOConfig:
     """KL divergence per minibatch that the adaptive schedule aims at."""
     learning_rate_range: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (1e-5, 5e-3)
     """Bounds of the adaptive schedule."""
-    hidden_sizes: Annotated[tuple[Annotated[int, Interval(ge=1, le=65536)], ...], MinLen(1)] = (
-        256,
-        128,
-        64,
-    )
+    hidden_sizes: Annotated[tuple[LayerSize, ...], MinLen(1)] = (256, 128, 64)
     """Hidden layers of the actor and of the critic."""
     init_log_std: Annotated[float, Interval(ge=-10, le=2)] = -0.5
     """Logarithm of the policy's standard deviation at the start, per axis."""
