@@ -7,6 +7,7 @@ import pytest
 
 from screwpush_jax.config import Config, check_run_path, check_runs_dir
 from screwpush_jax.errors import UsageError
+from sim.isaacgym.process import find_python, worker_environment
 
 GOOD_NAMES = ["a", "7", "gamma-0.98", "exp (1)", "a$^$", "two words", "_x", "\u00e4\u00f6", "\u5b9f\u9a13",
               "lr=1e-3,S@8", "a" * 100, "\u5b9f" * 66, "x~"]  # fmt: skip
@@ -69,3 +70,15 @@ def test_a_runs_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="--runs-dir file"):
         check_runs_dir(Path("file"))
+
+
+def test_a_tilde_in_the_worker_s_paths_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    python = tmp_path / "python3.8"
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    assert find_python("~/python3.8") == str(python)
+    monkeypatch.setenv("SCREWPUSH_ISAACGYM_PYTHON", "~/python3.8")
+    assert find_python("") == str(python)
+    paths = worker_environment(str(python), "~/a:/b", "")["PYTHONPATH"]
+    assert paths == f"{tmp_path}/a:/b"
