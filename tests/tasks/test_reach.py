@@ -3,8 +3,10 @@
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.reach import distances_m
 from screwpush_jax.tasks.separate.config import SeparateConfig
 
 DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
@@ -64,3 +66,48 @@ def test_the_task_s_own_area_is_taken_and_the_seam_is_not(arm):
     assert not is_accepted(arm, (0.7, 0.19), 0.2, (0.012, 0.12))
     assert is_accepted(arm, (-0.7, 0.19), 0.2, (0.012, 0.12))
     assert not is_accepted(arm, (0.0, 0.0), 0.35, (0.012, 0.12))
+
+
+def test_the_wrist_s_distances_are_those_of_a_grid(arm):
+    rng = np.random.default_rng(1)
+    shoulder = np.array(arm.base_pos_w) + arm.offsets_m[0]
+    for _ in range(50):
+        center, half = rng.uniform(-1, 1, 2), rng.uniform(0.01, 1)
+        heights = np.sort(rng.uniform(0, 0.4, 2))  # below, across and above the shoulder's level
+        points = grid(center, half, heights) + np.array([0, 0, arm.tip_m])
+        distances = np.linalg.norm(points - shoulder, axis=-1)
+        near, far = distances_m(arm, tuple(center), half, tuple(heights))
+        step = max(half / 10, np.ptp(heights) / 4)
+        assert distances.min() - step <= near <= distances.min() + 1e-9
+        np.testing.assert_allclose(far, distances.max(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("count", range(2, 9))
+def test_screws_can_be_as_far_apart_as_is_said_and_no_farther(count):
+    """Against the best of many searches for points in the unit square with the largest gap."""
+    first, second = np.triu_indices(count, 1)
+
+    def gaps(x):
+        points = x[:-1].reshape(count, 2)
+        return np.sum((points[first] - points[second]) ** 2, axis=-1) - x[-1] ** 2
+
+    rng, best = np.random.default_rng(count), 0.0
+    bounds = [(0, 1)] * (2 * count) + [(0, 2)]
+    for _ in range(8 if count < 8 else 20):
+        start = np.append(rng.uniform(size=2 * count), 0.1)
+        constraint = {"type": "ineq", "fun": gaps}
+        found = minimize(lambda x: -x[-1], start, bounds=bounds, constraints=constraint)
+        if found.success and gaps(found.x).min() > -1e-6:
+            best = max(best, found.x[-1])
+
+    def takes(separation_m):
+        try:
+            SeparateConfig(separation_m=separation_m, area_half_m=0.5).check_scene(
+                count, 1e-3, 0.05
+            )
+        except ValueError as error:
+            return not str(error).startswith("separation_m ")
+        return True
+
+    assert takes(best * (1 - 1e-4))
+    assert not takes(best * (1 + 1e-4))
