@@ -21,6 +21,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from screwpush_jax import run_folder
 from screwpush_jax.errors import CheckpointError
+from screwpush_jax.paths import check_run_path
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
@@ -114,6 +115,7 @@ def find(
         run_dir = _newest_run(spec, runs_dir / task)
     else:
         run_dir, step = run_folder.named(spec, runs_dir / task)
+    check_run_path(run_dir)
     if claim is not None:
         claim(run_dir)
     if step is not None:

@@ -17,7 +17,8 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
 from screwpush_jax.environment import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.setup import check, differences
+from screwpush_jax.paths import expand
+from screwpush_jax.setup import differences
 from screwpush_jax.stopping import drop_output
 from screwpush_jax.tasks.task import BankError
 from sim import registry
@@ -98,13 +99,15 @@ def configure(
     old = known
     spec = early.checkpoint or checkpoint_spec
     if spec and not {"-h", "--help"} & set(args):
-        found = checkpoint.find(spec, Path(early.runs_dir), early.task, claim)
+        file = load_yaml(Path(early.config), kind, known) if early.config else known
+        runs_dir = expand(early.runs_dir or file.runs_dir, "runs-dir")
+        found = checkpoint.find(spec, runs_dir, early.task or file.task, claim)
         old = _of_checkpoint(kind, found, known)
         known = of_run(old, kind())
     if early.config:
         known = load_yaml(Path(early.config), kind, known)
     config = parse(kind, args, known, prog, description)
-    check(config)
+    config.check()
     if found and claim is not None and config.sim == "auto":
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
     print(f"device {use_device(config)}")
@@ -168,14 +171,17 @@ def announce_engine(config: Config) -> None:
 def _early(args: Sequence[str]) -> argparse.Namespace:
     """The flags that decide where defaults come from."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", default="")
-    parser.add_argument("--checkpoint", default="")
-    parser.add_argument("--task", default=Config.task)
-    parser.add_argument("--runs-dir", "--runs_dir", default=Config.runs_dir)
+    parser.add_argument("--config", default=None)
+    parser.add_argument("--checkpoint", default=None)
+    parser.add_argument("--task", default="")
+    parser.add_argument("--runs-dir", "--runs_dir", default="")
     try:
         early, _ = parser.parse_known_args(list(args))
     except argparse.ArgumentError as error:
         raise UsageError(str(error)) from None
+    for flag, valid in (("config", "a YAML file"), ("checkpoint", "latest, best, or a run")):
+        if getattr(early, flag) == "":
+            raise UsageError(f"--{flag} is empty; valid: {valid}")
     return early
 
 

@@ -47,7 +47,7 @@ def use_device(config: Config) -> str:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     _set_what_is_needed()
     jax.config.update("jax_disable_most_optimizations", config.fast_compile)
-    _use_cache(config.compile_cache)
+    _use_cache(config.compile_cache_dir())
     on_host = config.sim != "auto" and registry.steps_on_host(
         config.sim, getattr(config, config.sim)
     )
@@ -98,18 +98,17 @@ def _set_what_is_needed() -> None:
             jax.config.update(name, value)
 
 
-def _use_cache(folder: str) -> None:
+def _use_cache(folder: Path | None) -> None:
     """Keeps compiled functions in `folder`; beyond 2 GiB the oldest make room."""
-    if not folder or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    if folder is None or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     try:
-        path = Path(folder).expanduser()
-        path.mkdir(parents=True, exist_ok=True)
-        prune(path, _CACHE_BYTES)
-    except (OSError, RuntimeError) as error:  # the latter: no home
-        print(f"nothing is kept in --compile-cache {folder}: {error}")
+        folder.mkdir(parents=True, exist_ok=True)
+        prune(folder, _CACHE_BYTES)
+    except OSError as error:
+        print(f"compiled functions are not kept in --compile-cache {folder}: {error.strerror}")
         return
-    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 

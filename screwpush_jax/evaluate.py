@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
 import jax
 
 from screwpush_jax import checkpoint, cli, eval_file
 from screwpush_jax.checkpoint import Found
-from screwpush_jax.config import Config
+from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result, examine
 from screwpush_jax.ppo.types import Policy
@@ -21,9 +22,9 @@ from screwpush_jax.side_products import attempt
 class EvaluateArgs(Config):
     """The run's own configuration; flags change it for this evaluation only."""
 
-    config: str = ""
+    config: Annotated[str, FLAG_ONLY] = ""
     """YAML file with values for the fields below; flags come on top."""
-    checkpoint: str = "latest"
+    checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
 
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Annotated
 
 import jax
 import numpy as np
 
 from screwpush_jax import cli, compiled, evaluate, play_files, video
 from screwpush_jax.checkpoint import Found
-from screwpush_jax.config import Config
+from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_bank
 from screwpush_jax.setup import World, make_world
@@ -24,9 +25,9 @@ _SIZES_PX = 16, 4096
 class PlayArgs(Config):
     """The run's own configuration; flags change it for this command only."""
 
-    config: str = ""
+    config: Annotated[str, FLAG_ONLY] = ""
     """YAML file with values for the fields below; flags come on top."""
-    checkpoint: str = "latest"
+    checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
     policy: str = "learned"
     """Who acts: learned, random or scripted."""

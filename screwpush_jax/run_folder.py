@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from screwpush_jax.errors import CheckpointError, UsageError
+from screwpush_jax.paths import expand
 
 CHECKPOINTS = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
@@ -101,7 +102,7 @@ def named(spec: str, task_dir: Path) -> tuple[Path, int | None]:
     Raises:
       CheckpointError: none with a checkpoint, or several of that name.
     """
-    for path in (Path(spec).expanduser(), task_dir / spec):
+    for path in (expand(spec, "checkpoint"), task_dir / spec):
         if path.name.isdigit() and path.parent.name == CHECKPOINTS and path.is_dir():
             return path.parent.parent, int(path.name)
         if steps(path):

@@ -25,51 +25,6 @@ class World(NamedTuple):
     parts: Interface
 
 
-def check(config: Config) -> None:
-    """Rejects what cannot run, before anything is built or written.
-
-    Raises:
-      UsageError: the field, its value, and what is valid.
-    """
-    _check_positive(config)
-    ppo, batch = config.ppo, config.batch_size
-    if batch % ppo.num_minibatches:
-        good = [n for n in range(1, min(batch, 128) + 1) if batch % n == 0]
-        raise UsageError(
-            f"--ppo.num-minibatches {ppo.num_minibatches} does not divide num_envs * num_steps ="
-            f" {batch}; valid: {', '.join(map(str, good))}"
-        )
-    if not 2 <= config.scene.num_screws <= 8:
-        raise UsageError(f"--scene.num-screws {config.scene.num_screws}; valid: 2 to 8")
-    if config.separate.observation == "prototype19" and config.scene.num_screws != 3:
-        raise UsageError("--separate.observation prototype19 needs --scene.num-screws 3")
-    if not config.separate.active_axes or len(set(config.separate.active_axes)) != len(
-        config.separate.active_axes
-    ):
-        raise UsageError("--separate.active-axes takes one or more different axes")
-    for name in ("gamma", "gae_lambda"):
-        if not 0.0 <= getattr(ppo, name) <= 1.0:
-            raise UsageError(f"--ppo.{name.replace('_', '-')} {getattr(ppo, name)}; valid: 0 to 1")
-
-
-def _check_positive(config: Config) -> None:
-    fields = {
-        "": ("num_envs", "total_env_steps", "checkpoint_every", "keep_checkpoints"),
-        "ppo": ("num_steps", "num_epochs", "num_minibatches", "learning_rate"),
-        "scene": ("physics_dt_s", "decimation"),
-        "mujoco_warp": ("contacts_per_scene", "constraints_per_scene", "solver_iterations"),
-        "mujoco": ("solver_iterations",),
-        "separate": ("horizon", "hold_steps", "bank_size", "separation_m", "position_step_m"),
-        "eval": ("episodes",),
-    }
-    for section, names in fields.items():
-        owner = getattr(config, section) if section else config
-        for name in names:
-            if not getattr(owner, name) > 0:
-                flag = f"{section}.{name}".lstrip(".").replace("_", "-")
-                raise UsageError(f"--{flag} {getattr(owner, name)}; valid: greater than 0")
-
-
 def make_world(config: Config, num_envs: int) -> World:
     """Builds the simulator with `num_envs` scenes, and the task."""
     engine = registry.choose(config.sim)[0]

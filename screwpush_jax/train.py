@@ -10,14 +10,16 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
 from screwpush_jax.checkpoint import Found, RunState
-from screwpush_jax.config import Config, to_tree
+from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.files import write_atomically
+from screwpush_jax.paths import check_run_path, check_runs_dir
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
@@ -34,13 +36,13 @@ CONFIG_FILE = "config.yaml"
 class TrainArgs(Config):
     """A run's configuration and how to start it."""
 
-    config: str = ""
+    config: Annotated[str, FLAG_ONLY] = ""
     """YAML file with values for the fields below; flags come on top."""
-    checkpoint: str = ""
+    checkpoint: Annotated[str, FLAG_ONLY] = ""
     """Go on from a checkpoint: latest, best, a run's name or folder, or a step's folder."""
     headless: bool = False
     """Plain log lines instead of a live display (also without a terminal)."""
-    test: bool = False
+    test: Annotated[bool, FLAG_ONLY] = False
     """Do not train: evaluate the checkpoint (latest if none is named)."""
 
 
@@ -65,6 +67,8 @@ def main(argv: Sequence[str]) -> int:
             evaluate.run(config, found)
             return 0
         loggers.check_installed(config)
+        check_runs_dir(config.runs_path)
+        check_run_path(config.runs_path / config.task / config.name)
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
@@ -146,7 +150,7 @@ def _run_dir(config: Config, found: Found | None, held: contextlib.ExitStack) ->
     """
     if found and resume.is_newest(found):
         return found.run_dir
-    parent = Path(config.runs_dir).expanduser() / config.task
+    parent = config.runs_path / config.task
     return held.enter_context(run_folder.create(parent, config.name)).path
 
 

@@ -1,7 +1,9 @@
 """Options of each engine, importable where the engine itself is not installed."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval
 
 EngineName = Literal["mujoco_warp", "mujoco", "isaacgym"]
 """Engines that exist, in the order in which help lists them."""
@@ -11,9 +13,9 @@ EngineName = Literal["mujoco_warp", "mujoco", "isaacgym"]
 class MujocoConfig:
     """How MuJoCo's C engine runs."""
 
-    num_threads: int = 0
+    num_threads: Annotated[int, Interval(ge=0, le=1024)] = 0
     """Threads that step scenes; 0 takes every core. Results do not depend on it."""
-    solver_iterations: int = 10
+    solver_iterations: Annotated[int, Gt(0)] = 10
     """Upper bound on the contact solver's iterations in one physics step."""
 
 
@@ -21,14 +23,14 @@ class MujocoConfig:
 class MujocoWarpConfig:
     """How MuJoCo Warp runs."""
 
-    contacts_per_scene: int = 40
+    contacts_per_scene: Annotated[int, Gt(0)] = 40
     """Room for contacts, averaged over all scenes; `perf/contact_peak` says how much is used."""
-    constraints_per_scene: int = 160
+    constraints_per_scene: Annotated[int, Gt(0)] = 160
     """Room for constraint rows in each scene, four a contact; see `perf/constraint_peak`."""
-    solver_iterations: int = 6
+    solver_iterations: Annotated[int, Gt(0)] = 6
     """Upper bound on the contact solver's iterations in one physics step; with fewer than 6 some
     sliding bolts stop early."""
-    max_overflows: float = 0.01
+    max_overflows: Annotated[float, Ge(0)] = 0.01
     """Scene steps of an iteration, for each scene, in which contacts may be lost before the run
     stops with an error; each is counted in `perf/overflow`."""
 
@@ -49,37 +51,45 @@ class IsaacGymConfig:
     memory of the learner's; auto tries direct and logs what it took and why."""
     viewer: bool = False
     """Open Isaac Gym's window and keep to real time."""
-    start_timeout_s: float = 600.0
+    start_timeout_s: Annotated[float, Interval(gt=0, le=86400)] = 600.0
     """Longest start of the worker, seconds; the very first one compiles an extension."""
-    step_timeout_s: float = 60.0
+    step_timeout_s: Annotated[float, Interval(gt=0, le=86400)] = 60.0
     """Longest control step, seconds; a worker that takes longer counts as hung and is ended."""
-    spin_s: float = 0.1
+    spin_s: Annotated[float, Interval(ge=0, le=86400)] = 0.1
     """With the gpu pipeline, how long the worker looks for the next question without pause, seconds: a
     shorter hand-shake for one busy core. 0 lets it sleep between looks."""
-    restarts: int = 0
+    restarts: Annotated[int, Ge(0)] = 0
     """How often training starts a new worker when one failed, and goes on from the last
     checkpoint."""
-    substeps: int = 1
+    substeps: Annotated[int, Gt(0)] = 1
     """Parts into which PhysX cuts one physics step."""
-    position_iterations: int = 8
+    position_iterations: Annotated[int, Interval(ge=1, le=255)] = 8
     """Solver iterations on positions in one part."""
-    velocity_iterations: int = 1
+    velocity_iterations: Annotated[int, Interval(ge=0, le=255)] = 1
     """Solver iterations on velocities in one part."""
-    contact_offset_m: float = 0.002
+    contact_offset_m: Annotated[float, Gt(0)] = 0.002
     """Shapes closer than the sum of two of these, metres, are looked at for contact."""
     rest_offset_m: float = 0.0
     """Distance, metres, at which shapes rest."""
-    bounce_threshold_m_s: float = 0.2
+    bounce_threshold_m_s: Annotated[float, Ge(0)] = 0.2
     """Slower contacts do not bounce, metres per second."""
-    max_depenetration_m_s: float = 1.0
+    max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
     """Fastest push out of an overlap, metres per second."""
-    max_gpu_contact_pairs: int = 8388608
+    max_gpu_contact_pairs: Annotated[int, Gt(0)] = 8388608
     """Room for contact pairs of all scenes; too little can pass without a word."""
-    buffer_multiplier: float = 5.0
+    buffer_multiplier: Annotated[float, Gt(0)] = 5.0
     """Factor on PhysX's other GPU buffers."""
-    num_threads: int = 4
+    num_threads: Annotated[int, Interval(ge=0, le=1024)] = 4
     """Threads of PhysX on the host."""
-    stiffness_scale: float = 1.0
+    stiffness_scale: Annotated[float, Gt(0)] = 1.0
     """Factor on the drives' stiffness, which is the same in every engine."""
-    damping_scale: float = 1.0
+    damping_scale: Annotated[float, Ge(0)] = 1.0
     """Factor on the drives' damping."""
+
+    def check(self) -> None:
+        """Raises ValueError, beginning with the field's name, where shapes would never touch."""
+        if not self.rest_offset_m < self.contact_offset_m:
+            raise ValueError(
+                f"rest_offset_m {self.rest_offset_m:g}; valid: less than contact_offset_m,"
+                f" {self.contact_offset_m:g}"
+            )

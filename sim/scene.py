@@ -1,7 +1,9 @@
 """What stands on the table and how it is stepped: numbers that every engine shares."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Gt, Interval
 
 from sim.assets.bolt import Bolt
 
@@ -10,13 +12,13 @@ from sim.assets.bolt import Bolt
 class SceneConfig:
     """The physical scene. Engines build their own model from it and from `sim.assets`."""
 
-    num_screws: int = 3
+    num_screws: Annotated[int, Interval(ge=2, le=8)] = 3
     """Screws in each scene, 2 to 8."""
-    physics_dt_s: float = 0.005
+    physics_dt_s: Annotated[float, Interval(gt=0, le=0.1)] = 0.005
     """Length of one physics step, seconds."""
-    decimation: int = 10
+    decimation: Annotated[int, Gt(0)] = 10
     """Physics steps in one control step."""
-    friction: float = 0.6
+    friction: Annotated[float, Gt(0)] = 0.6
     """Sliding friction of screws, rod and table."""
     cone: Literal["pyramidal", "elliptic"] = "pyramidal"
     """Shape of the friction cone."""

@@ -1,29 +1,168 @@
-"""Configuration: files, flags, and that no field is idle."""
+"""Configuration: that no field is idle, and what each of them takes."""
 
 import dataclasses
+import math
 import re
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from annotated_types import MultipleOf
 
-from screwpush_jax.config import Config, from_tree, load_yaml, parse, to_tree
+from screwpush_jax.bounds import check_section
+from screwpush_jax.config import Config, from_tree, load_yaml, parse
 from screwpush_jax.errors import UsageError
-from screwpush_jax.setup import check
 
 ROOT = Path(__file__).parent.parent
+INT32, INT64 = 2**31 - 1, 2**63 - 1
 
 
-def leaf_fields(kind):
+def leaf_fields(kind, prefix=""):
     for field in dataclasses.fields(kind):
         default = getattr(kind(), field.name)
         if dataclasses.is_dataclass(default):
-            yield from leaf_fields(type(default))
+            yield from leaf_fields(type(default), f"{prefix}{field.name}.")
         else:
-            yield kind, field.name
+            yield kind, f"{prefix}{field.name}"
 
 
-@pytest.mark.parametrize(("kind", "name"), list(leaf_fields(Config)))
-def test_each_field_is_read_and_explained(kind, name):
+LEAVES = {path: kind for kind, path in leaf_fields(Config)}
+
+
+def default_of(path):
+    value = Config()
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def with_values(values):
+    """The default configuration with other values, by their paths."""
+    config = Config()
+    for path, value in values.items():
+        tree = value
+        for name in reversed(path.split(".")):
+            tree = {name: tree}
+        config = from_tree(tree, Config, config)
+    return config
+
+
+def type_of(path):
+    value = default_of(path)
+    return type(value[0] if isinstance(value, tuple) else value)
+
+
+NUMBERS = {path for path in LEAVES if type_of(path) in (int, float)}
+FLOATS = sorted(path for path in NUMBERS if type_of(path) is float)
+
+ANY_FINITE = {
+    "separate.area_center_m",
+    "isaacgym.rest_offset_m",
+    *(f"separate.reward.{name}" for name in
+      ("progress", "reach", "success", "holding", "failure", "action_rate", "time")),
+}  # fmt: skip
+"""Fields that declare no bound of their own."""
+
+OUTSIDE = {
+    **dict.fromkeys(
+        (
+            *("num_envs", "checkpoint_every", "keep_checkpoints", "eval.episodes"),
+            *("scene.decimation", "separate.horizon", "separate.hold_steps"),
+            *("separate.bank_size", "ppo.num_steps", "ppo.num_epochs", "ppo.num_minibatches"),
+            *("mujoco_warp.contacts_per_scene", "mujoco_warp.constraints_per_scene"),
+            *("mujoco_warp.solver_iterations", "mujoco.solver_iterations", "isaacgym.substeps"),
+            "isaacgym.max_gpu_contact_pairs",
+        ),
+        (0, -1, INT32 + 1),
+    ),
+    **dict.fromkeys(("seed", "eval.seed"), (-1, 2**32, 10**30)),
+    "total_env_steps": (0, -5, INT64 + 1),
+    "max_minutes": (-1e-9,),
+    "scene.num_screws": (1, 9, -3),
+    "scene.physics_dt_s": (0.0, -0.005, 0.1001),
+    **dict.fromkeys(
+        (
+            *("scene.friction", "scene.screw.length_m", "scene.screw.shank_radius_m"),
+            *("scene.screw.head_thickness_m", "scene.screw.head_across_corners_m"),
+            *("scene.screw.density", "separate.separation_m", "separate.rest_speed_m_s"),
+            *("separate.max_height_m", "separate.area_half_m", "separate.max_speed_m_s"),
+            *("separate.position_step_m", "separate.joint_speed_rad_s"),
+            *("separate.jumble_radius_m", "separate.jumble_all_pairs", "separate.jumble_height_m"),
+            *("separate.jumble_speed_m_s", "separate.progress_clip", "ppo.clip_eps"),
+            *("ppo.value_clip", "ppo.max_grad_norm", "ppo.learning_rate", "ppo.target_kl"),
+            *("isaacgym.contact_offset_m", "isaacgym.max_depenetration_m_s"),
+            *("isaacgym.buffer_multiplier", "isaacgym.stiffness_scale"),
+        ),
+        (0.0, -0.1, 1e-46),  # the last is zero in float32
+    ),
+    "separate.fall_height_m": (1e-9, 0.05),
+    **dict.fromkeys(("separate.rotation_step_rad", "separate.max_tilt_rad"), (-1e-9, 1.501)),
+    **dict.fromkeys(
+        ("separate.tip_height_m", "separate.start_tip_height_m"), ([-1e-9, 0.1], [0.01, -0.1])
+    ),
+    "separate.jumble_closest_pair": (0.0, 1.0001),
+    "separate.settle_s": (0.0, 60.01),
+    **dict.fromkeys(
+        (
+            *("separate.drop_spread_m", "separate.start_tip_half_m", "ppo.vf_coef"),
+            *("ppo.ent_coef", "mujoco_warp.max_overflows", "isaacgym.bounce_threshold_m_s"),
+            "isaacgym.damping_scale",
+        ),
+        (-1e-9,),
+    ),
+    **dict.fromkeys(("ppo.gamma", "ppo.gae_lambda"), (-1e-9, 1.0000001)),
+    "ppo.learning_rate_range": ([0.0, 0.1], [0.001, 0.0]),
+    "ppo.hidden_sizes": ([], [0], [64, -1], [65537]),
+    "ppo.init_log_std": (-10.1, 2.1, 100.0),
+    **dict.fromkeys(("mujoco.num_threads", "isaacgym.num_threads"), (-1, 1025)),
+    **dict.fromkeys(("isaacgym.start_timeout_s", "isaacgym.step_timeout_s"), (0.0, 86400.1)),
+    "isaacgym.spin_s": (-1e-9, 86400.1),
+    "isaacgym.restarts": (-1, INT32 + 1),
+    "isaacgym.position_iterations": (0, 256),
+    "isaacgym.velocity_iterations": (-1, 256),
+}
+"""Values next to what each number takes, and beyond, by hand."""
+
+INSIDE = {
+    "seed": (2**32 - 1,),
+    "eval.seed": (2**32 - 1,),
+    "total_env_steps": (1, 10**12),
+    "checkpoint_every": (1, INT32),
+    "scene.num_screws": (2, 8),
+    "separate.fall_height_m": (0.0,),
+    "separate.max_tilt_rad": (0.0, 1.5),
+    "separate.tip_height_m": ([0.06, 0.10], [0.0, 0.2]),
+    "separate.start_tip_height_m": ([0.06, 0.06], [0.03, 0.12]),
+    "separate.start_tip_half_m": (0.0, 0.35),
+    "separate.hold_steps": (1, 300),
+    "ppo.gamma": (0.0, 1.0),
+    "ppo.gae_lambda": (0.0, 1.0),
+    "ppo.vf_coef": (0.0,),
+    "ppo.ent_coef": (0.0,),
+    "ppo.hidden_sizes": ([1], [8] * 9),
+    "ppo.learning_rate": (1e-5, 5e-3),
+    "ppo.learning_rate_range": ([1e-3, 1e-3],),
+    "ppo.init_log_std": (-10.0, 2.0),
+    "isaacgym.restarts": (0, 1000),
+    "isaacgym.velocity_iterations": (0, 255),
+    "isaacgym.rest_offset_m": (-0.01,),
+    "isaacgym.spin_s": (0.0,),
+    "mujoco.num_threads": (0, 1024),
+}
+"""Values at the border that are taken."""
+
+
+def refusal(values):
+    with pytest.raises(UsageError) as caught:
+        with_values(values).check()
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_each_field_is_read_and_explained(path):
+    kind, name = LEAVES[path], path.rsplit(".", 1)[-1]
     source = "".join(p.read_text() for folder in ("screwpush_jax", "sim") for p in
                      (ROOT / folder).rglob("*.py"))  # fmt: skip
     by_name = kind.__name__ in ("RewardWeights", "LogConfig")  # read through their table of names
@@ -37,31 +176,135 @@ def test_default_yaml_says_what_the_code_says():
     path = ROOT / "configs" / "default.yaml"
     assert load_yaml(path, Config, Config()) == Config()
     shown = set(re.findall(r"^ *([a-z_0-9]+):", path.read_text(), re.M))
-    assert shown >= {name for _, name in leaf_fields(Config)}
+    assert shown >= {path.rsplit(".", 1)[-1] for path in LEAVES}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_each_preset_is_valid(path):
-    check(load_yaml(path, Config, Config()))
+    load_yaml(path, Config, Config()).check()
 
 
-def test_a_configuration_survives_its_tree():
-    config = parse(
-        Config,
-        [
-            "--ppo.hidden-sizes",
-            "8",
-            "4",
-            "--separate.active-axes",
-            "x",
-            "--separate.no-sort-screws",
-        ],
-        Config(),
-        "test",
-        "",
-    )
-    assert config.ppo.hidden_sizes == (8, 4)
-    assert from_tree(to_tree(config), Config, Config()) == config
+def test_each_number_has_its_bounds_in_this_file():
+    assert OUTSIDE.keys() | ANY_FINITE == NUMBERS
+    assert not OUTSIDE.keys() & ANY_FINITE
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_number_outside_its_bounds_is_refused(path):
+    for value in OUTSIDE[path]:
+        said = refusal({path: value})
+        assert said.startswith(f"--{path.replace('_', '-')} ")
+        assert "; valid: " in said
+
+
+@pytest.mark.parametrize("path", INSIDE)
+def test_a_number_at_its_bound_is_taken(path):
+    for value in INSIDE[path]:
+        with_values({path: value}).check()
+
+
+@pytest.mark.parametrize("path", FLOATS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e39])
+def test_a_number_that_is_not_finite_in_float32_is_refused(path, value):
+    default = default_of(path)
+    pair = isinstance(default, tuple)
+    for given in [[value, default[1]], [default[0], value]] if pair else [value]:
+        assert refusal({path: given}).startswith(f"--{path.replace('_', '-')} ")
+
+
+RELATIONS = {
+    "minibatches divide": ({"ppo.num_minibatches": 7}, "ppo.num-minibatches 7", "valid: 1, 2, 3"),
+    "batch in int32": ({"num_envs": INT32}, "num-envs", "at most 89478485"),
+    "iterations in int32": (
+        {"num_envs": 8, "ppo.num_steps": 1, "total_env_steps": INT32 * 8 + 1},
+        "total-env-steps",
+        f"at most {INT32 * 8}",
+    ),
+    "training's seed": ({"seed": 7, "eval.seed": 7}, "eval.seed 7", "another than --seed"),
+    "axes twice": ({"separate.active_axes": ["x", "x"]}, "separate.active-axes x x", "different"),
+    "no axes": ({"separate.active_axes": []}, "separate.active-axes (none)", "one or more"),
+    "prototype19": (
+        {"separate.observation": "prototype19", "scene.num_screws": 4},
+        "separate.observation prototype19",
+        "--scene.num-screws 3",
+    ),
+    "rates reversed": ({"ppo.learning_rate_range": [0.1, 1e-4]}, "ppo.learning-rate-range", "lower"),
+    "rate above": ({"ppo.learning_rate": 0.006}, "ppo.learning-rate 0.006", "1e-05 to 0.005"),
+    "rate below": ({"ppo.learning_rate": 9e-6}, "ppo.learning-rate 9e-06", "1e-05 to 0.005"),
+    "heights reversed": ({"separate.tip_height_m": [0.2, 0.1]}, "separate.tip-height-m", "lower"),
+    "starts reversed": (
+        {"separate.start_tip_height_m": [0.09, 0.08]},
+        "separate.start-tip-height-m 0.09 0.08",
+        "lower",
+    ),
+    "start too low": (
+        {"separate.start_tip_height_m": [0.011, 0.1]},
+        "separate.start-tip-height-m",
+        "0.012 to 0.12",
+    ),
+    "start too high": (
+        {"separate.start_tip_height_m": [0.06, 0.121]},
+        "separate.start-tip-height-m",
+        "0.012 to 0.12",
+    ),
+    "held for ever": ({"separate.hold_steps": 301}, "separate.hold-steps 301", "horizon, 300"),
+    "start outside": ({"separate.start_tip_half_m": 0.351}, "separate.start-tip-half-m", "0.35"),
+    "jumble outside": ({"separate.jumble_radius_m": 0.351}, "separate.jumble-radius-m", "0.35"),
+    "closest not closest": ({"separate.jumble_closest_pair": 0.81}, "separate.jumble-closest", "0.8"),
+    "rest is a blow-up": ({"separate.max_speed_m_s": 0.04}, "separate.rest-speed-m-s", "0.04"),
+    "starts touch": ({"separate.jumble_height_m": 0.06}, "separate.jumble-height-m", "0.06"),
+    "jumble in the table": ({"separate.jumble_height_m": 0.006}, "separate.jumble-height-m", "0.006"),
+    "success in the table": ({"separate.max_height_m": 0.006}, "separate.max-height-m", "0.006"),
+    "shanks in each other": ({"separate.separation_m": 0.019}, "separate.jumble-closest-pair", "touch"),
+    "settles no step": ({"separate.settle_s": 0.049}, "separate.settle-s 0.049", "0.05"),
+    "no room": (
+        {"separate.separation_m": 0.363, "scene.num_screws": 8},
+        "separate.separation-m 0.363",
+        "at most 0.3623",
+    ),
+    "far away": ({"separate.area_center_m": [5.0, 5.0]}, "separate.area-center-m 5 5", "0.375 to 1.3"),
+    "huge area": ({"separate.area_half_m": 3.0}, "separate.area-center-m", "0.375 to 1.3"),
+    "too high": ({"separate.tip_height_m": [0.01, 2.0]}, "separate.area-center-m", "0.375 to 1.3"),
+    "behind the arm": ({"separate.area_center_m": [0.75, 0.0]}, "separate.area-center-m", "joint 1"),
+    "short screw": ({"scene.screw.length_m": 0.014}, "scene.screw.length-m 0.014", "longer than"),
+    "small head": ({"scene.screw.head_across_corners_m": 0.0119}, "scene.screw.head-across", "0.012"),
+    "never touches": ({"isaacgym.rest_offset_m": 0.002}, "isaacgym.rest-offset-m 0.002", "less than"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_fields_that_contradict_each_other_are_refused(relation):
+    values, begins, hint = RELATIONS[relation]
+    said = refusal(values)
+    assert said.startswith(f"--{begins}")
+    assert hint in said
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"separate.separation_m": 0.362, "scene.num_screws": 8},
+        {"separate.area_center_m": [0.0, -0.75]},
+        {"separate.area_center_m": [0.7, 0.21], "separate.area_half_m": 0.2},
+        {"ppo.learning_rate": 0.5, "ppo.schedule": "linear"},
+        {"separate.hold_steps": 300},
+        {"scene.screw.length_m": 0.0141, "separate.jumble_closest_pair": 0.081},
+        {"separate.observation": "prototype19"},
+    ],
+)
+def test_what_only_just_fits_together_is_taken(values):
+    with_values(values).check()
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if isinstance(default_of(path), str)])
+def test_text_with_control_characters_is_refused_in_one_line(path):
+    assert refusal({path: "a\nb\x1b[31m"}).isprintable()
+
+
+def test_a_bound_that_nobody_would_hold_is_an_error_of_the_code():
+    kind = dataclasses.make_dataclass("Odd", [("even", Annotated[int, MultipleOf(2)], 3)])
+    with pytest.raises(TypeError, match="MultipleOf"):
+        check_section(kind())
 
 
 @pytest.mark.parametrize(
@@ -71,8 +314,48 @@ def test_a_configuration_survives_its_tree():
         (["--separate.active-axes", "x", "x"], "different"),
         (["--ppo.gamma", "1.5"], "0 to 1"),
         (["--ppo.num-steps", "0"], "greater than 0"),
+        (["--ppo.hidden-sizes"], "1 or more values"),
     ],
 )
-def test_values_that_cannot_run_are_refused(flags, hint):
+def test_flags_that_cannot_run_are_refused(flags, hint):
     with pytest.raises(UsageError, match=hint):
-        check(parse(Config, flags, Config(), "test", ""))
+        parse(Config, flags, Config(), "test", "").check()
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A process without HOME whose user nobody knows, as in a bare container."""
+    import pwd
+
+    def unknown(uid):
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_there_is_no_cache_and_no_fault():
+    said = []
+    assert Config().compile_cache_dir(said.append) is None
+    assert said == []
+    Config().check()
+    assert Config(compile_cache="~/mine").compile_cache_dir(said.append) is None
+    assert len(said) == 1
+    assert "~/mine" in said[0]
+    assert Config(compile_cache="/tmp/mine").compile_cache_dir(said.append) == Path("/tmp/mine")
+    assert len(said) == 1
+
+
+@pytest.mark.usefixtures("homeless")
+@pytest.mark.parametrize("path", ["runs_dir", "isaacgym.python", "isaacgym.python_path"])
+def test_without_a_home_a_path_that_needs_one_is_refused(path):
+    said = refusal({path: "~/mine"})
+    assert said.startswith(f"--{path.replace('_', '-')} ~/mine: no such home folder")
+
+
+def test_a_leading_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Config(runs_dir="~/runs").runs_path == tmp_path / "runs"
+    assert Config(compile_cache="~/c").compile_cache_dir() == tmp_path / "c"
+    assert Config(compile_cache="").compile_cache_dir() is None

@@ -1,52 +1,65 @@
 """What crosses the two jitted calls. Legend: T steps, N environments, M minibatch, A action, O obs."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import optax
+from annotated_types import Ge, Gt, Interval, MinLen
 from flax import struct
 
 Params = Any
 """A Flax parameter tree."""
+LayerSize = Annotated[int, Interval(gt=0, le=65536)]
 
 
 @dataclasses.dataclass(frozen=True)
 class PPOConfig:
     """Proximal policy optimisation (Schulman et al. 2017) and its usual companions."""
 
-    num_steps: int = 24
+    num_steps: Annotated[int, Gt(0)] = 24
     """T: control steps that each environment contributes to one update."""
-    num_epochs: int = 4
+    num_epochs: Annotated[int, Gt(0)] = 4
     """Passes over the rollout in one update."""
-    num_minibatches: int = 8
+    num_minibatches: Annotated[int, Gt(0)] = 8
     """Minibatches in one pass; divides num_envs * num_steps."""
-    gamma: float = 0.99
+    gamma: Annotated[float, Interval(ge=0, le=1)] = 0.99
     """Discount per control step."""
-    gae_lambda: float = 0.95
+    gae_lambda: Annotated[float, Interval(ge=0, le=1)] = 0.95
     """Mixing of the advantage estimator."""
-    clip_eps: float = 0.2
+    clip_eps: Annotated[float, Gt(0)] = 0.2
     """Probability ratios count within 1 - clip_eps to 1 + clip_eps."""
-    value_clip: float = 0.5
+    value_clip: Annotated[float, Gt(0)] = 0.5
     """Value predictions count within this of the rollout's, in normalised units."""
-    vf_coef: float = 0.5
+    vf_coef: Annotated[float, Ge(0)] = 0.5
     """Weight of the value loss."""
-    ent_coef: float = 0.003
+    ent_coef: Annotated[float, Ge(0)] = 0.003
     """Weight of the entropy bonus."""
-    max_grad_norm: float = 1.0
+    max_grad_norm: Annotated[float, Gt(0)] = 1.0
     """Gradients are scaled down to this global norm."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
     """Adam's step size at the start."""
     schedule: Literal["adaptive", "linear", "constant"] = "adaptive"
     """adaptive: keeps approx_kl near target_kl; linear: to zero at the end of training."""
-    target_kl: float = 0.01
+    target_kl: Annotated[float, Gt(0)] = 0.01
     """KL divergence per minibatch that the adaptive schedule aims at."""
-    learning_rate_range: tuple[float, float] = (1e-5, 5e-3)
+    learning_rate_range: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (1e-5, 5e-3)
     """Bounds of the adaptive schedule."""
-    hidden_sizes: tuple[int, ...] = (256, 128, 64)
+    hidden_sizes: Annotated[tuple[LayerSize, ...], MinLen(1)] = (256, 128, 64)
     """Hidden layers of the actor and of the critic."""
-    init_log_std: float = -0.5
+    init_log_std: Annotated[float, Interval(ge=-10, le=2)] = -0.5
     """Logarithm of the policy's standard deviation at the start, per axis."""
+
+    def check(self) -> None:
+        """Raises ValueError, beginning with the field's name, for rates that pin each other."""
+        low, high = self.learning_rate_range
+        if low > high:
+            raise ValueError(f"learning_rate_range {low:g} {high:g}; valid: the lower bound first")
+        if self.schedule == "adaptive" and not low <= self.learning_rate <= high:
+            raise ValueError(
+                f"learning_rate {self.learning_rate:g}; valid with the adaptive schedule: within"
+                f" learning_rate_range, {low:g} to {high:g}"
+            )
 
 
 @struct.dataclass

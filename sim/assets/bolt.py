@@ -5,19 +5,35 @@ Body frame: origin at the middle of the overall length, x along the shank toward
 
 import dataclasses
 import math
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Gt
 
 
 @dataclasses.dataclass(frozen=True)
 class Bolt:
     """Geometry (m) and density (kg/m3) of one bolt."""
 
-    length_m: float = 0.095
-    shank_radius_m: float = 0.006
-    head_thickness_m: float = 0.008
-    head_across_corners_m: float = 0.0196
-    density: float = 7850.0
+    length_m: Annotated[float, Gt(0)] = 0.095
+    shank_radius_m: Annotated[float, Gt(0)] = 0.006
+    head_thickness_m: Annotated[float, Gt(0)] = 0.008
+    head_across_corners_m: Annotated[float, Gt(0)] = 0.0196
+    density: Annotated[float, Gt(0)] = 7850.0
+
+    def check(self) -> None:
+        """Raises ValueError, beginning with the field's name, for a bolt that cannot be."""
+        least = self.head_thickness_m + self.shank_radius_m
+        if not self.length_m > least:
+            raise ValueError(
+                f"length_m {self.length_m:g}; valid: longer than the head's thickness and the"
+                f" shank's radius, {least:g}"
+            )
+        if not self.head_across_corners_m >= 2 * self.shank_radius_m:
+            raise ValueError(
+                f"head_across_corners_m {self.head_across_corners_m:g}; valid: as wide as the"
+                f" shank, {2 * self.shank_radius_m:g}, or wider"
+            )
 
     @property
     def head_x_m(self) -> tuple[float, float]:

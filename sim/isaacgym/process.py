@@ -40,7 +40,7 @@ def find_python(asked: str) -> str:
     Raises:
       EngineNotInstalledError: none of them is there.
     """
-    named = asked or os.environ.get(VARIABLE, "")
+    named = os.path.expanduser(asked or os.environ.get(VARIABLE, ""))
     found = shutil.which(named or "python3.8")
     if found is None:
         what = f"no interpreter {named!r}" if named else "no python3.8 on the path"
@@ -215,7 +215,8 @@ def worker_environment(python: str, python_path: str, gpu: str) -> dict[str, str
     paths = [str(library), os.environ.get("LD_LIBRARY_PATH", "")]
     new = {"LD_LIBRARY_PATH": ":".join(filter(None, paths)), "PYTHONNOUSERSITE": "1"}
     if python_path:  # absolute: the worker runs in a folder of its own
-        new["PYTHONPATH"] = ":".join(map(os.path.abspath, python_path.split(":")))
+        parts = map(os.path.expanduser, python_path.split(":"))
+        new["PYTHONPATH"] = ":".join(map(os.path.abspath, parts))
     if gpu or "CUDA_VISIBLE_DEVICES" in os.environ:
         new["CUDA_VISIBLE_DEVICES"] = gpu or os.environ["CUDA_VISIBLE_DEVICES"]
     return kept | new
