@@ -6,7 +6,6 @@ import jax
 
 from screwpush_jax import compiled
 from screwpush_jax.config import Config
-from screwpush_jax.errors import UsageError
 from screwpush_jax.ppo.networks import make_network
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.ppo.update import init_learner

@@ -71,7 +71,7 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path):
     (process,) = claimers(tmp_path, "first", 1)
     say(process)
     folder = tmp_path / process.stdout.readline().strip()
-    with pytest.raises(UsageError, match=f"being trained by process {process.pid} on"):
+    with pytest.raises(UsageError, match=f"being trained by process {process.pid}"):
         RunFolder(folder)
     process.send_signal(signal.SIGKILL)
     process.communicate()
