@@ -47,6 +47,8 @@ class PPOConfig:
     """Hidden layers of the actor and of the critic."""
     init_log_std: float = -0.5
     """Logarithm of the policy's standard deviation at the start, per axis."""
+    std_range: tuple[float, float] = (0.01, 2.0)
+    """Bounds of the policy's standard deviation, per axis; actions count within -1 to 1."""
 
 
 @struct.dataclass
@@ -73,7 +75,7 @@ class Learner:
 
     policy: Policy
     opt_state: optax.OptState
-    learning_rate: jax.Array  # []
+    learning_rate: jax.Array  # [] that the next update adapts (`adaptive`) or the last one used
     key: jax.Array
     iteration: jax.Array  # [] int32, updates done
 

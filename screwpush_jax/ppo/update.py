@@ -8,9 +8,9 @@ import optax
 
 from screwpush_jax.ppo.gae import gae
 from screwpush_jax.ppo.losses import ppo_loss
-from screwpush_jax.ppo.networks import ActorCritic, make_network, rescale_value_head
+from screwpush_jax.ppo.networks import ActorCritic, bound_std, make_network, rescale_value_head
 from screwpush_jax.ppo.normalize import init_moments, merge_batch, normalize, standardize, std
-from screwpush_jax.ppo.optimizer import make_optimizer, next_learning_rate
+from screwpush_jax.ppo.optimizer import adapt_learning_rate, learning_rate, make_optimizer
 from screwpush_jax.ppo.types import Learner, Minibatch, Policy, PPOConfig, Rollout
 
 AXIS = "data"
@@ -32,6 +32,15 @@ def init_learner(config: PPOConfig, obs_size: int, action_size: int, key: jax.Ar
     )
 
 
+def is_finite(learner: Learner) -> jax.Array:
+    """Whether every number that training has made is finite, `[]` bool.
+
+    Parameters and the standard deviation among them, Adam's moments, the normalisers, the rate.
+    """
+    numbers = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]))
+
+
 def update(
     config: PPOConfig, num_iterations: int, learner: Learner, rollout: Rollout
 ) -> tuple[Learner, Metrics]:
@@ -50,21 +59,20 @@ def update(
     )
     policy = _renormalize_value(learner.policy, returns)
     samples = _samples(policy, rollout, advantages, returns)
-    learner, metrics = _epochs(config, dataclasses.replace(learner, policy=policy), samples)
-    rate = next_learning_rate(
-        config, learner.learning_rate, metrics["actor/approx_kl"], learner.iteration, num_iterations
-    )
+    rate = learning_rate(config, learner.learning_rate, learner.iteration, num_iterations)
+    learner = dataclasses.replace(learner, policy=policy, learning_rate=rate)
+    learner, metrics = _epochs(config, learner, samples)
     obs_moments = merge_batch(learner.policy.obs_moments, rollout.obs, AXIS)
     learner = dataclasses.replace(
         learner,
         policy=dataclasses.replace(learner.policy, obs_moments=obs_moments),
-        learning_rate=rate,
+        learning_rate=adapt_learning_rate(config, rate, metrics["actor/approx_kl"]),
         iteration=learner.iteration + 1,
     )
     residual, spread = _variance(returns - rollout.value), _variance(returns)
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
-        "actor/lr": learner.learning_rate,
+        "actor/lr": rate,
         "rollout/returns_mean": jax.lax.pmean(jnp.mean(returns), AXIS),
         "rollout/advantages_mean": jax.lax.pmean(jnp.mean(advantages), AXIS),
     }
@@ -129,6 +137,7 @@ def _minibatch(
     grad_norm = optax.tree.norm(grads)
     direction, opt_state = make_optimizer(config).update(grads, learner.opt_state)
     stepped = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
+    stepped = bound_std(stepped, config.std_range)
     finite = jnp.isfinite(grad_norm)
     params, opt_state = jax.tree.map(
         lambda new, old: jnp.where(finite, new, old),

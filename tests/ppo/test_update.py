@@ -14,7 +14,7 @@ from screwpush_jax.ppo.losses import ppo_loss
 from screwpush_jax.ppo.networks import make_network
 from screwpush_jax.ppo.rollout import best_action, choose_action, predict_value
 from screwpush_jax.ppo.types import Minibatch, PPOConfig, Rollout
-from screwpush_jax.ppo.update import AXIS, init_learner
+from screwpush_jax.ppo.update import AXIS, init_learner, is_finite
 
 KEY = jax.random.key(11)
 
@@ -118,7 +118,7 @@ def test_the_rest_of_the_learner_moves_on(config, learner, act, update_on):
     assert after.iteration == learner.iteration + 1
     assert np.any(jax.random.key_data(after.key) != jax.random.key_data(learner.key))
     assert float(after.learning_rate) == pytest.approx(1.5e-3, rel=1e-5)  # the policy hardly moved
-    assert metrics["actor/lr"] == after.learning_rate
+    assert metrics["actor/lr"] == learner.learning_rate, "the rate that was used"
     residual = np.var(returns - np.asarray(rollout.value))
     expected = {
         "actor/explained_variance": 1.0 - residual / np.var(returns),
@@ -256,12 +256,81 @@ def test_two_devices_report_what_one_with_all_environments_reports(one_and_two):
 
 
 def test_the_linear_schedule_counts_iterations(one_and_two):
-    for learners, _ in one_and_two:  # 4 of 10 are done
+    for learners, metrics in one_and_two:  # 3 of 10 were done
         assert on(learners, 0).iteration == 4
-        assert float(on(learners, 0).learning_rate) == pytest.approx(0.01 * 0.6)
+        assert float(on(metrics, 0)["actor/lr"]) == pytest.approx(0.01 * 0.7)
+
+
+def how_far(before, after):
+    """Largest move of a parameter of the actor."""
+    actors = [learner.policy.params["params"]["actor"] for learner in (before, after)]
+    return max(jax.tree.leaves(jax.tree.map(lambda x, y: np.abs(x - y).max(), *actors)))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_a_run_that_goes_on_moves_at_the_rate_of_its_new_configuration(
+    config, learner, act, update_on, schedule
+):
+    """The first step of Adam moves each parameter by about the rate, whatever was stored."""
+    rollout = act(config, learner.policy, KEY)
+    config = dataclasses.replace(config, schedule=schedule, learning_rate=0.02)
+    done = learner.replace(learning_rate=jnp.float32(0.0), iteration=jnp.int32(10))
+    after, metrics = on(update_on(config, done, rollout, num_iterations=20), 0)
+    expected = 0.02 * (0.5 if schedule == "linear" else 1.0)
+    assert float(metrics["actor/lr"]) == pytest.approx(expected)
+    assert how_far(done, after) == pytest.approx(expected, rel=0.05)
+
+
+# --- the standard deviation ---------------------------------------------------------------------
+
+
+def stds(learner):
+    return np.exp(learner.policy.params["params"]["log_std"])
+
+
+def test_a_large_entropy_bonus_cannot_drive_the_deviation_away_and_it_comes_back(
+    config, learner, act, update_on
+):
+    config = dataclasses.replace(
+        config, ent_coef=1.0, schedule="constant", learning_rate=0.2, num_epochs=4
+    )
+    rollout = act(config, learner.policy, KEY)
+    for _ in range(6):
+        learner, _ = on(update_on(config, learner, rollout), 0)
+    np.testing.assert_allclose(stds(learner), [2.0, 2.0], rtol=1e-5)
+    config = dataclasses.replace(config, ent_coef=-1.0)  # a bonus for as little noise as there is
+    widths = []
+    for _ in range(20):
+        learner, _ = on(update_on(config, learner, rollout), 0)
+        widths.append(stds(learner).max())
+    assert widths[4] < 1.0
+    np.testing.assert_allclose(stds(learner), [0.01, 0.01], rtol=1e-5)
+    assert all_finite(learner.policy)
+
+
+def test_a_deviation_within_its_bounds_is_left_to_the_gradient(config, learner, act, update_on):
+    wide, narrow = (
+        dataclasses.replace(config, std_range=bounds) for bounds in ((1e-9, 1e9), (0.01, 2.0))
+    )
+    rollout = act(config, learner.policy, KEY)
+    free, bound = (on(update_on(c, learner, rollout), 0)[0] for c in (wide, narrow))
+    jax.tree.map(np.testing.assert_array_equal, numbers(free), numbers(bound))
 
 
 # --- numbers that are not finite ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_any_number_of_a_learner_that_is_not_finite_is_found(learner, value):
+    check = jax.jit(is_finite)
+    assert bool(check(learner))
+    leaves, tree = jax.tree.flatten(learner)
+    floats = [i for i, x in enumerate(leaves) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert len(floats) == 3 * 9 + 6 + 1  # parameters and Adam's two moments, normalisers, rate
+    for index in floats:
+        spoilt = list(leaves)
+        spoilt[index] = spoilt[index].at[(-1,) * spoilt[index].ndim].set(value)
+        assert not bool(check(jax.tree.unflatten(tree, spoilt))), index
 
 
 def spoiled(rollout, field, value):
