@@ -9,7 +9,14 @@ import optax
 from screwpush_jax.ppo.gae import gae
 from screwpush_jax.ppo.losses import ppo_loss
 from screwpush_jax.ppo.networks import ActorCritic, bound_std, make_network, rescale_value_head
-from screwpush_jax.ppo.normalize import init_moments, merge_batch, normalize, standardize, std
+from screwpush_jax.ppo.normalize import (
+    init_moments,
+    merge_batch,
+    normalize,
+    standardize,
+    std,
+    within_reach,
+)
 from screwpush_jax.ppo.optimizer import adapt_learning_rate, learning_rate, make_optimizer
 from screwpush_jax.ppo.types import Learner, Minibatch, Policy, PPOConfig, Rollout
 
@@ -58,7 +65,7 @@ def update(
         gae_lambda=config.gae_lambda,
     )
     policy = _renormalize_value(learner.policy, returns)
-    samples = _samples(policy, rollout, advantages, returns)
+    samples = _samples(policy, rollout, *_bound_targets(policy, rollout, advantages, returns))
     rate = learning_rate(config, learner.learning_rate, learner.iteration, num_iterations)
     learner = dataclasses.replace(learner, policy=policy, learning_rate=rate)
     learner, metrics = _epochs(config, learner, samples)
@@ -84,6 +91,19 @@ def _renormalize_value(policy: Policy, returns: jax.Array) -> Policy:
     scale = std(old) / std(new)
     params = rescale_value_head(policy.params, scale, (old.mean - new.mean) / std(new))
     return dataclasses.replace(policy, params=params, value_moments=new)
+
+
+def _bound_targets(
+    policy: Policy, rollout: Rollout, advantages: jax.Array, returns: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Advantages and returns `[T, N]` of returns within the reach of the value moments.
+
+    So one huge reward does not drown the advantages of all other samples. A return that is not a
+    number asks for no change. Whatever lies within reach is left bit for bit.
+    """
+    bounded = within_reach(policy.value_moments, returns)
+    bounded = jnp.where(jnp.isnan(bounded), rollout.value, bounded)
+    return jnp.where(bounded == returns, advantages, bounded - rollout.value), bounded
 
 
 def _samples(

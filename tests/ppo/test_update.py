@@ -406,19 +406,60 @@ def bandit_config():
     )
 
 
-def test_the_policy_moves_to_the_best_action_and_the_critic_to_its_value(bandit_config, update_on):
-    learner = init_learner(bandit_config, 1, 1, jax.random.key(0))
-    network = make_network(bandit_config, 1)
-    play = jax.jit(functools.partial(bandit, bandit_config))
+def play_bandit(config, update_on, seed, spoil=lambda rollout, number: rollout):
+    """80 updates; the learner after them and the mean return of each."""
+    learner = init_learner(config, 1, 1, jax.random.key(0))
+    play = jax.jit(functools.partial(bandit, config))
     history = []
-    for key in jax.random.split(jax.random.key(1), 80):
-        rollout = play(learner.policy, key)
-        learner, metrics = on(update_on(bandit_config, learner, rollout, num_iterations=80), 0)
+    for number, key in enumerate(jax.random.split(jax.random.key(seed), 80)):
+        rollout = spoil(play(learner.policy, key), number)
+        learner, metrics = on(update_on(config, learner, rollout, num_iterations=80), 0)
         history.append(float(metrics["rollout/returns_mean"]))
-    obs = jnp.linspace(-1.5, 1.5, 7)[:, None]
+    return learner, history
+
+
+def assert_bandit_solved(config, learner, mean_return):
+    network, obs = make_network(config, 1), jnp.linspace(-1.5, 1.5, 7)[:, None]
     error = best_action(network, learner.policy, obs) - (0.5 * obs + 0.3)
     assert np.abs(error).max() < 0.2
+    values = predict_value(network, learner.policy, obs)
+    np.testing.assert_allclose(values, mean_return, atol=0.3)
+
+
+def test_the_policy_moves_to_the_best_action_and_the_critic_to_its_value(bandit_config, update_on):
+    learner, history = play_bandit(bandit_config, update_on, seed=1)
     early, late = np.mean(history[:5]), np.mean(history[-5:])
     assert late > early + 0.5 * (5.0 - early)
-    values = predict_value(network, learner.policy, obs)
-    np.testing.assert_allclose(values, late, atol=0.3)
+    assert_bandit_solved(bandit_config, learner, late)
+
+
+@pytest.mark.parametrize("value", [1e15, -1e30, np.inf, np.nan])
+@pytest.mark.parametrize("field", ["reward", "obs"])
+def test_one_wild_number_early_in_training_is_got_over(bandit_config, update_on, field, value):
+    """In the first update and in the fourth; the rest of training must not be blind or deaf."""
+
+    def spoil(rollout, number):
+        return spoiled(rollout, field, value) if number in (0, 3) else rollout
+
+    learner, history = play_bandit(bandit_config, update_on, 1, spoil)
+    assert_bandit_solved(bandit_config, learner, np.mean(history[-5:]))
+
+
+@pytest.mark.parametrize("value", [1e15, -1e30, np.inf, np.nan])
+def test_one_wild_reward_leaves_the_other_samples_their_say(config, learner, act, update_on, value):
+    """The step goes where it goes without that environment's episode, but for a bounded part."""
+    rollout = act(config, learner.policy, KEY, num_envs=256)
+    rollout = rollout.replace(terminated=jnp.ones_like(rollout.terminated))
+    sound, _ = on(update_on(config, learner, rollout), 0)
+    wild, _ = on(update_on(config, learner, spoiled(rollout, "reward", value)), 0)
+    steps = [
+        np.concatenate([np.ravel(x) for x in jax.tree.leaves(jax.tree.map(jnp.subtract, a, b))])
+        for a, b in (
+            (one.policy.params["params"]["actor"], learner.policy.params["params"]["actor"])
+            for one in (sound, wild)
+        )
+    ]
+    agreement = np.dot(*steps) / np.prod([np.linalg.norm(step) for step in steps])
+    assert agreement > (0.99 if np.isnan(value) else 0.3)
+    spreads = [float(jnp.sqrt(one.policy.value_moments.var)) for one in (sound, wild)]
+    assert 0.9 < spreads[1] / spreads[0] < 5.0
