@@ -21,12 +21,13 @@ def gae(
     its final observation. Either ends the sum over later steps.
     """
     delta = reward + gamma * jnp.where(terminated, 0.0, next_value) - value
-    carry_on = gamma * gae_lambda * jnp.where(terminated | truncated, 0.0, 1.0)
+    ended = terminated | truncated
 
     def back(later: jax.Array, step: tuple[jax.Array, jax.Array]):
-        delta_t, carry_on_t = step
-        advantage = delta_t + carry_on_t * later
+        delta_t, ended_t = step
+        # chosen, not multiplied by 0: a later episode's inf or NaN stays in that episode
+        advantage = delta_t + jnp.where(ended_t, 0.0, gamma * gae_lambda * later)
         return advantage, advantage
 
-    _, advantages = jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, carry_on), reverse=True)
+    _, advantages = jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, ended), reverse=True)
     return advantages, advantages + value

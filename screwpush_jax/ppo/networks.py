@@ -1,5 +1,6 @@
 """The Flax actor-critic."""
 
+import math
 from typing import cast
 
 import flax.linen as nn
@@ -76,3 +77,14 @@ def rescale_value_head(params: Params, scale: jax.Array, shift: jax.Array) -> Pa
     head = {"kernel": head["kernel"] * scale, "bias": head["bias"] * scale + shift}
     critic = {**params["params"]["critic"], "head": head}
     return {"params": {**params["params"], "critic": critic}}
+
+
+def bound_std(params: Params, std_range: tuple[float, float]) -> Params:
+    """Parameters whose standard deviations lie within `std_range`.
+
+    To be called after a gradient step, which leaves the gradient alive: clipped in the forward
+    pass, a deviation beyond the bounds could never come back.
+    """
+    low, high = (math.log(bound) for bound in std_range)
+    log_std = jnp.clip(params["params"]["log_std"], low, high)
+    return {"params": {**params["params"], "log_std": log_std}}

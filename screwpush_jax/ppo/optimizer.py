@@ -6,6 +6,8 @@ import optax
 
 from screwpush_jax.ppo.types import PPOConfig
 
+_MAX_INT32 = 2**31 - 1
+
 
 def make_optimizer(config: PPOConfig) -> optax.GradientTransformation:
     """Gives the direction; the caller multiplies by the learning rate."""
@@ -14,19 +16,33 @@ def make_optimizer(config: PPOConfig) -> optax.GradientTransformation:
     )
 
 
-def next_learning_rate(
-    config: PPOConfig, rate: jax.Array, kl: jax.Array, iteration: jax.Array, num_iterations: int
+def learning_rate(
+    config: PPOConfig, adapted: jax.Array, iteration: jax.Array, num_iterations: int
 ) -> jax.Array:
-    """Learning rate `[]` after update number `iteration` (from 0) of `num_iterations`.
+    """Learning rate `[]` of update number `iteration` (int32, from 0) of `num_iterations`.
+
+    adaptive: `adapted`, what `adapt_learning_rate` gave after the update before. The others follow
+    from the configuration and the number alone, so that a run that goes on with another rate or
+    another length takes it up at once.
+    """
+    if config.schedule == "adaptive":
+        return adapted
+    if config.schedule == "constant":
+        return jnp.full_like(adapted, config.learning_rate)
+    total = min(num_iterations, 2**62)  # a float32 holds it, and no run is longer
+    beyond = max(total - _MAX_INT32, 0)  # what does not fit beside `iteration`
+    left = jnp.float32(beyond) + jnp.maximum(total - beyond - iteration, 0).astype(jnp.float32)
+    return config.learning_rate * left / float(total)
+
+
+def adapt_learning_rate(config: PPOConfig, rate: jax.Array, kl: jax.Array) -> jax.Array:
+    """`rate []` after an update with it that changed the policy by a mean KL divergence of `kl []`.
 
     adaptive: an update whose mean KL went beyond twice the target was too long, one below half of
     it too short (the rule of Schulman et al. 2017, section 4, for the rate instead of a penalty);
-    a KL that is not finite counts as too long.
+    a KL that is not finite counts as too long. Other schedules adapt nothing.
     """
-    if config.schedule == "linear":
-        left = 1.0 - (iteration + 1).astype(jnp.float32) / num_iterations
-        return config.learning_rate * jnp.maximum(left, 0.0)
-    if config.schedule == "constant":
+    if config.schedule != "adaptive":
         return rate
     too_long = ~(kl <= 2.0 * config.target_kl)
     too_short = kl < 0.5 * config.target_kl

@@ -49,6 +49,8 @@ class PPOConfig:
     """Hidden layers of the actor and of the critic."""
     init_log_std: Annotated[float, Interval(ge=-10, le=2)] = -0.5
     """Logarithm of the policy's standard deviation at the start, per axis."""
+    std_range: tuple[float, float] = (0.01, 2.0)
+    """Bounds of the policy's standard deviation, per axis; actions count within -1 to 1."""
 
     def check(self) -> None:
         """Raises ValueError, beginning with the field's name, for rates that pin each other."""
@@ -86,7 +88,7 @@ class Learner:
 
     policy: Policy
     opt_state: optax.OptState
-    learning_rate: jax.Array  # []
+    learning_rate: jax.Array  # [] that the next update adapts (`adaptive`) or the last one used
     key: jax.Array
     iteration: jax.Array  # [] int32, updates done
 

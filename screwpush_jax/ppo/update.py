@@ -8,9 +8,16 @@ import optax
 
 from screwpush_jax.ppo.gae import gae
 from screwpush_jax.ppo.losses import ppo_loss
-from screwpush_jax.ppo.networks import ActorCritic, make_network, rescale_value_head
-from screwpush_jax.ppo.normalize import init_moments, merge_batch, normalize, standardize, std
-from screwpush_jax.ppo.optimizer import make_optimizer, next_learning_rate
+from screwpush_jax.ppo.networks import ActorCritic, bound_std, make_network, rescale_value_head
+from screwpush_jax.ppo.normalize import (
+    init_moments,
+    merge_batch,
+    normalize,
+    standardize,
+    std,
+    within_reach,
+)
+from screwpush_jax.ppo.optimizer import adapt_learning_rate, learning_rate, make_optimizer
 from screwpush_jax.ppo.types import Learner, Minibatch, Policy, PPOConfig, Rollout
 
 AXIS = "data"
@@ -32,6 +39,15 @@ def init_learner(config: PPOConfig, obs_size: int, action_size: int, key: jax.Ar
     )
 
 
+def is_finite(learner: Learner) -> jax.Array:
+    """Whether every number that training has made is finite, `[]` bool.
+
+    Parameters and the standard deviation among them, Adam's moments, the normalisers, the rate.
+    """
+    numbers = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]))
+
+
 def update(
     config: PPOConfig, num_iterations: int, learner: Learner, rollout: Rollout
 ) -> tuple[Learner, Metrics]:
@@ -49,22 +65,21 @@ def update(
         gae_lambda=config.gae_lambda,
     )
     policy = _renormalize_value(learner.policy, returns)
-    samples = _samples(policy, rollout, advantages, returns)
-    learner, metrics = _epochs(config, dataclasses.replace(learner, policy=policy), samples)
-    rate = next_learning_rate(
-        config, learner.learning_rate, metrics["actor/approx_kl"], learner.iteration, num_iterations
-    )
+    samples = _samples(policy, rollout, *_bound_targets(policy, rollout, advantages, returns))
+    rate = learning_rate(config, learner.learning_rate, learner.iteration, num_iterations)
+    learner = dataclasses.replace(learner, policy=policy, learning_rate=rate)
+    learner, metrics = _epochs(config, learner, samples)
     obs_moments = merge_batch(learner.policy.obs_moments, rollout.obs, AXIS)
     learner = dataclasses.replace(
         learner,
         policy=dataclasses.replace(learner.policy, obs_moments=obs_moments),
-        learning_rate=rate,
+        learning_rate=adapt_learning_rate(config, rate, metrics["actor/approx_kl"]),
         iteration=learner.iteration + 1,
     )
     residual, spread = _variance(returns - rollout.value), _variance(returns)
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
-        "actor/lr": learner.learning_rate,
+        "actor/lr": rate,
         "rollout/returns_mean": jax.lax.pmean(jnp.mean(returns), AXIS),
         "rollout/advantages_mean": jax.lax.pmean(jnp.mean(advantages), AXIS),
     }
@@ -76,6 +91,19 @@ def _renormalize_value(policy: Policy, returns: jax.Array) -> Policy:
     scale = std(old) / std(new)
     params = rescale_value_head(policy.params, scale, (old.mean - new.mean) / std(new))
     return dataclasses.replace(policy, params=params, value_moments=new)
+
+
+def _bound_targets(
+    policy: Policy, rollout: Rollout, advantages: jax.Array, returns: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Advantages and returns `[T, N]` of returns within the reach of the value moments.
+
+    So one huge reward does not drown the advantages of all other samples. A return that is not a
+    number asks for no change. Whatever lies within reach is left bit for bit.
+    """
+    bounded = within_reach(policy.value_moments, returns)
+    bounded = jnp.where(jnp.isnan(bounded), rollout.value, bounded)
+    return jnp.where(bounded == returns, advantages, bounded - rollout.value), bounded
 
 
 def _samples(
@@ -129,6 +157,7 @@ def _minibatch(
     grad_norm = optax.tree.norm(grads)
     direction, opt_state = make_optimizer(config).update(grads, learner.opt_state)
     stepped = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
+    stepped = bound_std(stepped, config.std_range)
     finite = jnp.isfinite(grad_norm)
     params, opt_state = jax.tree.map(
         lambda new, old: jnp.where(finite, new, old),

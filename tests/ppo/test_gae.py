@@ -56,6 +56,20 @@ def test_a_terminated_step_ignores_even_a_next_value_that_is_not_a_number():
     np.testing.assert_array_equal(advantages[:, 0], [-3.5, -18.0, 3.0])
 
 
+@pytest.mark.parametrize("ending", ["terminated", "truncated"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays_in_its_own_episode(ending, value):
+    """Step 1 ends an episode; step 2 of the next one has a reward that is no number."""
+    ends = [0, 1, 0]
+    kinds = {"terminated": [0, 0, 0], "truncated": [0, 0, 0]} | {ending: ends}
+    args = [column(x, bool) for x in kinds.values()]
+    reward = column([*REWARD[:2], value])
+    found, _ = gae(reward, column(VALUE), column(NEXT_VALUE), *args, gamma=GAMMA, gae_lambda=LAMBDA)
+    expected, _ = table(**kinds)
+    np.testing.assert_array_equal(found[:2], expected[:2])
+    assert not np.isfinite(found[2, 0])
+
+
 def test_terminated_and_truncated_neighbours_do_not_touch_each_other():
     kinds = jnp.array([[True, False, False]] * 3)
     wide = [jnp.broadcast_to(column(x), (3, 3)) for x in (REWARD, VALUE, NEXT_VALUE)]

@@ -14,7 +14,7 @@ from screwpush_jax.ppo.losses import ppo_loss
 from screwpush_jax.ppo.networks import make_network
 from screwpush_jax.ppo.rollout import best_action, choose_action, predict_value
 from screwpush_jax.ppo.types import Minibatch, PPOConfig, Rollout
-from screwpush_jax.ppo.update import AXIS, init_learner
+from screwpush_jax.ppo.update import AXIS, init_learner, is_finite
 
 KEY = jax.random.key(11)
 
@@ -118,7 +118,7 @@ def test_the_rest_of_the_learner_moves_on(config, learner, act, update_on):
     assert after.iteration == learner.iteration + 1
     assert np.any(jax.random.key_data(after.key) != jax.random.key_data(learner.key))
     assert float(after.learning_rate) == pytest.approx(1.5e-3, rel=1e-5)  # the policy hardly moved
-    assert metrics["actor/lr"] == after.learning_rate
+    assert metrics["actor/lr"] == learner.learning_rate, "the rate that was used"
     residual = np.var(returns - np.asarray(rollout.value))
     expected = {
         "actor/explained_variance": 1.0 - residual / np.var(returns),
@@ -256,12 +256,81 @@ def test_two_devices_report_what_one_with_all_environments_reports(one_and_two):
 
 
 def test_the_linear_schedule_counts_iterations(one_and_two):
-    for learners, _ in one_and_two:  # 4 of 10 are done
+    for learners, metrics in one_and_two:  # 3 of 10 were done
         assert on(learners, 0).iteration == 4
-        assert float(on(learners, 0).learning_rate) == pytest.approx(0.01 * 0.6)
+        assert float(on(metrics, 0)["actor/lr"]) == pytest.approx(0.01 * 0.7)
+
+
+def how_far(before, after):
+    """Largest move of a parameter of the actor."""
+    actors = [learner.policy.params["params"]["actor"] for learner in (before, after)]
+    return max(jax.tree.leaves(jax.tree.map(lambda x, y: np.abs(x - y).max(), *actors)))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_a_run_that_goes_on_moves_at_the_rate_of_its_new_configuration(
+    config, learner, act, update_on, schedule
+):
+    """The first step of Adam moves each parameter by about the rate, whatever was stored."""
+    rollout = act(config, learner.policy, KEY)
+    config = dataclasses.replace(config, schedule=schedule, learning_rate=0.02)
+    done = learner.replace(learning_rate=jnp.float32(0.0), iteration=jnp.int32(10))
+    after, metrics = on(update_on(config, done, rollout, num_iterations=20), 0)
+    expected = 0.02 * (0.5 if schedule == "linear" else 1.0)
+    assert float(metrics["actor/lr"]) == pytest.approx(expected)
+    assert how_far(done, after) == pytest.approx(expected, rel=0.05)
+
+
+# --- the standard deviation ---------------------------------------------------------------------
+
+
+def stds(learner):
+    return np.exp(learner.policy.params["params"]["log_std"])
+
+
+def test_a_large_entropy_bonus_cannot_drive_the_deviation_away_and_it_comes_back(
+    config, learner, act, update_on
+):
+    config = dataclasses.replace(
+        config, ent_coef=1.0, schedule="constant", learning_rate=0.2, num_epochs=4
+    )
+    rollout = act(config, learner.policy, KEY)
+    for _ in range(6):
+        learner, _ = on(update_on(config, learner, rollout), 0)
+    np.testing.assert_allclose(stds(learner), [2.0, 2.0], rtol=1e-5)
+    config = dataclasses.replace(config, ent_coef=-1.0)  # a bonus for as little noise as there is
+    widths = []
+    for _ in range(20):
+        learner, _ = on(update_on(config, learner, rollout), 0)
+        widths.append(stds(learner).max())
+    assert widths[4] < 1.0
+    np.testing.assert_allclose(stds(learner), [0.01, 0.01], rtol=1e-5)
+    assert all_finite(learner.policy)
+
+
+def test_a_deviation_within_its_bounds_is_left_to_the_gradient(config, learner, act, update_on):
+    wide, narrow = (
+        dataclasses.replace(config, std_range=bounds) for bounds in ((1e-9, 1e9), (0.01, 2.0))
+    )
+    rollout = act(config, learner.policy, KEY)
+    free, bound = (on(update_on(c, learner, rollout), 0)[0] for c in (wide, narrow))
+    jax.tree.map(np.testing.assert_array_equal, numbers(free), numbers(bound))
 
 
 # --- numbers that are not finite ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_any_number_of_a_learner_that_is_not_finite_is_found(learner, value):
+    check = jax.jit(is_finite)
+    assert bool(check(learner))
+    leaves, tree = jax.tree.flatten(learner)
+    floats = [i for i, x in enumerate(leaves) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert len(floats) == 3 * 9 + 6 + 1  # parameters and Adam's two moments, normalisers, rate
+    for index in floats:
+        spoilt = list(leaves)
+        spoilt[index] = spoilt[index].at[(-1,) * spoilt[index].ndim].set(value)
+        assert not bool(check(jax.tree.unflatten(tree, spoilt))), index
 
 
 def spoiled(rollout, field, value):
@@ -337,19 +406,60 @@ def bandit_config():
     )
 
 
-def test_the_policy_moves_to_the_best_action_and_the_critic_to_its_value(bandit_config, update_on):
-    learner = init_learner(bandit_config, 1, 1, jax.random.key(0))
-    network = make_network(bandit_config, 1)
-    play = jax.jit(functools.partial(bandit, bandit_config))
+def play_bandit(config, update_on, seed, spoil=lambda rollout, number: rollout):
+    """80 updates; the learner after them and the mean return of each."""
+    learner = init_learner(config, 1, 1, jax.random.key(0))
+    play = jax.jit(functools.partial(bandit, config))
     history = []
-    for key in jax.random.split(jax.random.key(1), 80):
-        rollout = play(learner.policy, key)
-        learner, metrics = on(update_on(bandit_config, learner, rollout, num_iterations=80), 0)
+    for number, key in enumerate(jax.random.split(jax.random.key(seed), 80)):
+        rollout = spoil(play(learner.policy, key), number)
+        learner, metrics = on(update_on(config, learner, rollout, num_iterations=80), 0)
         history.append(float(metrics["rollout/returns_mean"]))
-    obs = jnp.linspace(-1.5, 1.5, 7)[:, None]
+    return learner, history
+
+
+def assert_bandit_solved(config, learner, mean_return):
+    network, obs = make_network(config, 1), jnp.linspace(-1.5, 1.5, 7)[:, None]
     error = best_action(network, learner.policy, obs) - (0.5 * obs + 0.3)
     assert np.abs(error).max() < 0.2
+    values = predict_value(network, learner.policy, obs)
+    np.testing.assert_allclose(values, mean_return, atol=0.3)
+
+
+def test_the_policy_moves_to_the_best_action_and_the_critic_to_its_value(bandit_config, update_on):
+    learner, history = play_bandit(bandit_config, update_on, seed=1)
     early, late = np.mean(history[:5]), np.mean(history[-5:])
     assert late > early + 0.5 * (5.0 - early)
-    values = predict_value(network, learner.policy, obs)
-    np.testing.assert_allclose(values, late, atol=0.3)
+    assert_bandit_solved(bandit_config, learner, late)
+
+
+@pytest.mark.parametrize("value", [1e15, -1e30, np.inf, np.nan])
+@pytest.mark.parametrize("field", ["reward", "obs"])
+def test_one_wild_number_early_in_training_is_got_over(bandit_config, update_on, field, value):
+    """In the first update and in the fourth; the rest of training must not be blind or deaf."""
+
+    def spoil(rollout, number):
+        return spoiled(rollout, field, value) if number in (0, 3) else rollout
+
+    learner, history = play_bandit(bandit_config, update_on, 1, spoil)
+    assert_bandit_solved(bandit_config, learner, np.mean(history[-5:]))
+
+
+@pytest.mark.parametrize("value", [1e15, -1e30, np.inf, np.nan])
+def test_one_wild_reward_leaves_the_other_samples_their_say(config, learner, act, update_on, value):
+    """The step goes where it goes without that environment's episode, but for a bounded part."""
+    rollout = act(config, learner.policy, KEY, num_envs=256)
+    rollout = rollout.replace(terminated=jnp.ones_like(rollout.terminated))
+    sound, _ = on(update_on(config, learner, rollout), 0)
+    wild, _ = on(update_on(config, learner, spoiled(rollout, "reward", value)), 0)
+    steps = [
+        np.concatenate([np.ravel(x) for x in jax.tree.leaves(jax.tree.map(jnp.subtract, a, b))])
+        for a, b in (
+            (one.policy.params["params"]["actor"], learner.policy.params["params"]["actor"])
+            for one in (sound, wild)
+        )
+    ]
+    agreement = np.dot(*steps) / np.prod([np.linalg.norm(step) for step in steps])
+    assert agreement > (0.99 if np.isnan(value) else 0.3)
+    spreads = [float(jnp.sqrt(one.policy.value_moments.var)) for one in (sound, wild)]
+    assert 0.9 < spreads[1] / spreads[0] < 5.0

@@ -1,6 +1,10 @@
 """The bank of start states: screws dropped in the simulator itself, settled, and sifted."""
 
 import functools
+import logging
+import math
+import time
+from collections import Counter
 from collections.abc import Callable
 
 import jax
@@ -8,68 +12,112 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.separate import jumble
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.task import Bank, BankError, Jit
 from sim.protocol import ArmSpec, SimState, Simulator
 
 _PARK_HEIGHT_M = 0.30
 """Tip height while screws fall: clear of anything."""
-_LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
-"""Screws fall from heights this far apart, so that none begins inside another."""
-_MAX_ROUNDS = 200
+_LEAST_RATE = 0.01
+"""A configuration of which fewer drops than this are accepted is hopeless."""
+_TURNS, _LEAST_DROPPED = 12, 256
+"""Of more than three screws one start state in so many is a drop of its own; least number."""
+_SAY_EVERY_S = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit: Jit) -> Bank:
     """Drops, settles and sifts until `size` jumbles are found; equal seeds, equal drops.
 
-    `jit` compiles the pure functions among its steps.
+    More than three screws cost more to step and seldom all come to rest. Of those only a part of a
+    large bank is dropped (one in 12, and at least 256); the others are the same jumbles turned
+    about the area's centre, settled and sifted again. `jit` compiles the pure functions among the
+    steps. How far it is goes to the log every few seconds.
 
     Raises:
-      BankError: hardly any drop is accepted; the message names the fields to relax.
+      BankError: hardly any drop is accepted; the message names the rate and the rules.
     """
-    rng = np.random.default_rng(seed)
+    rng, num_envs, screws = np.random.default_rng(seed), sim.spec.num_envs, sim.spec.num_screws
     rod_down = jit(_rod_down(sim.spec.arm))
-    pack, unpack = jit(sim.pack), jit(sim.unpack)
+    settle = _settler(sim, jit)
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
-    everywhere = jax.device_put(np.ones(sim.spec.num_envs, bool))
-    kept: list[SimState] = []
-    found = tried = 0
-    while found < size:
-        dropped = drop(config, parked, sim.spec.num_envs, sim.spec.num_screws, rng)
-        sim.write(everywhere, pack(dropped))
-        for _ in range(round(config.settle_s / sim.spec.control_dt_s)):
-            sim.step(dropped.joint_pos_rad)
-        state = jax.tree.map(np.array, unpack(sim.views()))
-        good = np.flatnonzero(accept(config, state))
-        kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
-        found, tried = found + len(good), tried + sim.spec.num_envs
-        if found < size and tried >= _MAX_ROUNDS * max(size, sim.spec.num_envs):
-            raise BankError(
-                f"only {found} of {tried} drops were accepted and {size} are wanted; relax"
-                " separate.jumble_* or drop_spread_m"
-            )
-    screws = jax.device_put(jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *kept))
+    wanted = size if screws <= 3 else min(size, max(-(-size // _TURNS), _LEAST_DROPPED))
+
+    def drop() -> SimState:
+        return settle(jumble.drop(config, parked, num_envs, screws, rng), config.settle_s)
+
+    def turn() -> SimState:
+        rows = rng.permutation(wanted)[np.arange(num_envs) % wanted]
+        return settle(jumble.turned(config, state, rows, rng), config.settle_s / 5)
+
+    state = _sift(config, drop, wanted)
+    if wanted < size:
+        more = _sift(config, turn, size - wanted)
+        state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
     starts, tips = rod_down(start_tips(config, size, rng))
-    return Bank(state=screws, joint_starts_rad=starts, tips=tips)
+    return Bank(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
 
 
-def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
-    """Which of the settled states (host arrays `[N, ...]`) are jumbles to start from, `[N]`."""
-    pos, distance_unit = np.asarray(state.screw_pos_w), config.separation_m
-    first, second = np.triu_indices(pos.shape[1], k=1)
-    with np.errstate(invalid="ignore"):
-        distances = np.linalg.norm(pos[:, first] - pos[:, second], axis=-1)
-        speed = np.linalg.norm(state.screw_linvel_w, axis=-1)
-        offset = np.linalg.norm(pos[..., :2] - np.array(config.area_center_m), axis=-1)
-        return (
-            (speed < config.jumble_speed_m_s).all(1)
-            & (offset < config.jumble_radius_m).all(1)
-            & (pos[..., 2] < config.jumble_height_m).all(1)
-            & (pos[..., 2] > 0).all(1)
-            & (distances < config.jumble_all_pairs * distance_unit).all(1)
-            & (distances.min(1) < config.jumble_closest_pair * distance_unit)
-        )
+def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
+    """`(state [N, ...], seconds)` to what became of it in `sim`, on the host; the arm stands."""
+    pack, unpack = jit(sim.pack), jit(sim.unpack)
+    everywhere = jax.device_put(np.ones(sim.spec.num_envs, bool))
+
+    def settle(state: SimState, settle_s: float) -> SimState:
+        state = jax.device_put(state)
+        sim.write(everywhere, pack(state))
+        for _ in range(max(round(settle_s / sim.spec.control_dt_s), 1)):
+            sim.step(state.joint_pos_rad)
+        return jax.tree.map(np.array, unpack(sim.views()))
+
+    return settle
+
+
+def _sift(config: SeparateConfig, settled: Callable[[], SimState], wanted: int) -> SimState:
+    """The first `wanted` accepted ones of all that `settled` gives, host arrays.
+
+    Raises:
+      BankError: as `build_bank`.
+    """
+    kept: list[SimState] = []
+    broken: Counter[str] = Counter()
+    found = tried = 0
+    began = said_s = time.perf_counter()
+    while found < wanted:
+        state = settled()
+        rules = jumble.rules(config, state)
+        good = np.flatnonzero(np.all(list(rules.values()), axis=0))
+        kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
+        found, tried = found + len(good), tried + len(state.screw_pos_w)
+        broken.update({name: int(np.sum(~kept_by)) for name, kept_by in rules.items()})
+        if found < wanted and is_hopeless(found, tried):
+            raise BankError(_no_hope(found, tried, wanted, broken))
+        now_s = time.perf_counter()
+        if found < wanted and now_s - said_s > _SAY_EVERY_S:
+            said_s, left_s = now_s, (now_s - began) * (wanted / max(found, 1) - 1)
+            about = f", about {left_s:.0f} s more" if found else ""
+            _log.info("start states: %d of %d from %d tries%s", found, wanted, tried, about)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:wanted], *kept)
+
+
+def is_hopeless(found: int, tried: int) -> bool:
+    """Whether so few of the tries were accepted that the true rate is below 1 % beyond doubt.
+
+    Three standard deviations of a Poisson count, and three more for a count near zero.
+    """
+    return found + 3 * math.sqrt(found) + 3 < _LEAST_RATE * tried
+
+
+def _no_hope(found: int, tried: int, wanted: int, broken: Counter[str]) -> str:
+    rules = ", ".join(f"separate.{name} {n / tried:.0%}" for name, n in broken.most_common() if n)
+    return (
+        f"only {found} of {tried} drops ({found / tried:.2%}) were accepted and {wanted} start"
+        f" states are wanted; relax what most of them broke ({rules}), or change"
+        " separate.drop_spread_m or settle_s"
+    )
 
 
 def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -80,30 +128,6 @@ def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> n
         for sign, height in zip((-1, 1), config.start_tip_height_m, strict=True)
     )
     return rng.uniform(low, high, (size, 3)).astype(np.float32)
-
-
-def drop(
-    config: SeparateConfig,
-    parked_rad: np.ndarray,
-    count: int,
-    screws: int,
-    rng: np.random.Generator,
-) -> SimState:
-    """Screws in the air above a common point, `[count, ...]`; the arm out of the way."""
-    spread = config.drop_spread_m
-    room = max(config.jumble_radius_m - spread, 0.0)
-    point = np.array(config.area_center_m) + rng.uniform(-room, room, (count, 1, 2))
-    pos = np.empty((count, screws, 3))
-    pos[..., :2] = point + rng.uniform(-spread, spread, (count, screws, 2))
-    layers = np.tile(np.arange(screws), (count, 1))
-    pos[..., 2] = _LOWEST_DROP_M + _LAYER_M * rng.permuted(layers, axis=1)
-    # a turn about z after a roll about the shank
-    yaw, roll = rng.uniform(-np.pi, np.pi, (2, count, screws)) / 2
-    cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
-    quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
-    joints, still = np.tile(parked_rad, (count, 1)), np.zeros((count, screws, 3))
-    arrays = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
-    return SimState(*jax.device_put([np.asarray(array, np.float32) for array in arrays]))
 
 
 @functools.cache  # one function for an arm, so that the next bank's is not compiled anew

@@ -1,0 +1,95 @@
+"""Jumbles: how screws are dropped, and which of the settled ones are start states.
+
+What the configuration says holds for up to three screws. A jumble of S > 3 is as tight when each
+screw has as much room: radius, spread and the distance of any pair grow with sqrt(S / 3). The
+closest pair must be as close as ever, so that none is solved. The chance that all of them rest
+falls with each screw, so they may creep S / 3 times as fast, which is no more than 0.8 mm/s.
+"""
+
+import jax
+import numpy as np
+
+from screwpush_jax.tasks.separate.config import SeparateConfig
+from sim.protocol import SimState
+
+_LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
+"""Screws fall from heights this far apart, so that none begins inside another."""
+
+
+def drop(
+    config: SeparateConfig,
+    parked_rad: np.ndarray,
+    count: int,
+    screws: int,
+    rng: np.random.Generator,
+) -> SimState:
+    """Screws in the air above a common point, `[count, ...]`; the arm out of the way."""
+    spread = room_factor(screws) * config.drop_spread_m
+    room = max(room_factor(screws) * config.jumble_radius_m - spread, 0.0)
+    point = np.array(config.area_center_m) + rng.uniform(-room, room, (count, 1, 2))
+    pos = np.empty((count, screws, 3))
+    pos[..., :2] = point + rng.uniform(-spread, spread, (count, screws, 2))
+    layers = np.tile(np.arange(screws), (count, 1))
+    pos[..., 2] = _LOWEST_DROP_M + _LAYER_M * rng.permuted(layers, axis=1)
+    # a turn about z after a roll about the shank
+    yaw, roll = rng.uniform(-np.pi, np.pi, (2, count, screws)) / 2
+    cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
+    quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
+    joints, still = np.tile(parked_rad, (count, 1)), np.zeros((count, screws, 3))
+    arrays = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
+    return SimState(*jax.device_put([np.asarray(array, np.float32) for array in arrays]))
+
+
+def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
+    """Which of the settled states (host arrays `[N, ...]`) are jumbles to start from, `[N]`."""
+    return np.all(list(rules(config, state).values()), axis=0)
+
+
+def rules(config: SeparateConfig, state: SimState) -> dict[str, np.ndarray]:
+    """Where a settled state keeps each rule, `[N]`, by the field that says it."""
+    pos, distance_unit = np.asarray(state.screw_pos_w), config.separation_m
+    first, second = np.triu_indices(pos.shape[1], k=1)
+    wider, slacker = room_factor(pos.shape[1]), max(pos.shape[1] / 3, 1.0)
+    with np.errstate(invalid="ignore"):
+        distances = np.linalg.norm(pos[:, first] - pos[:, second], axis=-1)
+        speed = np.linalg.norm(state.screw_linvel_w, axis=-1)
+        offset = np.linalg.norm(pos[..., :2] - np.array(config.area_center_m), axis=-1)
+        low = (pos[..., 2] < config.jumble_height_m) & (pos[..., 2] > 0)
+        far = wider * config.jumble_all_pairs * distance_unit
+        return {
+            "jumble_speed_m_s": (speed < slacker * config.jumble_speed_m_s).all(1),
+            "jumble_radius_m": (offset < wider * config.jumble_radius_m).all(1),
+            "jumble_height_m": low.all(1),
+            "jumble_all_pairs": (distances < far).all(1),
+            "jumble_closest_pair": distances.min(1) < config.jumble_closest_pair * distance_unit,
+        }
+
+
+def turned(
+    config: SeparateConfig, state: SimState, rows: np.ndarray, rng: np.random.Generator
+) -> SimState:
+    """The jumbles `rows [N]` of `state`, each turned about the area's centre by an angle drawn.
+
+    The table looks the same from every side, so a turned jumble lies as still as before.
+    """
+    state = jax.tree.map(lambda leaf: np.asarray(leaf)[rows].copy(), state)
+    angle = rng.uniform(-np.pi, np.pi, (len(rows), 1))
+    cos, sin = np.cos(angle), np.sin(angle)
+    center = np.array(config.area_center_m)
+    for vector, origin in (
+        (state.screw_pos_w, center),
+        (state.screw_linvel_w, 0.0),
+        (state.screw_angvel_w, 0.0),
+    ):
+        x, y = np.moveaxis(vector[..., :2] - origin, -1, 0)
+        vector[..., :2] = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1) + origin
+    cos, sin = np.cos(angle / 2), np.sin(angle / 2)
+    w, x, y, z = np.moveaxis(np.asarray(state.screw_quat_w, np.float64), -1, 0)
+    quat = [cos * w - sin * z, cos * x - sin * y, cos * y + sin * x, cos * z + sin * w]
+    state.screw_quat_w[...] = np.stack(quat, axis=-1)
+    return state
+
+
+def room_factor(screws: int) -> float:
+    """By how much a jumble of so many screws is wider than one of three."""
+    return max(screws / 3, 1.0) ** 0.5
