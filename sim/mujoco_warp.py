@@ -22,8 +22,9 @@ import warp as wp
 from sim import bridge, gpu, mujoco_layout
 from sim.assets import elfin15, mjcf
 from sim.clock import Report
-from sim.errors import SimClosedError, SimOverflowError, SnapshotMismatchError
+from sim.errors import SimClosedError, SimOverflowError
 from sim.event_clock import make_clock
+from sim.inputs import Inputs, check_snapshot
 from sim.options import MujocoWarpConfig
 from sim.protocol import SimSpec, SimState, Snapshot, Views
 from sim.scene import SceneConfig
@@ -39,6 +40,17 @@ _LOST = int(
 """Overflows in which contacts were dropped; the solver's iteration limits lose none."""
 _PEAK_CONTACTS, _PEAK_CONSTRAINTS, _LOST_STEPS = 0, 1, 2  # places in the figures
 _SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart")
+
+
+@wp.kernel
+def _aim(
+    asked: wp.array2d(dtype=float),
+    range_rad: wp.array(dtype=float),
+    targets: wp.array2d(dtype=float),
+):
+    world, joint = wp.tid()
+    if not wp.isnan(asked[world, joint]):
+        targets[world, joint] = wp.clamp(asked[world, joint], -range_rad[joint], range_rad[joint])
 
 
 @wp.kernel
@@ -97,6 +109,8 @@ class MujocoWarp:
                 njmax=config.constraints_per_scene,
             )
             self._figures = wp.zeros(3, dtype=int)
+            self._asked = wp.zeros_like(self._data.ctrl)  # the graph reads targets where they lie
+            self._range_rad = wp.array([link.range_rad for link in elfin15.LINKS], dtype=float)
         self.spec = SimSpec(
             engine="mujoco_warp",
             num_envs=num_envs,
@@ -113,6 +127,8 @@ class MujocoWarp:
         qpos[:, : elfin15.NUM_JOINTS] = home
         self._data.qpos.assign(qpos)
         self._data.ctrl.assign(home)
+        self._asked.assign(home)
+        self._inputs = Inputs(self.spec, self.views())
         self._graph = self._capture() if self._device.is_cuda else None
 
     def views(self) -> Views:
@@ -129,6 +145,7 @@ class MujocoWarp:
 
     def write(self, mask: jax.Array, views: Views) -> None:
         data = self._open()
+        self._inputs.check_write(mask, views)
         arrays = (mask, views["qpos"], views["qvel"])
         with wp.ScopedDevice(self._device):
             wp.launch(
@@ -140,11 +157,12 @@ class MujocoWarp:
         self._lent.extend(arrays)
 
     def step(self, joint_targets: jax.Array) -> None:
-        data = self._open()
+        self._open()
+        self._inputs.check_targets(joint_targets)
         with wp.ScopedDevice(self._device):
             targets = wp.from_dlpack(bridge.lend(joint_targets))
             self._clock.begin()
-            wp.copy(data.ctrl, targets)
+            wp.copy(self._asked, targets)
             if self._graph is None:
                 self._control_step()
             else:
@@ -183,14 +201,9 @@ class MujocoWarp:
 
     def restore(self, snapshot: Snapshot) -> None:
         data = self._open()
-        wanted = {name: getattr(data, name).shape for name in _SNAPSHOT}
-        shapes = {name: value.shape for name, value in snapshot.items()}
-        if shapes != wanted:
-            raise SnapshotMismatchError(
-                f"engine mujoco_warp takes a snapshot {wanted}, got {shapes}"
-            )
+        check_snapshot("mujoco_warp", self.snapshot(), snapshot)
         for name in _SNAPSHOT:
-            getattr(data, name).assign(np.asarray(snapshot[name], np.float32))
+            getattr(data, name).assign(snapshot[name])
 
     def close(self) -> None:
         """May be called again. Raises `DeviceLostError` if the device was lost on the way."""
@@ -209,6 +222,8 @@ class MujocoWarp:
 
     def _control_step(self) -> None:
         data = self._open()
+        aim = [self._asked, self._range_rad]
+        wp.launch(_aim, data.ctrl.shape, inputs=aim, outputs=[data.ctrl])
         for _ in range(self._scene.decimation):
             mjw.step(self._model, data)
             watched = [data.nacon, data.nefc]
