@@ -4,12 +4,17 @@ Shape, dtype and device of an array are known on the host, so nothing here waits
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sim.errors import InputMismatchError, SnapshotMismatchError
 from sim.protocol import SimSpec, Snapshot, Views
+
+Layout = tuple[tuple[int, ...], DTypeLike]
+"""Shape and dtype."""
 
 
 class Inputs:
@@ -44,7 +49,7 @@ class Inputs:
         for name, layout in self._views.items():
             self._check("write", f"the view {name!r}", views[name], layout)
 
-    def _check(self, call: str, name: str, array: jax.Array, layout: tuple) -> None:
+    def _check(self, call: str, name: str, array: jax.Array, layout: Layout) -> None:
         asked = f"engine {self._engine}: {call} takes {name} as {_say(*layout)}"
         if not isinstance(array, jax.Array):
             raise InputMismatchError(f"{asked} in a jax.Array, got a {type(array).__name__}")
@@ -55,22 +60,17 @@ class Inputs:
             where = " and ".join(sorted(map(str, devices)))
             raise InputMismatchError(f"{asked} on {self._device or 'one CPU device'}, got {where}")
 
-    def _takes(self, device: jax.Device) -> bool:
+    def _takes(self, device: Any) -> bool:
         return device.platform == "cpu" if self._device is None else device == self._device
 
 
-def check_snapshot(engine: str, wanted: Snapshot, got: Snapshot) -> None:
-    """Raises SnapshotMismatchError unless `got` has the names, shapes and dtypes of `wanted`."""
-    layouts = [_layout(snapshot) for snapshot in (wanted, got)]
-    if layouts[0] != layouts[1]:
-        raise SnapshotMismatchError(
-            f"engine {engine} takes a snapshot {layouts[0]}, got {layouts[1]}"
-        )
+def check_snapshot(engine: str, wanted: Mapping[str, Layout], snapshot: Snapshot) -> None:
+    """Raises SnapshotMismatchError unless `snapshot` has the names, shapes and dtypes `wanted`."""
+    asked = {name: _say(*layout) for name, layout in sorted(wanted.items())}
+    got = {name: _say(np.shape(a), np.asarray(a).dtype) for name, a in sorted(snapshot.items())}
+    if got != asked:
+        raise SnapshotMismatchError(f"engine {engine} takes a snapshot {asked}, got {got}")
 
 
-def _layout(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
-    return {name: _say(np.shape(a), np.asarray(a).dtype) for name, a in sorted(arrays.items())}
-
-
-def _say(shape: tuple[int, ...], dtype: object) -> str:
-    return f"{dtype} {list(shape)}"
+def _say(shape: tuple[int, ...], dtype: DTypeLike) -> str:
+    return f"{np.dtype(dtype)} {list(shape)}"

@@ -100,8 +100,9 @@ class MujocoCpu:
 
     def restore(self, snapshot: Snapshot) -> None:
         batch = self._open()
-        check_snapshot("mujoco", {"state": batch.state}, snapshot)
-        batch.state[:] = snapshot["state"]
+        state = batch.state
+        check_snapshot("mujoco", {"state": (state.shape, state.dtype)}, snapshot)
+        state[:] = snapshot["state"]
         self._refresh()
 
     def close(self) -> None:

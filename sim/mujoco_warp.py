@@ -201,7 +201,8 @@ class MujocoWarp:
 
     def restore(self, snapshot: Snapshot) -> None:
         data = self._open()
-        check_snapshot("mujoco_warp", self.snapshot(), snapshot)
+        wanted = {name: (getattr(data, name).shape, np.float32) for name in _SNAPSHOT}
+        check_snapshot("mujoco_warp", wanted, snapshot)
         for name in _SNAPSHOT:
             getattr(data, name).assign(snapshot[name])
 

@@ -95,6 +95,8 @@ class IsaacGym:
         self.handover = ""
         """Which hand-over was taken, and why."""
         layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
+        fields = {name: layout.fields[name] for name in _STATE}
+        self._layouts = {name: (field.shape, field.dtype) for name, field in fields.items()}
         block = _make_block(layout, config)
         self._block: Block | None = block
         self._inputs = Inputs(self.spec, block.views())
@@ -155,8 +157,8 @@ class IsaacGym:
         return shown
 
     def restore(self, snapshot: Snapshot) -> None:
-        block = self._open()
-        check_snapshot("isaacgym", {name: block.read(name) for name in _STATE}, snapshot)
+        self._open()
+        check_snapshot("isaacgym", self._layouts, snapshot)
         self._show({name: snapshot[name] for name in _STATE})
 
     def close(self) -> None:
