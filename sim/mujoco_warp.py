@@ -122,6 +122,7 @@ class MujocoWarp:
         self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         self._lent_before: list[jax.Array] = []
         self._clock = make_clock(self._device)
+        self._steps = 0  # control steps since the last report
         home = np.tile(np.float32(elfin15.HOME_RAD), (num_envs, 1))
         qpos = self._data.qpos.numpy()
         qpos[:, : elfin15.NUM_JOINTS] = home
@@ -168,11 +169,12 @@ class MujocoWarp:
             else:
                 wp.capture_launch(self._graph)
             self._clock.end()
+        self._steps += 1
         self._lent.append(joint_targets)
 
     def report(self) -> Callable[[], Report]:
-        data, config = self._open(), self._config
-        lap = self._clock.lap()
+        data, lap = self._open(), self._clock.lap()
+        steps, self._steps = self._steps, 0
         with wp.ScopedDevice(self._device):
             figures = wp.clone(self._figures)
             self._figures.zero_()
@@ -185,10 +187,12 @@ class MujocoWarp:
             report["perf/overflow"] = float(lost)
             if self._device.is_cuda:
                 report |= gpu.usage(self._device)
-            if lost > config.max_overflows * self.spec.num_envs:
+            allowed, of = self._allowed(steps)
+            if lost > allowed:
                 raise SimOverflowError(
-                    f"contacts were lost in {lost} scene steps (peaks: {peak} contacts of"
-                    f" {data.naconmax}, {rows} constraints of {data.njmax} in one scene); raise"
+                    f"contacts were lost in {lost} of {of} physics steps of the scenes, more than"
+                    f" the {allowed:g} allowed (peaks: {peak} contacts of {data.naconmax}, {rows}"
+                    f" constraints of {data.njmax} in one scene); raise"
                     " --mujoco-warp.contacts-per-scene or --mujoco-warp.constraints-per-scene"
                 )
             return report
@@ -220,6 +224,17 @@ class MujocoWarp:
         if self._data is None:
             raise SimClosedError("this simulator was closed; make a new one")
         return self._data
+
+    def _allowed(self, control_steps: int) -> tuple[float, int]:
+        """In how many of the scenes' physics steps contacts may be lost, and how many there were.
+
+        A scene that is too crowded stays so through the control step, so losses come by up to
+        `decimation` at once. One such event is no reason to stop: it would be more than the share in
+        any report of few scenes and steps.
+        """
+        decimation = self._scene.decimation
+        of = control_steps * decimation * self.spec.num_envs
+        return max(self._config.max_overflow_share * of, decimation), of
 
     def _control_step(self) -> None:
         data = self._open()
