@@ -25,7 +25,8 @@ from sim.errors import (
 from sim.inputs import Inputs, check_snapshot
 from sim.isaacgym import layout as frames
 from sim.isaacgym.host_block import HostBlock
-from sim.isaacgym.process import Worker, find_python
+from sim.isaacgym.interpreter import find_python
+from sim.isaacgym.process import Worker
 from sim.isaacgym.setup import make_assets, make_setup, start_state
 from sim.isaacgym.worker.layout import Layout, make_layout
 from sim.isaacgym.worker.messages import Message
