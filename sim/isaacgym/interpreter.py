@@ -98,13 +98,14 @@ def start(
       WorkerError: the system cannot run it.
     """
     try:
-        return subprocess.Popen(
+        process: Any = subprocess.Popen(
             command,
             env=worker_environment(command[0], python_path, gpu),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             **options,
         )
+        return process
     except OSError as error:
         reason = error.strerror or str(error)
         raise WorkerError(f"{command[0]} cannot be run ({reason}): it is no Python") from None
