@@ -12,7 +12,9 @@ EXTRAS = ("video", "cuda12")  # of the latter only what does without a GPU is in
 
 def main() -> None:
     """Raises SystemExit if a requirement has no lower bound."""
-    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())[
+        "project"
+    ]
     wanted = list(project["dependencies"])
     for extra in EXTRAS:
         wanted += project["optional-dependencies"][extra]
