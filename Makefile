@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train debug test coverage check lint format clean
+.PHONY: train debug test test-lowest coverage check lint format clean
 
 train: $(VENV)/.run
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
@@ -24,6 +24,19 @@ debug: $(VENV)/.video
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
+
+# the bounds of pyproject.toml, with Python 3.11: what is installed is the lowest that they allow
+LOWEST := build/lowest
+test-lowest:
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) .ci/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
+		--editable '.[video]' mujoco-warp nvidia-ml-py pytest pytest-xdist
+	touch $(LOWEST)/.run $(LOWEST)/.video
+	$(MAKE) debug VENV=$(LOWEST)
+	$(LOWEST)/bin/python -m pytest -n 2 $(addprefix tests/,test_config.py test_loggers.py ppo/test_gae.py \
+		sim/test_registry.py sim/test_bridge.py sim/test_mujoco_cpu.py sim/test_mujoco_warp.py sim/test_gpu.py)
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term

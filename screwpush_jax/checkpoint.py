@@ -189,7 +189,14 @@ def _open(step_dir: Path) -> Found:
         raise CheckpointError(
             f"checkpoint {step_dir} is incomplete or damaged; valid: {_others(step_dir)}"
         )
+    _forget(meta["config"])
     return Found(step_dir.parent.parent, int(step_dir.name), meta)
+
+
+def _forget(config: Any) -> None:
+    """Drops what this version knows no more: an allowance that had another unit takes its default."""
+    if isinstance(config, dict) and isinstance(config.get("mujoco_warp"), dict):
+        config["mujoco_warp"].pop("max_overflows", None)
 
 
 def restore(found: Found, like: RunState) -> RunState:

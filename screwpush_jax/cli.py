@@ -162,10 +162,11 @@ def announce_engine(config: Config) -> None:
     """Says which engine runs, and why."""
     engine, reason = registry.choose(config.sim)
     print(f"engine {engine} ({reason})")
-    log = logging.getLogger("sim")  # what an engine has to say about itself
-    log.addHandler(logging.StreamHandler(sys.stdout))
-    log.setLevel(logging.INFO)
-    log.propagate = False  # a library that sets up the root logger would have it said twice
+    for name in ("sim", "screwpush_jax"):  # what an engine or a task has to say about itself
+        log = logging.getLogger(name)
+        log.addHandler(logging.StreamHandler(sys.stdout))
+        log.setLevel(logging.INFO)
+        log.propagate = False  # a library that sets up the root logger would have it said twice
 
 
 def _early(args: Sequence[str]) -> argparse.Namespace:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import transition as transition_module
@@ -97,8 +96,4 @@ def jit_once(function: Callable) -> Callable:
     return jax.jit(function)
 
 
-@jax.jit
-def is_finite(tree: Any) -> jax.Array:
-    """Whether every number of the tree is finite, `[]`."""
-    leaves = (leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating))
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+is_finite = jax.jit(update_module.is_finite)

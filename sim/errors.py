@@ -13,6 +13,10 @@ class EngineNotInstalledError(SimError):
     """The engine exists, the package that it needs does not."""
 
 
+class InputMismatchError(SimError):
+    """An array that was handed to a simulator has another shape, dtype or place, or another name."""
+
+
 class SnapshotMismatchError(SimError):
     """A snapshot does not fit this simulator."""
 

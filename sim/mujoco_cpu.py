@@ -19,12 +19,14 @@ from mujoco.batch import Batch, SimulationError
 from sim import bridge, mujoco_layout
 from sim.assets import elfin15, mjcf
 from sim.clock import HostClock, Report
-from sim.errors import SimClosedError, SnapshotMismatchError
+from sim.errors import SimClosedError
+from sim.inputs import Inputs, check_snapshot
 from sim.options import MujocoConfig
 from sim.protocol import SimSpec, Snapshot, Views
 from sim.scene import SceneConfig
 
 _J = elfin15.NUM_JOINTS
+_RANGE_RAD = np.array([link.range_rad for link in elfin15.LINKS])
 
 
 @final
@@ -58,6 +60,7 @@ class MujocoCpu:
         )
         self._clock = HostClock()
         self._refresh()
+        self._inputs = Inputs(self.spec, self.views())
 
     def views(self) -> Views:
         self._open()
@@ -65,6 +68,7 @@ class MujocoCpu:
 
     def write(self, mask: jax.Array, views: Views) -> None:
         self._open()
+        self._inputs.check_write(mask, views)
         rows = np.flatnonzero(bridge.to_host(mask))
         self._qpos[rows] = bridge.to_host(views["qpos"])[rows]
         self._qvel[rows] = bridge.to_host(views["qvel"])[rows]
@@ -72,7 +76,10 @@ class MujocoCpu:
 
     def step(self, joint_targets: jax.Array) -> None:
         batch = self._open()
-        self._ctrl[:] = bridge.to_host(joint_targets)
+        self._inputs.check_targets(joint_targets)
+        asked = bridge.to_host(joint_targets)
+        # MuJoCo would send every joint of a scene to 0 for one number that it takes for bad
+        np.copyto(self._ctrl, np.clip(asked, -_RANGE_RAD, _RANGE_RAD), where=~np.isnan(asked))
         self._clock.begin()
         failed = np.empty(0, int)
         try:
@@ -93,12 +100,9 @@ class MujocoCpu:
 
     def restore(self, snapshot: Snapshot) -> None:
         batch = self._open()
-        shapes = {name: value.shape for name, value in snapshot.items()}
-        if shapes != {"state": batch.state.shape}:
-            raise SnapshotMismatchError(
-                f"engine mujoco takes a snapshot {{'state': {batch.state.shape}}}, got {shapes}"
-            )
-        batch.state[:] = snapshot["state"]
+        state = batch.state
+        check_snapshot("mujoco", {"state": (state.shape, state.dtype)}, snapshot)
+        state[:] = snapshot["state"]
         self._refresh()
 
     def close(self) -> None:

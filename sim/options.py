@@ -30,9 +30,10 @@ class MujocoWarpConfig:
     solver_iterations: Annotated[int, Gt(0)] = 6
     """Upper bound on the contact solver's iterations in one physics step; with fewer than 6 some
     sliding bolts stop early."""
-    max_overflows: Annotated[float, Ge(0)] = 0.01
-    """Scene steps of an iteration, for each scene, in which contacts may be lost before the run
-    stops with an error; each is counted in `perf/overflow`."""
+    max_overflow_share: Annotated[float, Ge(0)] = 0.00004
+    """Share of all scenes' physics steps since the last report in which contacts may be lost before
+    the run stops with an error; one scene may always lose them through one control step. Each is
+    counted in `perf/overflow`."""
 
 
 @dataclasses.dataclass(frozen=True)

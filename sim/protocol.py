@@ -90,15 +90,23 @@ class Simulator(Protocol):
         ...
 
     def write(self, mask: jax.Array, views: Views) -> None:
-        """Replaces the state of the scenes whose `mask [N]` is true, warm starts included."""
+        """Replaces the state of the scenes whose `mask [N]` is true, warm starts included.
+
+        Raises:
+          sim.errors.InputMismatchError: `mask` is not bool `[N]`, or `views` have other names, shapes
+            or dtypes than the engine's own, or lie on another device. Nothing has been replaced.
+        """
         ...
 
     def step(self, joint_targets: jax.Array) -> None:
         """One control step towards `joint_targets [N, J]` (rad).
 
-        A scene that blows up shows non-finite or huge values in `views`; it raises nothing.
+        Targets are kept within the joints' ranges; one that is no number keeps the joint's last. A
+        scene that blows up shows non-finite or huge values in `views`; it raises nothing.
 
         Raises:
+          sim.errors.InputMismatchError: `joint_targets` is not float32 `[N, J]` on the device of the
+            views. Nothing has moved.
           sim.errors.WorkerError: the engine's process has failed, in this step or an earlier one. An
             engine that only queues steps tells it at a later call, and what `views` show until
             then is worth nothing: read a `report` or take a `snapshot` before results are used.
@@ -128,7 +136,8 @@ class Simulator(Protocol):
         """Takes a `snapshot` back.
 
         Raises:
-          sim.errors.SnapshotMismatchError: it is another engine's or another scene's.
+          sim.errors.SnapshotMismatchError: it is another engine's or another scene's: names, shapes or
+            dtypes differ. Nothing has been taken.
         """
         ...
 

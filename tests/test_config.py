@@ -58,6 +58,7 @@ FLOATS = sorted(path for path in NUMBERS if type_of(path) is float)
 ANY_FINITE = {
     "separate.area_center_m",
     "isaacgym.rest_offset_m",
+    "ppo.init_log_std",
     *(f"separate.reward.{name}" for name in
       ("progress", "reach", "success", "holding", "failure", "action_rate", "time")),
 }  # fmt: skip
@@ -105,15 +106,15 @@ OUTSIDE = {
     **dict.fromkeys(
         (
             *("separate.drop_spread_m", "separate.start_tip_half_m", "ppo.vf_coef"),
-            *("ppo.ent_coef", "mujoco_warp.max_overflows", "isaacgym.bounce_threshold_m_s"),
+            *("ppo.ent_coef", "mujoco_warp.max_overflow_share", "isaacgym.bounce_threshold_m_s"),
             "isaacgym.damping_scale",
         ),
         (-1e-9,),
     ),
     **dict.fromkeys(("ppo.gamma", "ppo.gae_lambda"), (-1e-9, 1.0000001)),
     "ppo.learning_rate_range": ([0.0, 0.1], [0.001, 0.0]),
+    "ppo.std_range": ([0.0, 2.0], [0.01, -1.0]),
     "ppo.hidden_sizes": ([], [0], [64, -1], [65537]),
-    "ppo.init_log_std": (-10.1, 2.1, 100.0),
     **dict.fromkeys(("mujoco.num_threads", "isaacgym.num_threads"), (-1, 1025)),
     **dict.fromkeys(("isaacgym.start_timeout_s", "isaacgym.step_timeout_s"), (0.0, 86400.1)),
     "isaacgym.spin_s": (-1e-9, 86400.1),
@@ -142,7 +143,7 @@ INSIDE = {
     "ppo.hidden_sizes": ([1], [8] * 9),
     "ppo.learning_rate": (1e-5, 5e-3),
     "ppo.learning_rate_range": ([1e-3, 1e-3],),
-    "ppo.init_log_std": (-10.0, 2.0),
+    "ppo.std_range": ([0.1, 0.7],),
     "isaacgym.restarts": (0, 1000),
     "isaacgym.velocity_iterations": (0, 255),
     "isaacgym.rest_offset_m": (-0.01,),
@@ -228,6 +229,8 @@ RELATIONS = {
         "separate.observation prototype19",
         "--scene.num-screws 3",
     ),
+    "deviations reversed": ({"ppo.std_range": [2.0, 0.1]}, "ppo.std-range", "lower bound first"),
+    "begins beyond": ({"ppo.std_range": [0.1, 0.5]}, "ppo.init-log-std", "-0.693"),
     "rates reversed": ({"ppo.learning_rate_range": [0.1, 1e-4]}, "ppo.learning-rate-range", "lower"),
     "rate above": ({"ppo.learning_rate": 0.006}, "ppo.learning-rate 0.006", "1e-05 to 0.005"),
     "rate below": ({"ppo.learning_rate": 9e-6}, "ppo.learning-rate 9e-06", "1e-05 to 0.005"),

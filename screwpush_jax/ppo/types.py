@@ -1,6 +1,7 @@
 """What crosses the two jitted calls. Legend: T steps, N environments, M minibatch, A action, O obs."""
 
 import dataclasses
+import math
 from typing import Annotated, Any, Literal
 
 import jax
@@ -47,13 +48,21 @@ class PPOConfig:
     """Bounds of the adaptive schedule."""
     hidden_sizes: Annotated[tuple[LayerSize, ...], MinLen(1)] = (256, 128, 64)
     """Hidden layers of the actor and of the critic."""
-    init_log_std: Annotated[float, Interval(ge=-10, le=2)] = -0.5
+    init_log_std: float = -0.5
     """Logarithm of the policy's standard deviation at the start, per axis."""
-    std_range: tuple[float, float] = (0.01, 2.0)
+    std_range: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.01, 2.0)
     """Bounds of the policy's standard deviation, per axis; actions count within -1 to 1."""
 
     def check(self) -> None:
-        """Raises ValueError, beginning with the field's name, for rates that pin each other."""
+        """Raises ValueError, beginning with the field's name, where fields pin each other."""
+        low, high = self.std_range
+        if low > high:
+            raise ValueError(f"std_range {low:g} {high:g}; valid: the lower bound first")
+        if not math.log(low) <= self.init_log_std <= math.log(high):
+            raise ValueError(
+                f"init_log_std {self.init_log_std:g}; valid: within the logarithms of std_range,"
+                f" {math.log(low):.3g} to {math.log(high):.3g}"
+            )
         low, high = self.learning_rate_range
         if low > high:
             raise ValueError(f"learning_rate_range {low:g} {high:g}; valid: the lower bound first")

@@ -20,12 +20,13 @@ from sim.errors import (
     DeviceLostError,
     DeviceMismatchError,
     SimClosedError,
-    SnapshotMismatchError,
     WorkerError,
 )
+from sim.inputs import Inputs, check_snapshot
 from sim.isaacgym import layout as frames
 from sim.isaacgym.host_block import HostBlock
-from sim.isaacgym.process import Worker, find_python
+from sim.isaacgym.interpreter import find_python
+from sim.isaacgym.process import Worker
 from sim.isaacgym.setup import make_assets, make_setup, start_state
 from sim.isaacgym.worker.layout import Layout, make_layout
 from sim.isaacgym.worker.messages import Message
@@ -95,8 +96,11 @@ class IsaacGym:
         self.handover = ""
         """Which hand-over was taken, and why."""
         layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
-        self._shapes = {name: layout.fields[name].shape for name in _STATE}
-        self._block: Block | None = _make_block(layout, config)
+        fields = {name: layout.fields[name] for name in _STATE}
+        self._layouts = {name: (field.shape, field.dtype) for name, field in fields.items()}
+        block = _make_block(layout, config)
+        self._block: Block | None = block
+        self._inputs = Inputs(self.spec, block.views())
         self._worker: Worker | None = None
         self._turns: Turns | None = None
         try:
@@ -130,10 +134,14 @@ class IsaacGym:
         return frames.pack(state, self._com_x_m)
 
     def write(self, mask: jax.Array, views: Views) -> None:
-        self._open().mark(mask, views)
+        block = self._open()
+        self._inputs.check_write(mask, views)
+        block.mark(mask, views)
 
     def step(self, joint_targets: jax.Array) -> None:
-        self._open().put_targets(joint_targets)
+        block = self._open()
+        self._inputs.check_targets(joint_targets)
+        block.put_targets(joint_targets)
         self._attended().step()
 
     def report(self) -> Callable[[], Report]:
@@ -151,12 +159,8 @@ class IsaacGym:
 
     def restore(self, snapshot: Snapshot) -> None:
         self._open()
-        shapes = {name: value.shape for name, value in snapshot.items()}
-        if shapes != self._shapes:
-            raise SnapshotMismatchError(
-                f"engine isaacgym takes a snapshot {self._shapes}, got {shapes}"
-            )
-        self._show({name: np.asarray(snapshot[name], np.float32) for name in _STATE})
+        check_snapshot("isaacgym", self._layouts, snapshot)
+        self._show({name: snapshot[name] for name in _STATE})
 
     def close(self) -> None:
         """Ends the worker and frees the block; may be called again.

@@ -5,22 +5,25 @@ against the real package by its authors, so what it finds on a user's machine is
 """
 
 import argparse
-import subprocess
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
 
-from sim.errors import SimError
-from sim.isaacgym import trials
+from sim.errors import SimError, WorkerError
+from sim.isaacgym import interpreter, trials
 from sim.isaacgym.client import IsaacGym
-from sim.isaacgym.process import find_python, worker_environment
+from sim.isaacgym.interpreter import find_python
 from sim.isaacgym.worker.cuda import Cuda, CudaError
 from sim.options import IsaacGymConfig
 from sim.scene import SceneConfig
 
 _HOPPER = 90
+_VERSION_S = 20.0
+"""Longest wait for an answer that takes a Python a moment."""
+_VERSION = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 _IMPORT = (
     "import isaacgym; from isaacgym import gymapi, gymtorch; import torch;"
     " print('torch', torch.__version__, 'sees', torch.cuda.device_count(), 'GPUs')"
@@ -52,21 +55,24 @@ def main() -> int:
 
 def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
     """The checks in order; without an interpreter or a simulation the rest is left out."""
-    yield "interpreter", _run(lambda: _interpreter(config))
+    answered: list[str] = []
+    yield "interpreter", _run(lambda: _interpreter(config, answered))
     yield "driver", _run(_driver)
     if config.pipeline == "gpu":
         yield "architecture", _run(_architecture)
         yield "sharing", _run(_sharing)
+    if not answered:
+        return
     imported = _run(lambda: _import(config))
     yield "import", imported
-    if not imported.ok:
-        return
+    if imported.ok:
+        yield from _with_sim(config)
+
+
+def _with_sim(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
+    """What a worker on this machine does."""
     made: list[IsaacGym] = []
-    started = _run(lambda: _pipeline(config, made))
-    yield "pipeline", started
-    if not started.ok:
-        return
-    with_sim: dict[str, Callable[[IsaacGym], str]] = {
+    checks: dict[str, Callable[[IsaacGym], str]] = {
         "hand-over": _hand_over,
         "frames": trials.free_flight,
         "spin": trials.spin,
@@ -75,28 +81,50 @@ def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
         "reset": trials.reset_one,
     }
     try:
-        for name, check in with_sim.items():
+        started = _run(lambda: _pipeline(config, made))
+        yield "pipeline", started
+        for name, check in checks.items() if started.ok else ():
             yield name, _run(lambda check=check: check(made[0]))
+        ended = _run(lambda: _close(made))
+        if not ended.ok:
+            yield "end", ended
     finally:
-        made[0].close()
+        _run(lambda: _close(made))  # whoever asks may have stopped asking
+
+
+def _close(made: list[IsaacGym]) -> str:
+    for sim in made:
+        sim.close()
+    return "closed"
 
 
 def _run(check: Callable[[], str]) -> Finding:
+    """What `check` found. Whatever goes wrong in it is a finding, too: nothing ends the doctor."""
+    expected = UnfitError, trials.DiffersError, SimError, CudaError, OSError
     try:
         return Finding(True, check())
-    except (UnfitError, trials.DiffersError, SimError, CudaError, OSError) as error:
-        return Finding(False, str(error).splitlines()[0])
+    except Exception as error:
+        said = str(error).strip().splitlines()[:1]
+        if not (isinstance(error, expected) and said):
+            said = [type(error).__name__, *said]
+        return Finding(False, ": ".join(said))
 
 
-def _interpreter(config: IsaacGymConfig) -> str:
+def _interpreter(config: IsaacGymConfig, answered: list[str]) -> str:
+    """Lists the version in `answered` if it is a Python at all."""
     python = find_python(config.python)
-    version = _output(config, "import sys; print('%d.%d.%d' % sys.version_info[:3])")
-    if not "3.6" <= version[:3] <= "3.8" or version[3:4] != ".":
+    limit_s = min(_VERSION_S, config.start_timeout_s)
+    said = interpreter.ask(python, config.python_path, _VERSION, limit_s)
+    version = re.fullmatch(r"(\d+)\.(\d+)\.\d+", said)
+    if version is None:
+        raise UnfitError(f"{python} says {said!r} when asked for its version: it is no Python")
+    answered.append(said)
+    if not (3, 6) <= (int(version[1]), int(version[2])) <= (3, 8):
         raise UnfitError(
-            f"{python} is Python {version}; Isaac Gym Preview 4 has bindings for 3.6 to 3.8: make a"
+            f"{python} is Python {said}; Isaac Gym Preview 4 has bindings for 3.6 to 3.8: make a"
             " 3.8 environment (docs/isaacgym.md) and name it with --python"
         )
-    return f"{python} is Python {version}"
+    return f"{python} is Python {said}"
 
 
 def _driver() -> str:
@@ -136,7 +164,14 @@ def _sharing() -> str:
 
 
 def _import(config: IsaacGymConfig) -> str:
-    return _output(config, _IMPORT).splitlines()[-1]
+    python, limit_s = find_python(config.python), config.start_timeout_s
+    try:
+        return interpreter.ask(python, config.python_path, _IMPORT, limit_s)
+    except WorkerError as error:
+        raise UnfitError(
+            f"{error}; it needs isaacgym from NVIDIA's archive and torch (docs/isaacgym.md); --timeout"
+            f" {limit_s:g} is how many seconds the import may take"
+        ) from None
 
 
 def _pipeline(config: IsaacGymConfig, made: list[IsaacGym]) -> str:
@@ -155,39 +190,37 @@ def _hand_over(sim: IsaacGym) -> str:
     return f"{sim.handover}; {step_ms:.3f} ms a step, {cost_ms:.3f} of them for the hand-shake"
 
 
-def _output(config: IsaacGymConfig, code: str) -> str:
-    """What `code` prints in the worker's interpreter."""
-    python = find_python(config.python)
-    result = subprocess.run(
-        [python, "-c", code],
-        env=worker_environment(python, config.python_path, ""),
-        capture_output=True,
-        text=True,
-        timeout=config.start_timeout_s,
-        check=False,
-    )
-    if result.returncode:
-        said = (result.stderr.strip() or "nothing said").splitlines()[-1]
-        raise UnfitError(
-            f"{python} ended with exit code {result.returncode} ({said}); it needs isaacgym from"
-            " NVIDIA's archive and torch (docs/isaacgym.md)"
-        )
-    return result.stdout.strip()
-
-
 def _parse() -> IsaacGymConfig:
     parser = argparse.ArgumentParser(prog="python -m sim.isaacgym.doctor", description=__doc__)
     parser.add_argument("--python", default="", help="interpreter with isaacgym and torch")
     parser.add_argument("--python-path", default="", help="PYTHONPATH of the worker")
     parser.add_argument("--pipeline", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--handover", choices=("auto", "direct", "arena"), default="auto")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=IsaacGymConfig.start_timeout_s,
+        help="seconds that the import, and then the start of a worker, may take; the very first"
+        " import compiles an extension (default: %(default)g)",
+    )
     args = parser.parse_args()
     return IsaacGymConfig(
         python=args.python,
         python_path=args.python_path,
         pipeline=args.pipeline,
         handover=args.handover,
+        start_timeout_s=args.timeout,
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}; valid: seconds, greater than 0")
+    return value
 
 
 if __name__ == "__main__":

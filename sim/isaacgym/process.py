@@ -10,8 +10,6 @@ import atexit
 import contextlib
 import os
 import select
-import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -21,34 +19,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sim.errors import EngineNotInstalledError, WorkerError
+from sim.errors import WorkerError
+from sim.isaacgym import interpreter
 from sim.isaacgym.worker import messages
 from sim.isaacgym.worker.messages import Message
 from sim.isaacgym.worker.turns import SIZE, Turns
 
-VARIABLE = "SCREWPUSH_ISAACGYM_PYTHON"
-"""Environment variable that names the worker's interpreter."""
 _HOME = Path(__file__).parent
 _LOG_LINES = 12
 _LAST_WORDS_S = 10.0
-_NEW = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
-
-
-def find_python(asked: str) -> str:
-    """The worker's interpreter: `asked`, or the environment variable, or python3.8 on the path.
-
-    Raises:
-      EngineNotInstalledError: none of them is there.
-    """
-    named = os.path.expanduser(asked or os.environ.get(VARIABLE, ""))
-    found = shutil.which(named or "python3.8")
-    if found is None:
-        what = f"no interpreter {named!r}" if named else "no python3.8 on the path"
-        raise EngineNotInstalledError(
-            f"engine 'isaacgym': {what}; set --isaacgym.python or {VARIABLE} to a Python 3.8 in"
-            " which isaacgym and torch are installed (docs/isaacgym.md)"
-        )
-    return os.path.abspath(found)
+_HELLO = "to say hello"
+_NO_PYTHON = '; is it a Python, or a script that ends in `exec python "$@"`?'
 
 
 class Worker:
@@ -75,23 +56,27 @@ class Worker:
         self._channel, self.turns = messages.Channel(ours), Turns(page)
         handles = str(theirs.fileno()), str(page), str(os.getpid())
         with theirs, open(page, "rb"):
-            self._process = subprocess.Popen(
-                [python, "-u", "-m", "worker", *handles],
-                cwd=_HOME,
-                env=worker_environment(python, python_path, gpu),
-                pass_fds=(theirs.fileno(), page, *fds),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,  # Ctrl-C is the learner's to handle
-            )
+            try:
+                self._process = interpreter.start(
+                    [python, "-u", "-m", "worker", *handles],
+                    python_path,
+                    gpu,
+                    cwd=_HOME,
+                    pass_fds=(theirs.fileno(), page, *fds),
+                    stdout=self._log,
+                    stderr=self._log,
+                )
+            except WorkerError:
+                for opened in (self._channel, self.turns, self._log):
+                    opened.close()
+                raise
         left = self._process, self._channel, self.turns, self._log
         self._end = weakref.finalize(self, _end, *left)
         atexit.register(self._end)  # runs before JAX and Warp, registered earlier, wait for streams
         self.failure = ""
         """Why it was ended, with its last words; empty as long as nothing went wrong."""
         self.python = python
-        hello = self._listen("to say hello", timeout_s)
+        hello = self._listen(_HELLO, timeout_s)
         if hello.get("hello") != messages.PROTOCOL:
             self._fail(
                 f"protocol version mismatch: the worker speaks {hello.get('hello')}, the learner"
@@ -168,9 +153,10 @@ class Worker:
         try:
             answer = self._channel.receive(timeout_s)
         except TimeoutError:
-            self._late(doing, timeout_s)
+            self._late(doing, timeout_s, interpreter.lock_hint())
         except (EOFError, ValueError):
-            self._fail(f"it {self._obituary()} while it had {doing}")
+            hint = _NO_PYTHON if doing == _HELLO else ""
+            self._fail(f"it {self._obituary()} while it had {doing}{hint}")
         if "error" in answer:
             self._fail(answer["error"], answer.get("traceback", ""))
         return answer
@@ -179,17 +165,14 @@ class Worker:
         doing = _to_answer(question)
         self._fail(f"it said {self._listen(doing, _LAST_WORDS_S)} while it had {doing}")
 
-    def _late(self, doing: str, timeout_s: float) -> NoReturn:
-        self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended")
+    def _late(self, doing: str, timeout_s: float, hint: str = "") -> NoReturn:
+        self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended{hint}")
 
     def _obituary(self) -> str:
         try:
-            code = self._process.wait(2.0)
+            return interpreter.obituary(self._process.wait(2.0))
         except subprocess.TimeoutExpired:
             return "closed its channel"
-        if code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
 
     def _fail(self, what: str, traceback: str = "") -> NoReturn:
         """Ends it and raises with everything it left behind."""
@@ -208,29 +191,13 @@ class Worker:
         return "\n".join(text.decode(errors="replace").splitlines()[-_LOG_LINES:])
 
 
-def worker_environment(python: str, python_path: str, gpu: str) -> dict[str, str]:
-    """This process's environment without what belongs to its own interpreter."""
-    kept = {name: value for name, value in os.environ.items() if name not in _NEW}
-    library = Path(python).resolve().parent.parent / "lib"  # Isaac Gym loads libpython itself
-    paths = [str(library), os.environ.get("LD_LIBRARY_PATH", "")]
-    new = {"LD_LIBRARY_PATH": ":".join(filter(None, paths)), "PYTHONNOUSERSITE": "1"}
-    if python_path:  # absolute: the worker runs in a folder of its own
-        parts = map(os.path.expanduser, python_path.split(":"))
-        new["PYTHONPATH"] = ":".join(map(os.path.abspath, parts))
-    if gpu or "CUDA_VISIBLE_DEVICES" in os.environ:
-        new["CUDA_VISIBLE_DEVICES"] = gpu or os.environ["CUDA_VISIBLE_DEVICES"]
-    return kept | new
-
-
 def _to_answer(question: str) -> str:
     return f"to answer {question!r}"
 
 
 def _end(process: "subprocess.Popen[bytes]", channel: messages.Channel, page: Turns, log) -> None:
     """Leaves neither process nor zombie nor open file, and nobody who waits for an answer."""
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    interpreter.end(process)
     page.let_go()
     channel.close()
     log.close()

@@ -1,9 +1,10 @@
 """One short run of the debug configuration, shared by the tests of the command lines."""
 
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,26 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 DEBUG = str(ROOT / "configs" / "debug.yaml")
 
+_CACHE: dict[str, str] = {}
 
-CACHE = tempfile.mkdtemp(prefix="screwpush-jax-cache-")
-"""Compiled functions, shared by the many short processes of these tests."""
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> Iterator[None]:
+    """Compiled functions, for the many short processes of these tests; gone when the session ends.
+
+    Each worker of pytest-xdist has its own: JAX reads what another process has yet to finish, and
+    one for all, which both fill at the same time, made nothing faster.
+    """
+    folder = tmp_path_factory.mktemp("jax-cache")
+    _CACHE["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    _CACHE["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment(**more: str) -> dict[str, str]:
     """What the commands' processes see."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "JAX_COMPILATION_CACHE_DIR": CACHE,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-        **more,
-    }
+    return {**os.environ, "PYTHONPATH": str(ROOT), **_CACHE, **more}
 
 
 def start(module: str, *args: object, cwd: Path) -> "subprocess.Popen[str]":

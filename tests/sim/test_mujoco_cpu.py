@@ -104,7 +104,7 @@ def test_a_snapshot_is_a_copy(build):
 
 
 def test_a_snapshot_of_another_scene_is_refused(build):
-    with pytest.raises(SnapshotMismatchError, match=r"\(5, \d+\).*\(4, \d+\)"):
+    with pytest.raises(SnapshotMismatchError, match=r"\[5, \d+\].*\[4, \d+\]"):
         build().restore(build(num_envs=4).snapshot())
 
 

@@ -1,5 +1,6 @@
 """What only MuJoCo Warp promises."""
 
+import dataclasses
 import types
 
 import jax
@@ -37,18 +38,62 @@ def build():
 
 
 def test_lost_contacts_are_counted_and_end_the_run(build):
+    """Two scenes lose contacts in each of 10 physics steps."""
     sim = build(contacts_per_scene=2)
     sim.step(HOME)
-    with pytest.raises(SimOverflowError, match="--mujoco-warp.contacts-per-scene"):
+    said = r"lost in 20 of 20 physics steps.*the 10 allowed.*--mujoco-warp.contacts-per-scene"
+    with pytest.raises(SimOverflowError, match=said):
         sim.report()()
 
 
 def test_lost_constraints_are_counted_up_to_what_is_allowed(build):
-    sim = build(constraints_per_scene=20, max_overflows=1e9)
+    sim = build(constraints_per_scene=20, max_overflow_share=1.0)
     sim.step(HOME)
     report = sim.report()()
     assert 0 < report["perf/overflow"] <= 2 * SceneConfig().decimation
     assert report["perf/constraint_peak"] > 1
+
+
+OVERFLOWS = {  # losses by control step, control steps, the share allowed, and whether it is fine
+    "one event of one scene": ([10], 1, 0.0, True),
+    "one more": ([11], 1, 0.0, False),
+    "at the share": ([10, 15], 5, 0.25, True),
+    "above the share": ([10, 16], 5, 0.25, False),
+    "the share of a long report": ([20] * 3 + [15], 15, 0.25, True),
+    "above that of a long report": ([20] * 3 + [16], 15, 0.25, False),
+}
+
+
+@pytest.mark.parametrize("case", OVERFLOWS)
+def test_what_may_be_lost_grows_with_the_steps_of_a_report(build, monkeypatch, case):
+    """Losses are played; two scenes of 10 physics steps a control step."""
+    lost, steps, share, fine = OVERFLOWS[case]
+    sim = build(max_overflow_share=share)
+    played = iter([*lost, *[0] * steps])
+
+    def lose():
+        figures = sim._figures.numpy()
+        sim._figures.assign(figures + np.array([0, 0, next(played)]))
+
+    monkeypatch.setattr(sim, "_control_step", lose)
+    for _ in range(2):  # a report before it takes its own steps along
+        for _ in range(steps):
+            sim.step(HOME)
+        read = sim.report()
+        played = iter([*lost, *[0] * steps])
+        if fine:
+            assert read()["perf/overflow"] == sum(lost)
+        else:
+            with pytest.raises(SimOverflowError, match=f"{sum(lost)} of {20 * steps} physics"):
+                read()
+
+
+def test_by_default_an_iteration_of_training_may_lose_a_hundredth_of_a_step_a_scene(build):
+    """4,096 scenes, 24 control steps: 39 of 983,040; an evaluation of 300 steps not the same 39."""
+    sim = build()
+    sim.spec = dataclasses.replace(sim.spec, num_envs=4096)
+    assert sim._allowed(24) == (pytest.approx(39.3, abs=0.1), 983_040)
+    assert sim._allowed(300) == (pytest.approx(491.5, abs=0.1), 12_288_000)
 
 
 def test_a_report_counts_anew_and_shows_how_much_room_is_used(build):

@@ -6,6 +6,8 @@ closest pair must be as close as ever, so that none is solved. The chance that a
 falls with each screw, so they may creep S / 3 times as fast, which is no more than 0.8 mm/s.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -45,7 +47,7 @@ def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
     return np.all(list(rules(config, state).values()), axis=0)
 
 
-def rules(config: SeparateConfig, state: SimState) -> dict[str, np.ndarray]:
+def rules(config: SeparateConfig, state: SimState) -> dict[str, Any]:
     """Where a settled state keeps each rule, `[N]`, by the field that says it."""
     pos, distance_unit = np.asarray(state.screw_pos_w), config.separation_m
     first, second = np.triu_indices(pos.shape[1], k=1)
@@ -72,7 +74,7 @@ def turned(
 
     The table looks the same from every side, so a turned jumble lies as still as before.
     """
-    state = jax.tree.map(lambda leaf: np.asarray(leaf)[rows].copy(), state)
+    state: Any = jax.tree.map(lambda leaf: np.asarray(leaf)[rows].copy(), state)
     angle = rng.uniform(-np.pi, np.pi, (len(rows), 1))
     cos, sin = np.cos(angle), np.sin(angle)
     center = np.array(config.area_center_m)

@@ -3,6 +3,7 @@
 import ctypes
 import dataclasses
 import sys
+import time
 
 import jax.numpy as jnp
 import pytest
@@ -100,6 +101,93 @@ def test_a_missing_interpreter_is_a_finding():
     assert "no interpreter '/nowhere/python3.8'" in found["interpreter"].text
 
 
+NO_PYTHON = {  # a script, or a program of the machine, and what the doctor says of it
+    "nothing said": ("/bin/true", "printed nothing"),
+    "a failure": ("/bin/false", "ended with exit code 1"),
+    "garbage": ("#!/bin/sh\necho hello world", "says 'hello world' when asked for its version"),
+    "binary": ("#!/bin/sh\nhead -c 5000 /dev/urandom; printf '\\377\\376\\n'", "when asked"),
+    "a number": ("#!/bin/sh\necho 3.8", "says '3.8' when asked"),
+    "killed": ("#!/bin/sh\nkill -9 $$", "was killed by SIGKILL"),
+    "never ends": ("#!/bin/sh\nsleep 600", "not done after 1 s"),
+    "no program": ("this is a text", "cannot be run (Exec format error)"),
+    "no shell": ("#!/nowhere/sh\n", "cannot be run (No such file or directory)"),
+    "a folder": ("", "a folder"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_PYTHON)
+def test_what_is_no_python_is_one_finding_in_time(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(doctor, "_VERSION_S", 1.0)
+    what, said = NO_PYTHON[kind]
+    program = tmp_path / "python"
+    if what.startswith("/"):
+        program = what
+    elif what:
+        program.write_text(what)
+        program.chmod(0o755)
+    else:
+        program.mkdir()
+    begin = time.monotonic()
+    found = findings(python=str(program))
+    assert time.monotonic() - begin < 10.0
+    assert list(found) == ["interpreter", "driver"]
+    assert not found["interpreter"].ok
+    assert said in found["interpreter"].text
+    assert "\n" not in found["interpreter"].text
+
+
+def test_a_file_that_may_not_be_executed_is_told_from_one_that_is_not_there(tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\n")
+    found = findings(python=str(tmp_path / "python"))
+    assert "a file that may not be executed" in found["interpreter"].text
+
+
+def test_an_import_that_hangs_is_a_finding_that_names_the_lock(monkeypatch, tmp_path, site):
+    """As one does that waits for a lock which nobody will give back."""
+    lock = tmp_path / "extensions" / "gymtorch" / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "extensions"))
+    path = site(isaacgym="import time; time.sleep(600)")
+    found = findings(python_path=path, start_timeout_s=1.0)
+    assert list(found)[-1] == "import"
+    text = found["import"].text
+    assert "not done after 1 s" in text
+    assert f"remove {lock}, 0 minutes old" in text
+    assert "--timeout" in text
+
+
+def test_an_import_that_says_nothing_is_a_finding(site):
+    path = site(isaacgym="import os; os._exit(0)")
+    text = findings(python_path=path)["import"].text
+    assert "printed nothing" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError(""), "RuntimeError"),
+        (RuntimeError("\nfirst\nsecond"), "RuntimeError: first"),
+        (OSError(), "OSError"),
+        (trials.DiffersError("first\nsecond"), "first"),
+    ],
+)
+def test_whatever_goes_wrong_in_a_check_is_one_line(error, said):
+    def check():
+        raise error
+
+    assert doctor._run(check) == doctor.Finding(False, said)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "soon"])
+def test_a_time_limit_that_is_none_is_refused(monkeypatch, capsys, wrong):
+    monkeypatch.setattr(sys, "argv", ["doctor", "--timeout", wrong])
+    with pytest.raises(SystemExit) as caught:
+        doctor.main()
+    assert caught.value.code == 2
+    assert "valid: seconds, greater than 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("capability", "ok"), [(86, True), (89, True), (90, False), (120, False)])
 def test_data_centre_hopper_and_newer_are_warned_about(monkeypatch, capability, ok):
     monkeypatch.setattr(doctor, "Cuda", lambda: FakeCuda(capability))
@@ -148,7 +236,7 @@ def test_pythons_that_isaac_gym_has_bindings_for_are_fit(tmp_path, version):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\necho {version}\n")
     python.chmod(0o755)
-    finding = doctor._run(lambda: doctor._interpreter(config(python=str(python))))
+    finding = doctor._run(lambda: doctor._interpreter(config(python=str(python)), []))
     assert finding.ok == VERSIONS[version]
     assert f"{python} is Python {version}" in finding.text
 

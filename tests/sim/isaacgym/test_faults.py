@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sim.errors import DeviceMismatchError, EngineNotInstalledError, SimClosedError
-from sim.isaacgym import process
+from sim.isaacgym import interpreter, process
 from sim.isaacgym.worker import messages
 
 from .conftest import (
@@ -122,22 +122,76 @@ def test_an_interpreter_that_is_not_there_is_named_with_the_ways_to_name_one(bui
     )
     assert "/nowhere/python3.8" in message
     assert "--isaacgym.python" in message
-    assert process.VARIABLE in message
-    monkeypatch.delenv(process.VARIABLE, raising=False)
+    assert interpreter.VARIABLE in message
+    monkeypatch.delenv(interpreter.VARIABLE, raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
     failure(lambda: build(python=""), "no python3.8 on the path", EngineNotInstalledError)
 
 
 def test_the_environment_variable_names_the_interpreter(monkeypatch):
-    monkeypatch.setenv(process.VARIABLE, sys.executable)
-    assert process.find_python("") == sys.executable
-    monkeypatch.setenv(process.VARIABLE, "/nowhere/python")
+    monkeypatch.setenv(interpreter.VARIABLE, sys.executable)
+    assert interpreter.find_python("") == sys.executable
+    monkeypatch.setenv(interpreter.VARIABLE, "/nowhere/python")
     with pytest.raises(EngineNotInstalledError, match="/nowhere/python"):
-        process.find_python("")
+        interpreter.find_python("")
 
 
 def test_a_program_that_is_no_python_is_refused(build):
-    failure(lambda: build(python="/bin/true"), r"ended with exit code \d+")
+    message = failure(lambda: build(python="/bin/true"), "ended with exit code 0 .* is it a Python")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["no program at all", "#!/nowhere/sh\n"])
+def test_a_file_that_cannot_be_run_is_refused_and_leaves_nothing_open(build, tmp_path, text):
+    program = tmp_path / "python"
+    program.write_text(text)
+    program.chmod(0o755)
+    gc.collect()
+    before = sorted(os.listdir("/proc/self/fd"))
+    message = failure(lambda: build(python=str(program)), f"{program} cannot be run")
+    assert len(message.splitlines()) == 1
+    gc.collect()
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_a_hung_interpreter_has_started_is_ended_with_it(build, tmp_path):
+    script, child = tmp_path / "python", tmp_path / "child"
+    script.write_text(
+        f"#!/bin/sh\nsleep 600 &\necho $! > {child}.new; mv {child}.new {child}\nwait"
+    )
+    script.chmod(0o755)
+    failure(lambda: build(python=str(script), start_timeout_s=1.0), "longer than 1 s to say hello")
+    assert gone_in_time(int(child.read_text()))
+
+
+def test_a_start_that_takes_too_long_names_the_lock_that_it_may_wait_for(
+    build, tmp_path, monkeypatch, site
+):
+    lock = tmp_path / "torch_extensions" / "py38_cu121" / "gymtorch" / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    os.utime(lock, (time.time() - 7200,) * 2)
+    monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = site(isaacgym="import time; time.sleep(600)")
+    message = failure(
+        lambda: build(python_path=path, start_timeout_s=2.0), "longer than 2 s to build the scenes"
+    )
+    assert f"remove {lock}, 120 minutes old" in message
+
+
+def test_programs_beside_the_workers_interpreter_come_first(monkeypatch, tmp_path):
+    """Isaac Gym calls `ninja`; a virtual environment's interpreter is a link to another folder."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    path = interpreter.worker_environment(str(python), "", "")["PATH"]
+    assert path == f"{python.parent}:/usr/bin:/bin"
+    monkeypatch.delenv("PATH")
+    assert interpreter.worker_environment(str(python), "", "")["PATH"].startswith(
+        f"{python.parent}:"
+    )
 
 
 def test_a_python_without_isaacgym_says_what_is_missing(build, tmp_path):

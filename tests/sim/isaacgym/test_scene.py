@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sim.isaacgym import client
-from sim.isaacgym.process import worker_environment
+from sim.isaacgym.interpreter import worker_environment
 from sim.scene import SceneConfig
 
 from .conftest import ROOT, STANDIN, config

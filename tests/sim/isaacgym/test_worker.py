@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sim.isaacgym.process import worker_environment
+from sim.isaacgym.interpreter import worker_environment
 from sim.isaacgym.worker.messages import PROTOCOL, Channel
 from sim.isaacgym.worker.turns import SIZE
 
