@@ -74,7 +74,7 @@ def turned(
 
     The table looks the same from every side, so a turned jumble lies as still as before.
     """
-    state: Any = jax.tree.map(lambda leaf: np.asarray(leaf)[rows].copy(), state)
+    state = jax.tree.map(lambda leaf: np.asarray(leaf)[rows].copy(), state)
     angle = rng.uniform(-np.pi, np.pi, (len(rows), 1))
     cos, sin = np.cos(angle), np.sin(angle)
     center = np.array(config.area_center_m)
@@ -83,7 +83,7 @@ def turned(
         (state.screw_linvel_w, 0.0),
         (state.screw_angvel_w, 0.0),
     ):
-        x, y = np.moveaxis(vector[..., :2] - origin, -1, 0)
+        x, y = np.moveaxis(np.asarray(vector)[..., :2] - origin, -1, 0)
         vector[..., :2] = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1) + origin
     cos, sin = np.cos(angle / 2), np.sin(angle / 2)
     w, x, y, z = np.moveaxis(np.asarray(state.screw_quat_w, np.float64), -1, 0)
