@@ -17,7 +17,7 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
 from screwpush_jax.environment import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.paths import expand
+from screwpush_jax.paths import check_run_path, check_runs_dir, expand
 from screwpush_jax.setup import differences
 from screwpush_jax.stopping import drop_output
 from screwpush_jax.tasks.task import BankError
@@ -108,6 +108,9 @@ def configure(
         known = load_yaml(Path(early.config), kind, known)
     config = parse(kind, args, known, prog, description)
     config.check()
+    if claim is not None:
+        check_runs_dir(config.runs_path)
+        check_run_path(config.runs_path / config.task / config.name)
     if found and claim is not None and config.sim == "auto":
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
     print(f"device {use_device(config)}")

@@ -19,7 +19,6 @@ from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, 
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.files import write_atomically
-from screwpush_jax.paths import check_run_path, check_runs_dir
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
@@ -67,8 +66,6 @@ def main(argv: Sequence[str]) -> int:
             evaluate.run(config, found)
             return 0
         loggers.check_installed(config)
-        check_runs_dir(config.runs_path)
-        check_run_path(config.runs_path / config.task / config.name)
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)

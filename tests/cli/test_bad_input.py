@@ -46,7 +46,7 @@ MISTAKES = {
     "negative entropy": (["--ppo.ent-coef", "-1"], "0 or more"),
     "NaN weight": (["--separate.reward.reach", "nan"], "a finite number"),
     "no KL": (["--ppo.target-kl", "0"], "greater than 0"),
-    "huge deviation": (["--ppo.init-log-std", "50"], "-10 to 2"),
+    "huge deviation": (["--ppo.init-log-std", "50"], "logarithms of std_range"),
     "weightless": (["--scene.screw.density", "0"], "greater than 0"),
     "no screw": (["--scene.screw.length-m", "0"], "greater than 0"),
     "shorter than its head": (["--scene.screw.length-m", "0.01"], "longer than the head"),
@@ -65,6 +65,9 @@ MISTAKES = {
     "long name": (["--name", "x" * 300], "100 characters at most"),
     "name of two lines": (["--name", "a\nb"], "control characters"),
     "reserved name": (["--name", "latest"], "any but latest, best"),
+    "runs folder with brackets": (["--runs-dir", "exp [1]"], "valid: a path without"),
+    "runs folder is a file": (["--runs-dir", "/dev/null"], "Not a directory"),
+    "runs folder in a file": (["--runs-dir", "/dev/null/runs"], "--runs-dir /dev/null/runs"),
     "flag of two lines": (["--a\nb"], "unknown"),
 }
 """Told from the arguments alone."""

@@ -18,6 +18,14 @@ def test_the_first_lap_begins_with_its_first_step():
     assert step_times([10.0], [12.0], None)["perf/iteration_ms"] == pytest.approx(2_000)
 
 
+def test_the_parts_are_no_more_than_the_whole():
+    """In a first lap the pause before the first step is not known: two stand for three, if at all."""
+    report = step_times([10.0, 13.0, 19.0], [11.0, 14.0, 20.0], None)
+    assert report["perf/iteration_ms"] == pytest.approx(10_000)
+    assert report["perf/transition_ms"] == pytest.approx(7_000)
+    assert report["perf/update_ms"] == 0.0
+
+
 def test_no_steps_take_no_time():
     assert set(step_times([], [], None).values()) == {0.0}
 

@@ -1,0 +1,66 @@
+"""A run's memory: what it refuses to save, and what it counts."""
+
+import math
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from screwpush_jax.compiled import jit_once
+from screwpush_jax.config import Config, from_tree
+from screwpush_jax.errors import DivergedError
+from screwpush_jax.ppo.update import init_learner
+from screwpush_jax.recorder import Recorder
+from screwpush_jax.stopping import Stopper
+
+CONFIG = from_tree({"num_envs": 4, "ppo": {"num_steps": 2, "hidden_sizes": [4]}}, Config, Config())
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    """Of a run of one iteration, and all that it saved."""
+    task = SimpleNamespace(name="separate", obs_layout=())
+    world = SimpleNamespace(task=task, sim=SimpleNamespace(spec=SimpleNamespace(engine="mujoco")))
+    made = Recorder(CONFIG, world, tmp_path, None, Stopper(lambda: ""), live=False)
+    saved = []
+    made._store.save = lambda step, state, meta, score: saved.append((step, meta, score))
+    yield made, saved
+    made.__exit__()
+
+
+def state(change=lambda leaf: leaf):
+    init = jit_once(lambda key: init_learner(CONFIG.ppo, 3, 2, key))
+    learner = init(jax.random.key(0))
+    weights = jax.tree.map(change, learner.policy.params)
+    learner = learner.replace(policy=learner.policy.replace(params=weights))
+    return SimpleNamespace(learner=learner, carry=SimpleNamespace(t=jnp.int32(0)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_learner_that_is_not_finite_is_an_error_and_is_not_saved(recorder, value):
+    made, saved = recorder
+    with pytest.raises(DivergedError, match="after 0 control steps .* not finite"):
+        made.save(state(lambda leaf: leaf.at[(0,) * leaf.ndim].set(value)))
+    assert saved == []
+
+
+def test_the_same_step_is_saved_once(recorder):
+    made, saved = recorder
+    made.save(state())
+    made.save(state())
+    assert [step for step, *_ in saved] == [0]
+
+
+def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
+    made, saved = recorder
+    report = dict.fromkeys(("perf/iteration_ms", "perf/sim_ms", "perf/env_steps_per_s"), 1.0)
+    for episodes, rate in ((30.0, 0.5), (10.0, 1.0), (5.0, math.inf), (0.0, 0.0)):
+        metrics = {"episodes": episodes, "env/success_once": rate}
+        made.iteration({k: jnp.float32(v) for k, v in metrics.items()}, lambda: dict(report))
+    made.save(state())
+    (_, meta, score), *_ = saved
+    assert score.count == 45
+    assert score.mean == pytest.approx((15 + 10) / 45)
+    assert meta["counters"]["tally"] == {}
+    assert meta["counters"]["iterations"] == 4
