@@ -111,7 +111,9 @@ def judge(exam: trial.Exam) -> Result:
 
 
 def wilson_interval(rate: float, count: int) -> tuple[float, float]:
-    """95 % interval of a proportion seen in `count` trials (Wilson 1927)."""
+    """95 % interval of a proportion seen in `count` trials (Wilson 1927); all of it without any."""
+    if count == 0:
+        return 0.0, 1.0
     shrink = 1.0 + _Z95**2 / count
     middle = (rate + _Z95**2 / (2 * count)) / shrink
     half = _Z95 / shrink * math.sqrt(rate * (1 - rate) / count + _Z95**2 / (4 * count**2))
