@@ -80,24 +80,26 @@ def init_exam(parts: Interface, bank: Bank, key: jax.Array) -> Exam:
 def step(
     parts: Interface, bank: Bank, policy: Policy, kind: jax.Array, exam: Exam, views: Views
 ) -> tuple[jax.Array, jax.Array, Views, Exam]:
-    """Judges and acts, as a transition does, but starts nothing anew; policy number `kind` acts.
+    """Judges and acts, as a transition does, but starts no second episode; number `kind` acts.
+
+    A scene that blew up is put back to its start, where it stands still; its episode has ended.
 
     Returns:
       Joint targets `[N, J]`, the mask `[N]` of environments to write (all of them before the first
-      step, none later), their state, and the next exam.
+      step, later those that blew up in the last one), their state, and the next exam.
     """
     task = parts.task
     rows = jnp.arange(exam.done.shape[0])
     start_scene, start_episode = task.begin(bank, rows, rows)
     state = parts.unpack(views)
     bad = task.is_invalid(state)
-    state = select(bad | ~exam.begun, start_scene.state, state)
+    rewritten = bad | ~exam.begun
+    state = select(rewritten, start_scene.state, state)
     scene = task.look(exam.episode, state)
     verdict, episode = task.judge(exam.episode, scene, bad & exam.begun)
     exam = _note(exam, verdict, episode)
 
-    first = jnp.broadcast_to(~exam.begun, exam.done.shape)
-    scene, episode = select(first, (start_scene, start_episode), (scene, episode))
+    scene, episode = select(rewritten, (start_scene, start_episode), (scene, episode))
     key, action_key = jax.random.split(exam.key)
     obs = task.observe(episode, scene)
     choices = [functools.partial(choose, parts) for choose in POLICIES.values()]
@@ -105,7 +107,7 @@ def step(
     moved = task.act(episode, scene, action)
     episode = select(exam.done, episode, moved)  # an ended episode stands still
     exam = dataclasses.replace(exam, key=key, begun=jnp.array(True), episode=episode)
-    return episode.joint_targets, first, parts.pack(scene.state), exam
+    return episode.joint_targets, rewritten, parts.pack(scene.state), exam
 
 
 def _note(exam: Exam, verdict, episode: Episode) -> Exam:

@@ -1,6 +1,10 @@
 """What an evaluation finds, and that the whole run compiles each function once."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from screwpush_jax import compiled, evaluation
@@ -83,3 +87,133 @@ def test_figures_of_an_engine_that_failed_on_the_way_are_not_given(world):
     broken = World(BrokenOff(sim), task, *rest)
     with pytest.raises(WorkerError, match="error 700"):
         evaluation.examine(broken, like.policy, 5, baselines=False)
+
+
+class Scenes:
+    """Eight scenes that show what the test says, and the exam of a policy in them."""
+
+    def __init__(self, config, world):
+        self.sim, self.task, parts, *_ = world
+        self.bank = self.task.build_bank(self.sim, 8, 0, compiled.jit_once)
+        like = init_learner(
+            config.ppo, self.task.obs_size, self.task.action_size, jax.random.key(0)
+        )
+        self.policy = like.policy
+        self.tried = compiled.compile_trial(parts)
+        rows = jnp.arange(8)
+        self.starts = jax.tree.map(np.asarray, self.task.begin(self.bank, rows, rows)[0].state)
+
+    def begin(self):
+        exam = self.tried.begin(self.bank, jax.random.key(0))
+        return self.step(exam, self.starts)[-1]
+
+    def step(self, exam, state):
+        """What `trial.step` makes of the host state, on the host: targets, mask, state, exam."""
+        views = self.sim.pack(jax.tree.map(jnp.asarray, state))
+        targets, mask, views, exam = self.tried.step(
+            self.bank, self.policy, np.int32(0), exam=exam, views=views
+        )
+        written = self.sim.unpack(views)
+        return (*jax.tree.map(np.array, (targets, mask, written)), exam)
+
+
+@pytest.fixture(scope="module")
+def scenes(world):
+    return Scenes(*world)
+
+
+def with_screw(state, row, **change):
+    """`state` in which the last screw of scene `row` has other values."""
+    arrays = {name: np.array(getattr(state, name)) for name in change}
+    for name, value in change.items():
+        arrays[name][row, -1] = value
+    return dataclasses.replace(state, **arrays)
+
+
+FIGURES = ("done", "success", "out", "invalid", "length", "return_")
+
+
+def figures(exam, row):
+    return [np.asarray(getattr(exam, name))[row].item() for name in FIGURES]
+
+
+def test_a_scene_that_blows_up_is_put_back_to_its_start_each_time(scenes):
+    """While its episode runs and after it ended; the others go on untouched."""
+    exam, start = scenes.begin(), scenes.starts
+    for broken in ([2], [2, 5], [], [5]):
+        state = start
+        for row, value in zip(broken, (np.nan, 1e20), strict=False):
+            state = with_screw(state, row, screw_linvel_w=value)
+        targets, mask, written, exam = scenes.step(exam, state)
+        assert np.flatnonzero(mask).tolist() == broken
+        for row in broken:
+            np.testing.assert_allclose(written.screw_pos_w[row], start.screw_pos_w[row], atol=1e-6)
+            np.testing.assert_allclose(targets[row], start.joint_pos_rad[row], atol=1e-6)
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves((targets, written)))
+    assert np.flatnonzero(exam.invalid).tolist() == [2, 5]
+    assert np.asarray(exam.length).tolist() == [4, 4, 1, 4, 4, 2, 4, 4]
+    assert all(np.isfinite(x).all() for x in (exam.return_, exam.episode.joint_targets))
+
+
+def test_an_engine_is_sound_again_after_a_scene_blew_up(scenes):
+    """The real engine, told by the mask: one step later the scene lies as at its start."""
+    sim, exam = scenes.sim, scenes.begin()
+    rows = jnp.arange(8) == 3
+    everywhere = sim.pack(jax.tree.map(jnp.asarray, scenes.starts))
+    sim.write(jnp.ones(8, bool), everywhere)
+    sim.write(rows, jax.tree.map(lambda view: view * jnp.nan, everywhere))
+    for _ in range(3):
+        views = {name: jnp.array(view) for name, view in sim.views().items()}
+        targets, mask, views, exam = scenes.tried.step(
+            scenes.bank, scenes.policy, np.int32(0), exam=exam, views=views
+        )
+        sim.write(mask, views)
+        sim.step(targets)
+    shown = jax.tree.map(np.asarray, sim.unpack(sim.views()))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(shown))
+    np.testing.assert_allclose(shown.screw_pos_w[3], scenes.starts.screw_pos_w[3], atol=2e-3)
+    np.testing.assert_allclose(shown.joint_pos_rad[3], scenes.starts.joint_pos_rad[3], atol=2e-2)
+
+
+ENDINGS = {
+    "invalid": {"screw_linvel_w": np.nan},
+    "out": {"screw_pos_w": (-0.3, 0.0, 0.007)},
+}
+
+
+@pytest.mark.parametrize("later", [*ENDINGS, "success"])
+@pytest.mark.parametrize("first", [*ENDINGS, "success"])
+def test_what_happens_after_the_end_of_an_episode_does_not_count(scenes, first, later):
+    """Scene 0 ends one way, and then shows another."""
+    exam, start = scenes.begin(), scenes.starts
+    apart = np.array(start.screw_pos_w)
+    apart[0] = [[-0.9, -0.1, 0.007], [-0.6, -0.1, 0.007], [-0.75, 0.1, 0.007]]
+    states = {kind: with_screw(start, 0, **change) for kind, change in ENDINGS.items()}
+    states["success"] = dataclasses.replace(start, screw_pos_w=apart)
+
+    def show(kind, exam):
+        for _ in range(5 if kind == "success" else 1):
+            *_, exam = scenes.step(exam, states[kind])
+        return exam
+
+    exam = show(first, exam)
+    ended = figures(exam, 0)
+    assert ended[0], "done"
+    assert dict(zip(FIGURES, ended, strict=True))[first]
+    assert not np.any(exam.done[1:])
+    exam = show(later, exam)
+    assert figures(exam, 0) == ended
+    ends = int(ended[FIGURES.index("length")])
+    assert ends == (5 if first == "success" else 1)
+
+
+def test_an_episode_that_runs_counts_every_step_and_reward(scenes):
+    """Scene 4 stands still for the whole horizon: six steps that cost time, then truncated."""
+    exam = scenes.begin()
+    for count in range(1, 8):
+        *_, exam = scenes.step(exam, scenes.starts)
+        assert np.asarray(exam.length)[4] == min(count, 6)
+        assert bool(exam.done[4]) == (count >= 6)
+    assert not np.any(exam.success | exam.out | exam.invalid)
+    still = -0.02 * 6
+    np.testing.assert_allclose(exam.return_, np.full(8, still), atol=0.05)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.separate.config import AXES
+from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.separate import action as action_module
+from screwpush_jax.tasks.separate.config import AXES, SeparateConfig
 
 WALKERS = 16
 UPRIGHT = ("x", "y", "z", "yaw")
@@ -133,7 +135,7 @@ def test_the_tilt_stays_within_its_limit(request, walk):
 def test_the_tilt_reaches_its_limit(walker):
     pose = walker([one_hot("pitch", 1.0)] * 12)[1]
     np.testing.assert_allclose(
-        tilts(pose.rotation_w[[1, 6, -1]]).T, [[0.05, 0.3, 0.35]] * WALKERS, atol=2e-3
+        tilts(pose.rotation_w[[1, 6, -1]]).T, [[0.05, 0.3, 0.35]] * WALKERS, atol=3e-4
     )
 
 
@@ -172,3 +174,86 @@ def test_the_memory_holds_the_last_two_clipped_actions(walker):
     *_, action, prev = walker(actions)
     np.testing.assert_allclose(action[1:, 0, 0], [0.1, 1.0, -0.3], rtol=1e-6)
     np.testing.assert_allclose(prev[1:, 0, 0], [0.0, 0.1, 1.0], rtol=1e-6)
+
+
+# --- each limit at both sides -------------------------------------------------------------------
+
+DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
+FACES = [(0, -1.1), (0, -0.4), (1, -0.35), (1, 0.35), (2, 0.012), (2, 0.12)]
+"""Axis and place of each face of the workspace."""
+
+
+def inside(face, depth_m):
+    """A tip `depth_m` within a face, in the middle of it."""
+    axis, place = face
+    pos = np.array([-0.75, 0.0, 0.06])
+    pos[axis] = place + depth_m * (1 if place < pos[axis] else -1)
+    return pos
+
+
+@pytest.fixture(scope="module")
+def one_move(arm):
+    """`(tip [3], action [6]) -> tip [3]` of the commanded pose after one step, rod down."""
+
+    @jax.jit
+    def move(tip, action):
+        home = jnp.array(arm.home_rad, jnp.float32)
+        joints = inverse_kinematics(arm, TipPose(tip, jnp.asarray(DOWN)), home)
+        command = forward_kinematics(arm, joints)
+        moved = action_module.move_command(SeparateConfig(), arm, 0.05, command, joints, action)
+        return forward_kinematics(arm, moved).pos_w
+
+    return lambda tip, action: np.asarray(move(jnp.float32(tip), jnp.float32(action)))
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_step_over_each_face_of_the_workspace_ends_on_it(one_move, face):
+    axis, place = face
+    sign = 1.0 if place > inside(face, 0.005)[axis] else -1.0
+    over, short = (one_move(inside(face, d), one_hot("xyz"[axis], sign)) for d in (0.005, 0.0201))
+    assert over[axis] == pytest.approx(place, abs=1e-5)
+    assert short[axis] == pytest.approx(place - sign * 1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_path_may_cut_each_face_by_a_millimetre_and_no_more(face):
+    config = SeparateConfig()
+    for depth_m, allowed in ((-0.99e-3, True), (-1.01e-3, False)):
+        pose = TipPose(jnp.float32(inside(face, depth_m)), jnp.asarray(DOWN))
+        assert bool(action_module._in_workspace(config, pose)) == allowed
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_path_may_tilt_five_milliradians_over_the_limit_and_no_more(axis, sign):
+    config = SeparateConfig()
+    for tilt, allowed in ((0.3549, True), (0.3551, False)):
+        turned = Rotation.from_euler(axis, sign * tilt).as_matrix() @ DOWN
+        pose = TipPose(jnp.float32([-0.75, 0.0, 0.06]), jnp.float32(turned))
+        assert bool(action_module._in_workspace(config, pose)) == allowed
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("joint", range(6))
+def test_each_joint_stops_at_its_range_and_at_its_speed(arm, joint, sign):
+    limit = sign * arm.range_rad[joint]
+    one = np.eye(6, dtype=np.float32)[joint]
+
+    def limited(start, wanted, max_step_rad=0.15):
+        args = (jnp.asarray(start * one), jnp.asarray(wanted * one))
+        moved = action_module.limit_joints(arm, max_step_rad, *args)
+        np.testing.assert_array_equal(np.delete(moved, joint), np.zeros(5))
+        return float(moved[joint])
+
+    assert limited(0.98 * limit, 0.999 * limit) == pytest.approx(0.999 * limit, rel=1e-5)
+    assert limited(0.98 * limit, 1.001 * limit) == pytest.approx(limit, rel=1e-5)
+    assert limited(0.0, sign * 0.1499) == pytest.approx(sign * 0.1499, rel=1e-4)
+    assert limited(0.0, sign * 0.1501) == pytest.approx(sign * 0.15, rel=1e-4)
+
+
+@pytest.mark.parametrize("axis", range(6))
+def test_each_axis_of_an_action_counts_within_one(axis):
+    for value, want in ((0.999, 0.999), (1.001, 1.0), (-0.999, -0.999), (-1.001, -1.0)):
+        action = value * np.eye(6, dtype=np.float32)[axis]
+        want = want * np.eye(6, dtype=np.float32)[axis]
+        np.testing.assert_array_equal(action_module.clip_action(jnp.asarray(action)), want)

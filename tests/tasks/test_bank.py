@@ -1,6 +1,7 @@
 """The bank of start states: jumbles by an independent check, arm poses that touch nothing."""
 
 import dataclasses
+import logging
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,13 @@ import mujoco
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
+from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.separate import reset
+from screwpush_jax.tasks.separate import jumble, reset
+from screwpush_jax.tasks.task import BankError
 from sim.assets import mjcf
+from sim.options import MujocoConfig
+from sim.registry import make_simulator
 from sim.scene import SceneConfig
 
 D, CENTER = 0.15, np.array([-0.75, 0.0])
@@ -119,48 +124,265 @@ def test_scenes_begin_as_the_bank_says(make_task, bank):
     np.testing.assert_allclose(scene.command.pos_w, looked.command.pos_w, atol=1e-6)
 
 
-def jumble(**change):
-    """One jumble that is accepted, host arrays, after `change`."""
-    pos = np.float32([[[-0.75, 0.0, 0.007], [-0.70, 0.0, 0.007], [-0.75, 0.06, 0.007]]])
-    fields = {"screw_pos_w": pos, "screw_linvel_w": np.zeros((1, 3, 3), np.float32)} | change
+# --- which jumbles are accepted -----------------------------------------------------------------
+
+
+def settled(pos, linvel=0.0):
+    """One settled scene, host arrays, with what `accept` reads."""
+    pos = np.float32([pos])
+    fields = {"screw_pos_w": pos, "screw_linvel_w": np.broadcast_to(np.float32(linvel), pos.shape)}
     return dataclasses.make_dataclass("State", fields)(**fields)
 
 
-def at(row: int, *xyz: float):
-    pos = jumble().screw_pos_w.copy()
-    pos[0, row] = xyz
-    return {"screw_pos_w": pos}
+def triangle(*sides: float) -> np.ndarray:
+    """Three points on the table whose pairs 01, 02, 12 are `sides` apart, the first at CENTER."""
+    a, b, c = sides
+    x = (a**2 + b**2 - c**2) / (2 * a)
+    points = np.array([[0, 0, 0.007], [a, 0, 0.007], [x, np.sqrt(b**2 - x**2), 0.007]])
+    return points + [*CENTER, 0.0]
+
+
+JUST_BELOW, JUST_ABOVE = 1 - 1e-3, 1 + 1e-3
+
+
+@pytest.fixture(scope="module")
+def accepts(make_task):
+    return lambda pos, linvel=0.0: bool(jumble.accept(make_task().config, settled(pos, linvel))[0])
+
+
+@pytest.mark.parametrize("pair", [0, 1, 2])
+@pytest.mark.parametrize(("factor", "accepted"), [(JUST_BELOW, True), (JUST_ABOVE, False)])
+def test_every_pair_is_closer_than_eight_tenths_of_d(accepts, pair, factor, accepted):
+    sides = [0.08, 0.08, 0.08]
+    sides[pair] = 0.8 * D * factor
+    assert accepts(triangle(*sides)) == accepted
+
+
+@pytest.mark.parametrize("pair", [0, 1, 2])
+@pytest.mark.parametrize(("factor", "accepted"), [(JUST_BELOW, True), (JUST_ABOVE, False)])
+def test_one_pair_is_closer_than_six_tenths_of_d(accepts, pair, factor, accepted):
+    sides = [0.1, 0.1, 0.1]
+    sides[pair] = 0.6 * D * factor
+    assert accepts(triangle(*sides)) == accepted
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1), (0.6, -0.8)])
+@pytest.mark.parametrize(("factor", "accepted"), [(JUST_BELOW, True), (JUST_ABOVE, False)])
+def test_every_screw_lies_within_the_radius(accepts, screw, direction, factor, accepted):
+    pos = np.tile([*CENTER, 0.007], (3, 1))
+    pos[:, :2] += 0.05 * np.array(direction)
+    pos[screw, :2] = CENTER + 0.12 * factor * np.array(direction)
+    assert accepts(pos) == accepted
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("height", "accepted"),
+    [(0.025 * JUST_BELOW, True), (0.025 * JUST_ABOVE, False), (1e-5, True), (-1e-5, False)],
+)
+def test_every_screw_lies_low_on_the_table(accepts, screw, height, accepted):
+    pos = triangle(0.05, 0.05, 0.05)
+    pos[screw, 2] = height
+    assert accepts(pos) == accepted
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+@pytest.mark.parametrize("direction", [(1, 0, 0), (0, -1, 0), (0, 0, -1), (0.48, 0.6, 0.64)])
+@pytest.mark.parametrize(("factor", "accepted"), [(JUST_BELOW, True), (JUST_ABOVE, False)])
+def test_every_screw_rests(accepts, screw, direction, factor, accepted):
+    linvel = np.zeros((3, 3))
+    linvel[screw] = 3e-4 * factor * np.array(direction)
+    assert accepts(triangle(0.05, 0.05, 0.05), linvel) == accepted
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_scene_that_blew_up_is_no_jumble(accepts, value):
+    for screw in range(3):
+        pos, linvel = triangle(0.05, 0.05, 0.05), np.zeros((3, 3))
+        pos[screw, 1] = linvel[screw, 2] = value
+        assert not accepts(pos)
+        assert not accepts(triangle(0.05, 0.05, 0.05), linvel)
+
+
+@pytest.mark.parametrize("screws", [2, 3, 4, 8])
+@pytest.mark.parametrize("rule", ["radius", "pairs", "speed", "closest"])
+def test_more_than_three_have_as_much_room_each(make_task, screws, rule):
+    """All but one in a heap; the last one at the bound: sqrt(S / 3) times the three screws'."""
+    wider, faster = max(1, screws / 3) ** 0.5, max(1, screws / 3)
+    config = make_task(jumble_radius_m=0.12 if rule == "radius" else 9.0).config
+    for factor, accepted in ((JUST_BELOW, True), (JUST_ABOVE, False)):
+        pos, linvel = np.tile([*CENTER, 0.007], (screws, 1)), np.zeros((screws, 3))
+        if screws == 2 and rule != "speed":
+            pos[1, 0] += 1e-3
+        if rule == "radius" and screws > 2:
+            pos[:, 0] += 0.05
+            pos[-1, 0] = CENTER[0] + wider * 0.12 * factor
+        elif rule == "pairs" and screws > 2:
+            pos[-1, 1] = wider * 0.8 * D * factor
+        elif rule == "speed":
+            linvel[-1, 0] = faster * 3e-4 * factor
+        elif rule == "closest":
+            pos[:, 1] = 0.6 * D * factor * np.arange(screws)
+            config = dataclasses.replace(config, jumble_all_pairs=99.0)
+        else:
+            return  # of two, the closest pair is every pair
+        assert bool(jumble.accept(config, settled(pos, linvel))[0]) == accepted, factor
+
+
+# --- what is dropped ----------------------------------------------------------------------------
+
+
+def test_three_screws_are_dropped_as_ever(make_task):
+    """Equal seeds give equal drops from one version to the next: a bank can be made again."""
+    config, parked = make_task().config, np.zeros(6)
+    dropped = jumble.drop(config, parked, 2, 3, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    point = CENTER + rng.uniform(-0.07, 0.07, (2, 1, 2))
+    plan = point + rng.uniform(-0.05, 0.05, (2, 3, 2))
+    layers = 0.015 + 0.025 * rng.permuted(np.tile(np.arange(3), (2, 1)), axis=1)
+    want = np.concatenate([plan, layers[..., None]], axis=-1)
+    np.testing.assert_allclose(dropped.screw_pos_w, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("screws", [2, 3, 5, 8])
+def test_drops_stay_within_the_room_of_so_many_screws(make_task, screws):
+    room = 0.12 * max(1, screws / 3) ** 0.5
+    dropped = jumble.drop(make_task().config, np.zeros(6), 500, screws, np.random.default_rng(1))
+    offset = np.abs(np.asarray(dropped.screw_pos_w)[..., :2] - CENTER)
+    assert 0.95 * room < offset.max() < room
+    heights = np.sort(np.asarray(dropped.screw_pos_w)[..., 2], axis=1)
+    np.testing.assert_allclose(heights, [0.015 + 0.025 * np.arange(screws)] * 500, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """`screws -> simulator` of 32 scenes."""
+    open_sims = []
+
+    def make(screws):
+        scene = SceneConfig(num_screws=screws, physics_dt_s=0.01, decimation=5)
+        open_sims.append(make_simulator("mujoco", scene, 32, MujocoConfig(num_threads=2)))
+        return open_sims[-1]
+
+    yield make
+    for sim in open_sims:
+        sim.close()
+
+
+@pytest.mark.parametrize("screws", [2, 4, 5, 6, 7, 8])
+def test_any_number_of_screws_from_two_to_eight_fills_a_bank(make_task, crowd, jit, screws):
+    """Tight, low, at rest, none solved, by scipy; and it takes few drops."""
+    sim, rounds = crowd(screws), 0
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(sim, name)
+
+        def write(self, *args):
+            nonlocal rounds
+            rounds += 1
+            sim.write(*args)
+
+    bank = make_task(num_screws=screws).build_bank(Counting(), 8, 0, jit)
+    pos = np.asarray(bank.state.screw_pos_w)
+    assert pos.shape == (8, screws, 3)
+    wider = max(1, screws / 3) ** 0.5
+    distances = np.array([pdist(screw) for screw in pos])
+    assert distances.min(1).max() < 0.6 * D
+    assert distances.max() < wider * 0.8 * D
+    assert np.linalg.norm(pos[..., :2] - CENTER, axis=-1).max() < wider * 0.12
+    assert 0.005 < pos[..., 2].min() < pos[..., 2].max() < 0.025
+    assert np.linalg.norm(bank.state.screw_linvel_w, axis=-1).max() < 0.001
+    assert len(np.unique(distances.round(5), axis=0)) == 8, "each is a drop of its own"
+    assert rounds <= 12, "one drop in 50 is accepted, at least"
+
+
+def test_a_large_bank_of_many_screws_holds_turned_jumbles_that_rest_as_well(
+    make_task, crowd, jit, monkeypatch
+):
+    monkeypatch.setattr(reset, "_LEAST_DROPPED", 3)
+    sim = crowd(6)
+    bank = make_task(num_screws=6).build_bank(sim, 32, 3, jit)
+    state = jax.tree.map(np.asarray, bank.state)
+    shapes = np.array([np.sort(pdist(pos)) for pos in state.screw_pos_w])
+    nearest = np.abs(shapes[:, None] - shapes[None, :3]).max(-1)
+    assert nearest.min(1).max() < 5e-4, "the first three and their like"
+    assert len(set(nearest.argmin(1).tolist())) == 3
+    places = np.unique(state.screw_pos_w.reshape(32, -1).round(4), axis=0)
+    assert len(places) == 32, "but each lies otherwise"
+    sim.write(jnp.ones(32, bool), sim.pack(bank.state))
+    for _ in range(round(1 / sim.spec.control_dt_s)):
+        sim.step(bank.state.joint_pos_rad)
+    moved = np.asarray(sim.unpack(sim.views()).screw_pos_w) - state.screw_pos_w
+    assert np.linalg.norm(moved, axis=-1).max() < 2e-3
+
+
+def test_a_turned_jumble_is_turned_as_a_whole(make_task, random_state):
+    """Positions, orientations and velocities by scipy's rotation about the vertical."""
+    state = jax.tree.map(np.asarray, random_state(5, 4, 3))
+    rows = np.array([2, 0, 2, 3, 1])
+    found = jumble.turned(make_task().config, state, rows, np.random.default_rng(6))
+    angles = np.random.default_rng(6).uniform(-np.pi, np.pi, (5, 1))[:, 0]
+    for row, source, angle in zip(range(5), rows, angles, strict=True):
+        turn, center = Rotation.from_euler("z", angle), np.array([*CENTER, 0.0])
+        want = turn.apply(state.screw_pos_w[source] - center) + center
+        np.testing.assert_allclose(found.screw_pos_w[row], want, atol=1e-6)
+        for name in ("screw_linvel_w", "screw_angvel_w"):
+            want = turn.apply(getattr(state, name)[source])
+            np.testing.assert_allclose(getattr(found, name)[row], want, atol=1e-6)
+        before, after = (
+            Rotation.from_quat(quat[:, [1, 2, 3, 0]])
+            for quat in (state.screw_quat_w[source], found.screw_quat_w[row])
+        )
+        assert (turn * before).approx_equal(after, atol=1e-5).all()
+        np.testing.assert_array_equal(found.joint_pos_rad[row], state.joint_pos_rad[source])
+
+
+# --- telling how far, and giving up -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("change", "accepted"),
+    ("found", "tried", "hopeless"),
     [
-        ({}, True),
-        ({"screw_linvel_w": np.full((1, 3, 3), 0.006)}, False),  # 0.0104 m/s
-        (at(2, -0.75, 0.125, 0.007), False),  # outside the inner area and too far
-        (at(2, -0.63, 0.0, 0.007), False),  # 0.12 from the first: not closer than 0.8 D
-        (at(1, -0.75, -0.095, 0.007), False),  # closest pair 0.06, but 0.155 to the third
-        (at(0, -0.75, -0.04, 0.007), True),
-        (at(0, -0.75, 0.03, 0.03), False),  # on top of another
-        (at(0, np.nan, 0.0, 0.007), False),
+        (0, 300, False),
+        (0, 301, True),
+        (3, 1024, False),  # 0.3 %, but it may be chance
+        (3, 4096, True),
+        (12, 2500, False),
+        (12, 2600, True),
+        (25, 4096, False),  # 0.6 %
+        (25, 4400, True),
+        (12, 1024, False),
+        (419, 1024, False),
+        (1000, 100_000, False),
+        (890, 100_000, True),
     ],
 )
-def test_a_jumble_is_accepted_by_the_stated_rules(make_task, change, accepted):
-    assert reset.accept(make_task().config, jumble(**change)).tolist() == [accepted]
+def test_hopeless_is_a_rate_below_one_percent_beyond_doubt(found, tried, hopeless):
+    assert reset.is_hopeless(found, tried) == hopeless
 
 
-def test_a_pair_at_sixty_percent_of_d_is_too_loose(make_task):
-    """An equilateral triangle of side 0.1: within 0.8 D, none closer than 0.6 D."""
-    side = 0.1 * np.array([[0, 0], [1, 0], [0.5, 0.75**0.5]]) - [0.05, 0.029]
-    pos = np.concatenate([CENTER + side, np.full((3, 1), 0.007)], axis=1)[None]
-    assert not reset.accept(make_task().config, jumble(screw_pos_w=pos))[0]
-    assert reset.accept(make_task(jumble_closest_pair=0.7).config, jumble(screw_pos_w=pos))[0]
-
-
-def test_a_hopeless_configuration_is_an_error_that_names_the_fields(
-    make_task, sim, jit, monkeypatch
+def test_a_hopeless_configuration_is_an_error_after_few_drops_that_names_the_rule(
+    make_task, sim, jit
 ):
-    monkeypatch.setattr(reset, "_MAX_ROUNDS", 1)
-    task = make_task(jumble_closest_pair=1e-4, settle_s=0.05)
-    with pytest.raises(reset.BankError, match="jumble_"):
-        task.build_bank(sim, 4, 0, jit)
+    task = make_task(jumble_closest_pair=1e-4, settle_s=0.05, jumble_speed_m_s=9.0)
+    with pytest.raises(BankError, match=r"only 0 of 304 drops \(0.00%\).*closest_pair 100%"):
+        task.build_bank(sim, 4096, 0, jit)
+
+
+def test_how_far_it_is_goes_to_the_log(make_task, sim, jit, monkeypatch, caplog):
+    monkeypatch.setattr(reset, "_SAY_EVERY_S", 0.0)
+    with caplog.at_level(logging.INFO):
+        make_task(settle_s=0.5).build_bank(sim, 16, 0, jit)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines
+    assert all(line.startswith("start states: ") and " of 16 from " in line for line in lines)
+    tried = [int(line.split(" from ")[1].split()[0]) for line in lines]
+    assert tried == [8 * (n + 1) for n in range(len(lines))]
+
+
+def test_a_bank_that_is_filled_quickly_says_nothing(make_task, sim, jit, caplog):
+    with caplog.at_level(logging.INFO):
+        make_task().build_bank(sim, 4, 0, jit)
+    assert not caplog.records

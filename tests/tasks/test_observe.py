@@ -106,6 +106,13 @@ def test_full_says_what_its_table_says(make_task, observed):
     assert np.abs(fields["tip_command_offset"]).max() > 1e-3
 
 
+def test_the_final_observation_shows_the_last_clock_at_which_a_policy_acts(make_task, observed):
+    """Steps 0 to 150 of 120: an episode acts at 0 to 119, and its end is seen at 119, too."""
+    *_, fields = observed(make_task(horizon=120))
+    shown = fields["remaining_time"][:, 0]
+    np.testing.assert_allclose(shown, [1.0, 0.75, 0.5, 0.25, 1 / 120, 1 / 120], rtol=1e-5)
+
+
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (2, 1, 0)])
 def test_renaming_the_screws_leaves_full_as_it_is(make_task, observed, order):
     task = make_task()

@@ -50,6 +50,30 @@ def test_distances_count_up_to_115_percent_of_d(potential):
     assert potential(far)["progress"] == pytest.approx(2 * 1.15, abs=1e-5)
 
 
+@pytest.mark.parametrize("pair", [0, 1, 2])
+def test_each_pair_counts_up_to_115_percent_of_d_and_no_farther(potential, pair):
+    """Sides in units of D; the mean of the clipped gaps plus the smallest."""
+    for side, gap in ((1.15 * 0.999, 1.15 * 0.999), (1.15 * 1.001, 1.15), (1.5, 1.15)):
+        sides = np.array([1.0, 1.0, 1.0])
+        sides[pair] = side
+        a, b, c = 0.15 * sides
+        x = (a**2 + b**2 - c**2) / (2 * a)
+        screws = [(-0.75, 0, 0), (a - 0.75, 0, 0), (x - 0.75, np.sqrt(b**2 - x**2), 0)]
+        want = (2 + gap) / 3 + 1.0
+        assert potential(screws)["progress"] == pytest.approx(want, abs=2e-5)
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2), (1, 2)])
+def test_reach_is_the_distance_to_the_middle_of_the_closest_pair(potential, pair):
+    """Each pair in its turn closest by a thousandth; the tip 0.1 m above its middle."""
+    screws = np.array([[-0.75, 0, 0], [-0.65, 0, 0], [-0.7, 0.0866, 0]])
+    far = ({0, 1, 2} - set(pair)).pop()
+    middle = screws[list(pair)].mean(0)
+    screws[far] += 1e-3 * (screws[far] - middle)
+    tip = (middle[0], middle[1], 0.1)
+    assert potential(screws, tip=tip)["reach"] == pytest.approx(-1.0, abs=1e-5)
+
+
 def test_moving_the_closest_pair_apart_is_progress(potential):
     farther = (-0.66, 0.0, 0.0)  # from 0.06 to 0.09 from A
     raw = terms(potential([A, B, C]), potential([A, farther, C]))

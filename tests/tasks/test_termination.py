@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from screwpush_jax.tasks.separate import termination
 
 APART = np.array([[-0.85, -0.1, 0.007], [-0.65, -0.1, 0.007], [-0.75, 0.1, 0.007]])
 
@@ -33,32 +36,112 @@ def moved(row: int, **to) -> np.ndarray:
     return screws
 
 
+JUST_BELOW, JUST_ABOVE = 1 - 1e-3, 1 + 1e-3
+SIDES = {"far": ("x", -1.1), "near": ("x", -0.4), "left": ("y", 0.35), "right": ("y", -0.35)}
+"""Borders of the work area."""
+
+
+def beyond(side: str, screw: int, part: float) -> np.ndarray:
+    """`APART` with a screw at `part` of the way from the centre to a side, far from the others."""
+    axis, border = SIDES[side]
+    center = {"x": -0.75, "y": 0.0}[axis]
+    screws = APART.copy()
+    others = [row for row in range(3) if row != screw]
+    along, across = ("x", "y") if axis == "x" else ("y", "x")
+    inward = -np.sign(border - center)
+    for row, shift in zip(others, (-0.1, 0.1), strict=True):
+        screws[row, "xyz".index(along)] = center + 0.1 * inward
+        screws[row, "xyz".index(across)] = {"x": -0.75, "y": 0.0}[across] + shift
+    screws[screw, "xyz".index(along)] = center + part * (border - center)
+    screws[screw, "xyz".index(across)] = {"x": -0.75, "y": 0.0}[across]
+    return screws
+
+
+def triangle(*sides: float) -> np.ndarray:
+    """Three screws on the table whose pairs 01, 02, 12 are `sides` apart."""
+    a, b, c = sides
+    x = (a**2 + b**2 - c**2) / (2 * a)
+    points = [[0, 0, 0.007], [a, 0, 0.007], [x, np.sqrt(b**2 - x**2), 0.007]]
+    return np.array(points) - [0.8, 0.1, 0.0]
+
+
+def is_held(judged, screws, linvel=0.0) -> bool:
+    return int(judged(screws, linvel)[1].held[0]) == 1
+
+
+def test_success_needs_nothing_but_what_is_asked(judged):
+    assert is_held(judged, APART)
+
+
+@pytest.mark.parametrize("pair", [0, 1, 2])
+def test_success_needs_each_pair_apart(judged, pair):
+    for factor, held in ((JUST_BELOW, False), (JUST_ABOVE, True)):
+        sides = [0.2, 0.2, 0.2]
+        sides[pair] = 0.15 * factor
+        assert is_held(judged, triangle(*sides)) == held
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
 @pytest.mark.parametrize(
-    ("screws", "speed", "held"),
-    [
-        (APART, 0.0, True),
-        (moved(1, x=-0.698), 0.0, True),  # 0.152 from the first
-        (moved(1, x=-0.702), 0.0, False),  # 0.148: too close
-        (moved(2, x=-0.401), 0.0, True),
-        (moved(2, x=-0.399), 0.0, False),  # outside
-        (moved(2, y=0.351), 0.0, False),
-        (moved(0, y=-0.351), 0.0, False),
-        (moved(2, z=0.049), 0.0, True),
-        (moved(2, z=0.051), 0.0, False),  # stands on something
-        (APART, 0.049, True),
-        (APART, 0.051, False),  # moves
-    ],
+    "direction", [(1, 0, 0), (0, -1, 0), (0, 0, 1), (0.6, 0, -0.8), (0.48, 0.6, 0.64)]
 )
-def test_success_needs_screws_apart_inside_low_and_at_rest(judged, screws, speed, held):
-    linvel = np.zeros((1, 3, 3))
-    linvel[0, 1] = speed * np.array([0.6, 0.0, -0.8])
-    _, episode = judged(screws, linvel)
-    assert int(episode.held[0]) == (1 if held else 0)
+def test_success_needs_each_screw_at_rest(judged, screw, direction):
+    for factor, held in ((JUST_BELOW, True), (JUST_ABOVE, False)):
+        linvel = np.zeros((1, 3, 3))
+        linvel[0, screw] = 0.05 * factor * np.array(direction)
+        assert is_held(judged, APART, linvel) == held
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+def test_success_needs_each_screw_on_the_table(judged, screw):
+    for factor, held in ((JUST_BELOW, True), (JUST_ABOVE, False)):
+        assert is_held(judged, moved(screw, z=0.05 * factor)) == held
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+@pytest.mark.parametrize("side", SIDES)
+def test_success_needs_each_screw_in_the_area_and_a_screw_outside_ends_the_episode(
+    judged, side, screw
+):
+    for part, inside in ((JUST_BELOW, True), (JUST_ABOVE, False)):
+        verdict, episode = judged(beyond(side, screw, part))
+        assert int(episode.held[0]) == inside
+        assert bool(verdict.out[0]) != inside
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+def test_each_screw_that_falls_ends_the_episode(judged, screw):
+    for factor, out in ((JUST_BELOW, False), (JUST_ABOVE, True)):
+        verdict, _ = judged(moved(screw, z=-0.05 * factor))
+        assert bool(verdict.out[0]) == out
+        assert bool(verdict.terminated[0]) == out
+
+
+@pytest.mark.parametrize("screws", [2, 5, 8])
+def test_the_last_of_any_number_of_screws_counts_like_the_others(make_task, state_at, screws):
+    """On a grid of 0.16; then the last one, or the last pair, breaks each clause."""
+    config = make_task(num_screws=screws).config
+    grid = np.stack(np.meshgrid(range(3), range(3)), -1).reshape(-1, 2)[:screws]
+    pos = np.concatenate([[-0.9, -0.15] + 0.16 * grid, np.full((screws, 1), 0.007)], axis=1)
+
+    def one(pos, linvel=0.0):
+        return jax.tree.map(lambda leaf: leaf[0], state_at([pos], linvel))
+
+    assert termination.is_separated(config, one(pos))
+    near, high, outside, fast = pos.copy(), pos.copy(), pos.copy(), np.zeros((1, screws, 3))
+    near[-1] = pos[-2] + [0.0, 0.15 * JUST_BELOW, 0.0]
+    high[-1, 2], outside[-1, 0], fast[0, -1, 1] = 0.0501, -0.3999, 0.0501
+    assert not termination.is_separated(config, one(near))
+    assert not termination.is_separated(config, one(high))
+    assert not termination.is_separated(config, one(pos, fast))
+    assert termination.is_out(config, one(outside))
+    assert not termination.is_separated(config, one(outside))
 
 
 def test_apart_is_measured_in_three_dimensions(judged):
-    """0.148 apart on the table, but one lies 0.04 higher: 0.153 apart."""
-    assert judged(moved(1, x=-0.702, z=0.047))[1].held[0] == 1
+    """0.145 apart on the table, and one lies higher: by 0.04 it is 0.1504 apart, by 0.038 0.1499."""
+    assert judged(moved(1, x=-0.705, z=0.047))[1].held[0] == 1
+    assert judged(moved(1, x=-0.705, z=0.045))[1].held[0] == 0
 
 
 def test_success_is_five_steps_in_a_row(judged):
@@ -126,11 +209,48 @@ def test_a_value_that_is_not_finite_is_invalid(task, state_at, leaf, value):
     np.testing.assert_array_equal(task.is_invalid(state), [False, True])
 
 
-@pytest.mark.parametrize(("speed", "invalid"), [(19.9, False), (20.1, True), (1e30, True)])
-def test_a_runaway_screw_is_invalid(task, state_at, speed, invalid):
-    linvel = np.zeros((1, 3, 3))
-    linvel[0, 2, 1] = -speed
-    assert bool(task.is_invalid(state_at([APART], linvel))[0]) == invalid
+@pytest.mark.parametrize("screw", [0, 1, 2])
+@pytest.mark.parametrize("direction", [(1, 0, 0), (0, -1, 0), (0, 0.6, 0.8)])
+def test_each_runaway_screw_is_invalid(task, state_at, screw, direction):
+    for speed, invalid in ((20 * JUST_BELOW, False), (20 * JUST_ABOVE, True), (1e30, True)):
+        linvel = np.zeros((1, 3, 3))
+        linvel[0, screw] = speed * np.array(direction)
+        assert bool(task.is_invalid(state_at([APART], linvel))[0]) == invalid
+
+
+@pytest.mark.parametrize(
+    ("leaf", "most"),
+    [
+        ("joint_pos_rad", 100.0),
+        ("joint_vel", 1e4),
+        ("screw_angvel_w", 1e4),
+        ("screw_quat_w", np.sqrt(1.5)),
+    ],
+)
+@pytest.mark.parametrize("factor", [JUST_BELOW, JUST_ABOVE, 1e6, 1e30])
+def test_any_number_beyond_all_reason_is_invalid(task, state_at, leaf, most, factor):
+    """Each entry alone, of either sign, so that no finite number reaches an observation unbounded."""
+    state = state_at([APART])
+    plain = np.array(getattr(state, leaf))
+    entries = np.eye(plain[0].size).reshape(-1, *plain.shape[1:]) * most * factor
+    many = np.concatenate([entries, -entries])
+    if leaf == "screw_quat_w":  # all other screws keep theirs
+        many = np.where(np.abs(many).max(-1, keepdims=True) > 0, many, plain)
+    states = jax.tree.map(lambda x: jnp.repeat(x, len(many), axis=0), state)
+    states = dataclasses.replace(states, **{leaf: jnp.asarray(many, jnp.float32)})
+    np.testing.assert_array_equal(task.is_invalid(states), [factor > 1] * len(many))
+
+
+@pytest.mark.parametrize("screw", [0, 1, 2])
+def test_a_screw_without_orientation_or_out_of_sight_is_invalid(task, state_at, screw):
+    state = state_at([APART])
+    quat = np.array(state.screw_quat_w)
+    quat[0, screw] = 0.0
+    none = dataclasses.replace(state, screw_quat_w=jnp.asarray(quat))
+    assert bool(task.is_invalid(none)[0])
+    for axis in "xyz":
+        for where, invalid in ((15.0, False), (-15.0, False), (22.0, True), (-1e15, True)):
+            assert bool(task.is_invalid(state_at([moved(screw, **{axis: where})]))[0]) == invalid
 
 
 def test_an_invalid_step_ends_the_episode_without_any_reward(judged):

@@ -108,7 +108,11 @@ class SeparateTask:
         return verdict, dataclasses.replace(episode, step=step, held=held, potential=next_potential)
 
     def observe(self, episode: Episode, scene: Scene) -> jax.Array:
-        remaining = 1.0 - episode.step / self.config.horizon
+        # The final observation is only bootstrapped from, and no policy acts at a clock of 0: it
+        # shows the last clock at which one does, so that the critic is asked what it was trained on
+        # (the time limit is not the task's: partial-episode bootstrapping, Pardo et al. 2018).
+        clock = jnp.minimum(episode.step, self.config.horizon - 1)
+        remaining = 1.0 - clock / self.config.horizon
         one = partial(observe, self.config)
         return jax.vmap(one)(scene.state, scene.tip, scene.command, episode.action, remaining)
 

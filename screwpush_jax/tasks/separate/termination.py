@@ -7,6 +7,13 @@ from screwpush_jax.tasks.geometry import pair_distances, safe_norm
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim.protocol import SimState
 
+_MAX_SPIN_RAD_S = 1e4
+"""A bolt that rolls at 20 m/s on its shank turns at 3,300 rad/s."""
+_MAX_JOINT_RAD = 100.0
+"""Joints have ranges of about half a turn to either side."""
+_QUAT_SLACK = 0.5
+"""How far the squared length of an orientation may be from 1."""
+
 
 def is_separated(config: SeparateConfig, state: SimState) -> jax.Array:
     """Success condition `[]` of this instant: apart, in the area, on the table, at rest."""
@@ -24,7 +31,20 @@ def is_out(config: SeparateConfig, state: SimState) -> jax.Array:
 
 
 def is_invalid(config: SeparateConfig, state: SimState) -> jax.Array:
-    """The physics blew up, `[]`: a value is not finite or a screw is absurdly fast."""
-    finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
-    # not (speed <= limit): true for NaN, too
-    return ~finite | ~jnp.all(safe_norm(state.screw_linvel_w) <= config.max_speed_m_s)
+    """The physics blew up, `[]`: a value is not finite or beyond what any sound scene shows.
+
+    A screw is absurdly fast, farther away than it could come in a second, or has no orientation; or
+    something turns as nothing real does. So whatever is valid gives finite, bounded observations.
+    """
+    center = jnp.array([[*config.area_center_m, 0.0]])
+    norm = jnp.sum(state.screw_quat_w**2, axis=-1)
+    # written so that NaN is invalid, too
+    valid = [
+        safe_norm(state.screw_linvel_w) <= config.max_speed_m_s,
+        safe_norm(state.screw_pos_w - center) <= config.max_speed_m_s * 1.0,  # in one second
+        jnp.abs(norm - 1.0) <= _QUAT_SLACK,
+        jnp.abs(state.screw_angvel_w) <= _MAX_SPIN_RAD_S,
+        jnp.abs(state.joint_pos_rad) <= _MAX_JOINT_RAD,
+        jnp.abs(state.joint_vel) <= _MAX_SPIN_RAD_S,
+    ]
+    return ~jnp.all(jnp.stack([jnp.all(part) for part in valid]))
