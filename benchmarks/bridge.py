@@ -22,7 +22,8 @@ from benchmarks.start import fresh_state
 from screwpush_jax import compiled
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
-from screwpush_jax.setup import World, make_world, use_device
+from screwpush_jax.environment import use_device
+from screwpush_jax.setup import World, make_world
 from sim.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
 

@@ -18,8 +18,9 @@ from benchmarks import record
 from benchmarks.start import trained
 from screwpush_jax import checkpoint, compiled, evaluation
 from screwpush_jax.config import Config
+from screwpush_jax.environment import use_device
 from screwpush_jax.evaluate import load_policy
-from screwpush_jax.setup import World, make_world, use_device
+from screwpush_jax.setup import World, make_world
 from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.task import Bank
 from sim.clock import Report
@@ -147,7 +148,9 @@ def _energy_gain(config: Config, world: World) -> np.ndarray:
     sim, task = world.sim, world.task
     # rows of a bank, lifted by 4 cm: they fall on the table and on each other
     bank = task.build_bank(sim, sim.spec.num_envs, 2, compiled.jit_once)
-    lifted = bank.state.replace(screw_pos_w=bank.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04]))
+    lifted = dataclasses.replace(
+        bank.state, screw_pos_w=bank.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04])
+    )
     sim.write(jnp.ones(sim.spec.num_envs, bool), sim.pack(lifted))
     energies = [np.asarray(_energy_j(config, lifted))]
     for _ in range(20):
@@ -162,7 +165,7 @@ def _slide(world: World, bank: Bank) -> np.ndarray:
     """Where `bank`'s screws end, `[N, S, 3]` m, when each is sent off in a direction of its own."""
     angle = jax.random.uniform(jax.random.key(3), bank.state.screw_pos_w.shape[:-1]) * 2 * jnp.pi
     away = jnp.stack([jnp.cos(angle), jnp.sin(angle), jnp.zeros_like(angle)], axis=-1)
-    sliding = bank.state.replace(screw_linvel_w=_SLIDE_M_S * away)
+    sliding = dataclasses.replace(bank.state, screw_linvel_w=_SLIDE_M_S * away)
     world.sim.write(jnp.ones(angle.shape[0], bool), world.sim.pack(sliding))
     for _ in range(_SLIDE_STEPS):
         world.sim.step(sliding.joint_pos_rad)

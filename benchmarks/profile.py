@@ -20,7 +20,8 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import compiled
-from screwpush_jax.setup import make_world, use_device
+from screwpush_jax.environment import use_device
+from screwpush_jax.setup import make_world
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from benchmarks import record, runs
-from screwpush_jax import checkpoint
+from screwpush_jax import checkpoint, run_folder
 from sim.options import EngineName
 
 
@@ -34,7 +34,7 @@ def main(args: Args) -> None:
     for folder in args.folders:
         found = checkpoint.find_in(folder, best=True)
         trained, config = found.meta["engine"], found.meta["config"]
-        step_dir = folder / checkpoint.FOLDER / str(found.step)
+        step_dir = folder / run_folder.CHECKPOINTS / str(found.step)
         for engine in args.engines:
             flags = ["--checkpoint", str(step_dir), "--sim", engine, "--device", "auto"]
             flags += ["--eval.episodes", str(args.episodes), "--eval.no-baselines"]

@@ -23,8 +23,10 @@ from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint, compiled
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, load_yaml
+from screwpush_jax.environment import use_device
 from screwpush_jax.recorder import Recorder
-from screwpush_jax.setup import World, make_world, use_device
+from screwpush_jax.setup import World, make_world
+from screwpush_jax.stopping import Stopper
 from screwpush_jax.training import train
 
 
@@ -74,7 +76,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     ]
     whole = record.spread([row["perf/env_steps_per_s"] for row in training])
     rows.append(same | {"what": "training", "unit": "steps/s"} | whole | _parts(config, training))
-    ratio = whole["median"] / rows[0]["median"]
+    ratio = whole["median"] / float(rows[0]["median"])
     return [*rows, same | {"what": "ratio", "median": ratio}]
 
 
@@ -106,7 +108,8 @@ def _train(args: Args, config: Config, world: World, state: RunState):
     total = (warm + args.iterations) * config.batch_size
     config = dataclasses.replace(config, total_env_steps=total, checkpoint_every=10**9)
     with tempfile.TemporaryDirectory() as folder:
-        recorder = _Timed(config, world, Path(folder), None, False)
+        stopper = Stopper(lambda: "interrupted")
+        recorder = _Timed(config, world, Path(folder), None, stopper, False)
         with recorder:
             state = train(config, world, state, recorder)
     return state, recorder.rows[warm:]

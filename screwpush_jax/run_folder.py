@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from screwpush_jax.errors import CheckpointError, UsageError
@@ -28,22 +29,32 @@ _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 class RunFolder:
     """A run that this process alone may write to, until `release` or the process's end."""
 
-    def __init__(self, path: Path):
-        """Takes the lock of the existing folder `path`.
+    def __init__(self, path: Path, made: Sequence[Path] = ()):
+        """Takes the lock of the existing folder `path`; `made` are those above it made for it alone.
 
         Raises:
           UsageError: another process trains this run, or the folder cannot be written.
         """
-        self.path = path
+        self.path, self._made = path, made
         self._lock = _lock(path / _LOCK_FILE, f"the run {path} is being trained by")
 
     def release(self) -> None:
         """Lets others have it; what was never saved nor measured is removed. May be called again."""
         if self._lock is None:
             return
-        remove_if_empty(self.path)
+        self.remove_if_empty()
         os.close(self._lock)
         self._lock = None
+
+    def remove_if_empty(self) -> None:
+        """Removes the folder of a run that was neither saved nor measured."""
+        metrics = self.path / METRICS_FILE
+        if steps(self.path) or (metrics.exists() and metrics.stat().st_size):
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # others may have runs there now
+                folder.rmdir()
 
     def __enter__(self) -> "RunFolder":
         return self
@@ -61,12 +72,13 @@ def create(parent: Path, name: str) -> RunFolder:
     Raises:
       UsageError: the name is taken, or nothing can be written there.
     """
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(parent):
             for taken in (p for p in runs(parent) if name and run_name(p) == name):
                 _set_aside(taken, name)
-            return RunFolder(_new_folder(parent, name or "ppo"))
+            return RunFolder(_new_folder(parent, name or "ppo"), made)
     except OSError as error:
         raise UsageError(
             f"no run can be made in {parent} ({error.strerror}); valid for --runs-dir: a folder that"
@@ -119,20 +131,13 @@ def named(spec: str, task_dir: Path) -> tuple[Path, int | None]:
     raise CheckpointError(f"--checkpoint {spec}: nothing there; valid: {valid}, or a folder")
 
 
-def remove_if_empty(run_dir: Path) -> None:
-    """Removes the folder of a run that was neither saved nor measured."""
-    metrics = run_dir / METRICS_FILE
-    if not steps(run_dir) and not (metrics.exists() and metrics.stat().st_size):
-        shutil.rmtree(run_dir, ignore_errors=True)
-
-
 def _new_folder(parent: Path, name: str) -> Path:
     """Made here and now, so that it is nobody else's."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for number in range(1, 1000):
         path = parent / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
         with contextlib.suppress(FileExistsError):
-            path.mkdir()
+            path.mkdir(parents=True)
             return path
     raise UsageError(f"{parent} holds a thousand runs of this second; take a --name")
 
@@ -161,8 +166,7 @@ def _set_aside(run_dir: Path, name: str) -> None:
 @contextlib.contextmanager
 def _one_at_a_time(parent: Path):
     """Between looking which names are taken and taking one, nobody else takes it."""
-    # beside the folder: in it are runs and nothing else
-    fd = os.open(parent.with_name(f".{parent.name}{_LOCK_FILE}"), os.O_RDWR | os.O_CREAT, 0o666)
+    fd = os.open(parent, os.O_RDONLY)  # the folder itself: in it are runs and nothing else
     try:
         with contextlib.suppress(OSError):  # without locks `mkdir` alone decides
             fcntl.flock(fd, fcntl.LOCK_EX)

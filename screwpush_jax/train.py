@@ -48,10 +48,11 @@ class TrainArgs(Config):
 def main(argv: Sequence[str]) -> int:
     prog = "python -m screwpush_jax.train"
     testing = "--test" in argv
+    claimed: list[RunFolder] = []
     with contextlib.ExitStack() as held:
 
-        def claim(path: Path) -> RunFolder:
-            return held.enter_context(RunFolder(path))
+        def claim(path: Path) -> None:
+            claimed.append(held.enter_context(RunFolder(path)))
 
         args, found = cli.configure(
             TrainArgs,
@@ -69,16 +70,20 @@ def main(argv: Sequence[str]) -> int:
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
-        return _run(config, found, held, live=_is_terminal() and not args.headless)
+        cli.announce_engine(config)
+        live = _is_terminal() and not args.headless
+        with Stopper(lambda: _last_words(config, claimed)) as stopper:
+            with stopper.nothing_to_save():
+                if not found or not resume.is_newest(found):  # what an older one led to stays
+                    parent = config.runs_path / config.task
+                    claimed.append(held.enter_context(run_folder.create(parent, config.name)))
+            recorder = _train(config, found, claimed[-1].path, stopper, live)
+        return _finish(config, recorder, claimed[-1].path)
 
 
-def _run(config: Config, found: Found | None, held: contextlib.ExitStack, live: bool) -> int:
-    """Trains in the run's folder and evaluates; the process's exit code."""
-    cli.announce_engine(config)
-    with Stopper(lambda: _last_words(config, run_dir)) as stopper:
-        with stopper.nothing_to_save():
-            run_dir = _run_dir(config, found, held)
-        recorder = _train(config, found, run_dir, stopper, live)
+def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
+    """Says what came of it, and evaluates what was trained to the end; the exit code."""
+    stopper = recorder.stopper
     print(summary(recorder, config))
     if stopper.requested:
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
@@ -140,28 +145,18 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
     return RunState(learner, carry, bank, state.snapshot)
 
 
-def _run_dir(config: Config, found: Found | None, held: contextlib.ExitStack) -> Path:
-    """Where the run lives: a new folder, or the checkpoint's if it is that run's newest.
-
-    From an older checkpoint a new run begins, so that nothing saved after it is overwritten.
-    """
-    if found and resume.is_newest(found):
-        return found.run_dir
-    parent = config.runs_path / config.task
-    return held.enter_context(run_folder.create(parent, config.name)).path
-
-
 def _go_on(config: Config, run_dir: Path) -> str:
     """The command that goes on with the run as it was started on this machine."""
     flags = ["--checkpoint", str(run_dir), *cli.machine_flags(config)]
     return f"python -m screwpush_jax.train {shlex.join(flags)}"
 
 
-def _last_words(config: Config, run_dir: Path) -> str:
+def _last_words(config: Config, claimed: Sequence[RunFolder]) -> str:
     """Before a sudden end: what is left of the run, and how to go on with it."""
-    if run_folder.steps(run_dir):
-        return f"nothing new was there to save; go on with: {_go_on(config, run_dir)}"
-    run_folder.remove_if_empty(run_dir)
+    for folder in claimed[-1:]:
+        if run_folder.steps(folder.path):
+            return f"nothing new was there to save; go on with: {_go_on(config, folder.path)}"
+        folder.remove_if_empty()
     return "nothing was there to save; the same command starts anew"
 
 

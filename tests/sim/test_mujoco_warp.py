@@ -64,6 +64,7 @@ OVERFLOWS = {  # losses by control step, control steps, the share allowed, and w
 }
 
 
+@pytest.mark.skipif(jax.default_backend() == "gpu", reason="a GPU captures for real")
 @pytest.mark.parametrize("case", OVERFLOWS)
 def test_what_may_be_lost_grows_with_the_steps_of_a_report(build, monkeypatch, case):
     """Losses are played; two scenes of 10 physics steps a control step."""
@@ -124,7 +125,7 @@ def test_it_is_the_physics_of_the_c_engine(build):
     targets = HOME.at[:, 0].add(jnp.array([0.1, -0.1]))
     for _ in range(5):
         ours.step(targets)
-        theirs.step(targets)
+        theirs.step(jax.device_put(targets, jax.devices("cpu")[0]))
     for name, view in theirs.views().items():
         atol = 1e-4 if name == "qpos" else 5e-3
         np.testing.assert_allclose(ours.views()[name], view, atol=atol)
@@ -220,7 +221,7 @@ def test_steps_are_timed_by_the_device_from_the_end_of_the_lap_before(event_cloc
             clock.end()
         laps.append(clock.lap())
     first, second = (lap() for lap in laps)
-    # sim, pauses (as many as steps), and from the first begin or the last end to the end
-    assert [first[f"perf/{name}_ms"] for name in FIGURES] == pytest.approx([3.0, 2.0, 4.0, 0.0])
+    # sim, pauses (as many as steps, no more than there was time), and from the first begin or the last end to the end
+    assert [first[f"perf/{name}_ms"] for name in FIGURES] == pytest.approx([3.0, 1.0, 4.0, 0.0])
     assert [second[f"perf/{name}_ms"] for name in FIGURES] == pytest.approx([7.0, 2.0, 14.0, 5.0])
     assert set(clock.lap()().values()) == {0.0}
