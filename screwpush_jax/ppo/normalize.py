@@ -10,7 +10,7 @@ _CLIP = 10.0
 _EPS = 1e-6
 _REACH = 100.0
 """Standard deviations within which a sample counts in the moments."""
-_STILL = 0.01
+_STILL = 0.1
 """A feature that hardly moved yet has the reach of this standard deviation."""
 _SOME_ROWS = 512
 """Samples that tell the bulk of a first batch."""
@@ -56,12 +56,12 @@ def merge_batch(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
 
 
 def within_reach(moments: Moments, x: jax.Array) -> jax.Array:
-    """`x [..., *shape]` within 100 standard deviations of the mean, and always within 1 of it.
+    """`x [..., *shape]` within 100 standard deviations of the mean, or within 10 if that is farther.
 
-    Wide enough for every number of a sound simulation, so that nothing is cut there, also where a
-    feature was still until now (a bolt that nobody pushed yet). Narrow enough that a spoiled one
-    among 10^5 adds a tenth to the variance; and as the square of the reach times its share is less
-    than 1, such samples cannot widen their own reach batch by batch. What is not a number stays so.
+    Wide enough that a sound simulation is hardly ever cut, also where a feature was still in all
+    batches before (bolts that nobody pushed). Narrow enough that a spoiled one among 10^5 adds a
+    tenth to a variance of 1; and as the square of the reach times its share is less than 1, such
+    samples cannot widen their own reach batch by batch. What is not a number stays so.
     """
     reach = _REACH * jnp.maximum(std(moments), _STILL)
     return jnp.clip(x, _like(moments.mean - reach, x), _like(moments.mean + reach, x))

@@ -1,5 +1,7 @@
 """Running moments against numpy over everything seen so far."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,7 @@ from screwpush_jax.ppo.types import Moments
 AXIS = "data"
 
 
+@functools.partial(jax.jit, static_argnames="num_shards")
 def merge(moments, batch, num_shards):
     """Moments as each of `num_shards` devices sees them after it took its part of `batch`."""
     parts = jnp.stack(jnp.split(jnp.asarray(batch), num_shards, axis=1))
@@ -104,7 +107,7 @@ def sound_batches(count=4, rows=(50, 200), heavy=True):
     rng = np.random.default_rng(2)
     for _ in range(count):
         batch = rng.normal(size=(*rows, 4)) * [1.0, 0.01, 2.0, 1.0] + [0.0, 0.3, 5e3, 0.0]
-        batch[..., 3] = rng.uniform(-1, 1, rows) * (rng.random(rows) < 0.002)
+        batch[..., 3] = rng.uniform(-9, 9, rows) * (rng.random(rows) < 0.002)
         if heavy:
             batch[..., 0] = rng.standard_t(3, size=rows)
         yield batch.astype(np.float32)
@@ -115,7 +118,7 @@ def test_sound_samples_are_merged_bit_for_bit_as_without_any_bound(monkeypatch, 
     def merged():
         moments = init_moments((4,))
         for batch in sound_batches():
-            moments = on(merge(moments, batch, num_shards), 0)
+            moments = on(merge.__wrapped__(moments, batch, num_shards), 0)
         return moments
 
     bounded = merged()
@@ -145,7 +148,8 @@ def test_one_wild_sample_in_a_hundred_thousand_spoils_nothing(num_shards, when, 
         np.testing.assert_allclose(moments.var[rest], seen.var(0)[rest], rtol=2e-3)
         deviation = seen.std(0)[spoilt]
         assert abs(moments.mean[spoilt] - seen.mean(0)[spoilt]) < 0.2 * deviation
-        assert 0.95 < np.sqrt(moments.var[spoilt]) / deviation < 1.5
+        # a reach of 10 is much for the tiny one
+        assert 0.95 < np.sqrt(moments.var[spoilt]) / deviation < (4.0 if deviation < 0.1 else 1.5)
         assert moments.count == len(seen)
 
 
@@ -163,22 +167,20 @@ def test_a_small_first_batch_is_not_blinded_either(rows, wild):
 def test_many_wild_batches_do_not_widen_the_reach_for_each_other():
     """A thousandth of the samples is wild in each of 60 batches, and the reach is not run away."""
     rng, moments = np.random.default_rng(4), init_moments(())
-    step = jax.jit(lambda m, b: merge(m, b, 1))
     for _ in range(60):
         batch = rng.normal(size=(1, 100_000)).astype(np.float32)
         batch[0, rng.integers(100_000, size=5)] = 1e20
-        moments = on(step(moments, batch), 0)
+        moments = on(merge(moments, batch, 1), 0)
     assert std(moments) < 2.0
 
 
 def test_a_feature_that_wakes_up_is_seen_soon():
     """Still for 20 batches, then of deviation 5: three batches later nearly all of that is told."""
     rng, moments = np.random.default_rng(5), init_moments(())
-    step = jax.jit(lambda m, b: merge(m, b, 1))
     seen = [np.zeros((4, 50), np.float32)] * 20
     seen += [5.0 * rng.normal(size=(4, 50)).astype(np.float32) for _ in range(3)]
     for batch in seen:
-        moments = on(step(moments, batch), 0)
+        moments = on(merge(moments, batch, 1), 0)
     assert 0.7 < std(moments) / np.std(seen) <= 1.0
 
 
@@ -194,8 +196,8 @@ def test_a_batch_or_a_feature_without_any_number_changes_nothing():
     assert after.count == before.count + 12
 
 
-def test_the_reach_is_a_hundred_deviations_and_at_least_one():
+def test_the_reach_is_a_hundred_deviations_and_at_least_ten():
     moments = Moments(jnp.array([1.0, 7.0]), jnp.array([4.0, 0.0]), jnp.float32(10))
-    far = jnp.array([[1e9, 1e9], [-jnp.inf, -1e9], [150.0, 7.9], [jnp.nan, jnp.nan]])
-    expected = [[201.0, 8.0], [-199.0, 6.0], [150.0, 7.9], [np.nan, np.nan]]
+    far = jnp.array([[1e9, 1e9], [-jnp.inf, -1e9], [150.0, 16.9], [jnp.nan, jnp.nan]])
+    expected = [[201.0, 17.0], [-199.0, -3.0], [150.0, 16.9], [np.nan, np.nan]]
     np.testing.assert_allclose(within_reach(moments, far), expected, rtol=1e-5)

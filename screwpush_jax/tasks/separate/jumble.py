@@ -6,6 +6,7 @@ closest pair must be as close as ever, so that none is solved. The chance that a
 falls with each screw, so they may creep S / 3 times as fast, which is no more than 0.8 mm/s.
 """
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -58,13 +59,14 @@ def rules(config: SeparateConfig, state: SimState) -> dict[str, Any]:
         offset = np.linalg.norm(pos[..., :2] - np.array(config.area_center_m), axis=-1)
         low = (pos[..., 2] < config.jumble_height_m) & (pos[..., 2] > 0)
         far = wider * config.jumble_all_pairs * distance_unit
-        return {
+        kept = {
             "jumble_speed_m_s": (speed < slacker * config.jumble_speed_m_s).all(1),
             "jumble_radius_m": (offset < wider * config.jumble_radius_m).all(1),
             "jumble_height_m": low.all(1),
             "jumble_all_pairs": (distances < far).all(1),
             "jumble_closest_pair": distances.min(1) < config.jumble_closest_pair * distance_unit,
         }
+    return {name: np.asarray(flags) for name, flags in kept.items()}
 
 
 def turned(
@@ -74,22 +76,29 @@ def turned(
 
     The table looks the same from every side, so a turned jumble lies as still as before.
     """
-    state = jax.tree.map(lambda leaf: np.asarray(leaf)[rows].copy(), state)
+    state = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], state)
     angle = rng.uniform(-np.pi, np.pi, (len(rows), 1))
     cos, sin = np.cos(angle), np.sin(angle)
-    center = np.array(config.area_center_m)
-    for vector, origin in (
-        (state.screw_pos_w, center),
-        (state.screw_linvel_w, 0.0),
-        (state.screw_angvel_w, 0.0),
-    ):
-        x, y = np.moveaxis(np.asarray(vector)[..., :2] - origin, -1, 0)
-        vector[..., :2] = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1) + origin
-    cos, sin = np.cos(angle / 2), np.sin(angle / 2)
+
+    def turn(vector, origin=(0.0, 0.0, 0.0)) -> np.ndarray:
+        x, y, z = np.moveaxis(np.asarray(vector, np.float64) - origin, -1, 0)
+        return (np.stack([cos * x - sin * y, sin * x + cos * y, z], -1) + origin).astype(np.float32)
+
+    half_cos, half_sin = np.cos(angle / 2), np.sin(angle / 2)
     w, x, y, z = np.moveaxis(np.asarray(state.screw_quat_w, np.float64), -1, 0)
-    quat = [cos * w - sin * z, cos * x - sin * y, cos * y + sin * x, cos * z + sin * w]
-    state.screw_quat_w[...] = np.stack(quat, axis=-1)
-    return state
+    quat = [
+        half_cos * w - half_sin * z,
+        half_cos * x - half_sin * y,
+        half_cos * y + half_sin * x,
+        half_cos * z + half_sin * w,
+    ]
+    turned_about = {
+        "screw_pos_w": turn(state.screw_pos_w, (*config.area_center_m, 0.0)),
+        "screw_quat_w": np.stack(quat, axis=-1).astype(np.float32),
+        "screw_linvel_w": turn(state.screw_linvel_w),
+        "screw_angvel_w": turn(state.screw_angvel_w),
+    }
+    return dataclasses.replace(state, **turned_about)
 
 
 def room_factor(screws: int) -> float:
