@@ -96,7 +96,7 @@ def step(
     rewritten = bad | ~exam.begun
     state = select(rewritten, start_scene.state, state)
     scene = task.look(exam.episode, state)
-    verdict, episode = task.judge(exam.episode, scene, bad & exam.begun)
+    verdict, episode = task.judge(exam.episode, scene, bad)
     exam = _note(exam, verdict, episode)
 
     scene, episode = select(rewritten, (start_scene, start_episode), (scene, episode))

@@ -130,11 +130,31 @@ def with_screw(state, row, **change):
     return dataclasses.replace(state, **arrays)
 
 
+ENDINGS = {
+    "invalid": {"screw_linvel_w": np.nan},
+    "out": {"screw_pos_w": (-0.3, 0.0, 0.007)},
+}
+
 FIGURES = ("done", "success", "out", "invalid", "length", "return_")
 
 
 def figures(exam, row):
     return [np.asarray(getattr(exam, name))[row].item() for name in FIGURES]
+
+
+def test_the_first_step_only_starts_the_episodes(scenes):
+    """Whatever the simulator shows then: nothing, or the end of what was done in it before."""
+    lost = with_screw(scenes.starts, 1, screw_pos_w=ENDINGS["out"]["screw_pos_w"])
+    for row in (2, 3):
+        lost = with_screw(lost, row, screw_linvel_w=np.nan)
+    exam = scenes.tried.begin(scenes.bank, jax.random.key(0))
+    targets, mask, written, exam = scenes.step(exam, lost)
+    assert mask.all()
+    for row in range(8):
+        assert figures(exam, row) == [False, False, False, False, 0, 0.0]
+    np.testing.assert_allclose(written.screw_pos_w, scenes.starts.screw_pos_w, atol=1e-6)
+    assert np.abs(targets - scenes.starts.joint_pos_rad).max() < 0.1
+    assert not np.any(exam.episode.step)
 
 
 def test_a_scene_that_blows_up_is_put_back_to_its_start_each_time(scenes):
@@ -173,12 +193,6 @@ def test_an_engine_is_sound_again_after_a_scene_blew_up(scenes):
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(shown))
     np.testing.assert_allclose(shown.screw_pos_w[3], scenes.starts.screw_pos_w[3], atol=2e-3)
     np.testing.assert_allclose(shown.joint_pos_rad[3], scenes.starts.joint_pos_rad[3], atol=2e-2)
-
-
-ENDINGS = {
-    "invalid": {"screw_linvel_w": np.nan},
-    "out": {"screw_pos_w": (-0.3, 0.0, 0.007)},
-}
 
 
 @pytest.mark.parametrize("later", [*ENDINGS, "success"])

@@ -12,7 +12,7 @@ _REACH = 100.0
 """Standard deviations within which a sample counts in the moments."""
 _STILL = 0.1
 """A feature that hardly moved yet has the reach of this standard deviation."""
-_SOME_ROWS = 512
+_SOME_ROWS = 128
 """Samples that tell the bulk of a first batch."""
 
 
@@ -72,14 +72,14 @@ def _seen_before(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
 
     The median, and the distance from it to the farther of two quantiles: a part of the samples on
     either side, at least one, is left out. It is worked out for every batch, because a branch on
-    a device's number would make the host wait; a few hundred samples cost next to nothing.
+    a device's number would make the host wait; a hundred samples cost next to nothing.
     """
     rows = batch.reshape(-1, *moments.mean.shape)
     if len(rows) > _SOME_ROWS:
         rows = rows[np.random.default_rng(0).integers(len(rows), size=_SOME_ROWS)]
     rows = jnp.sort(jnp.where(jnp.isfinite(rows), rows, jnp.nan), axis=0)  # NaN comes last
     count = jnp.sum(~jnp.isnan(rows), axis=0, keepdims=True)
-    left_out = jnp.minimum(jnp.maximum(count // 100, 1), jnp.maximum(count - 2, 0) // 2)
+    left_out = jnp.minimum(jnp.maximum(count // 32, 1), jnp.maximum(count - 2, 0) // 2)
     at = (left_out, count // 2, count - 1 - left_out)
     low, middle, high = (jnp.take_along_axis(rows, jnp.maximum(i, 0), axis=0)[0] for i in at)
     spread = jnp.maximum(high - middle, middle - low)

@@ -135,11 +135,11 @@ def settled(pos, linvel=0.0):
 
 
 def triangle(*sides: float) -> np.ndarray:
-    """Three points on the table whose pairs 01, 02, 12 are `sides` apart, the first at CENTER."""
+    """Three points on the table, about CENTER, whose pairs 01, 02, 12 are `sides` apart."""
     a, b, c = sides
     x = (a**2 + b**2 - c**2) / (2 * a)
-    points = np.array([[0, 0, 0.007], [a, 0, 0.007], [x, np.sqrt(b**2 - x**2), 0.007]])
-    return points + [*CENTER, 0.0]
+    points = np.array([[0, 0], [a, 0], [x, np.sqrt(b**2 - x**2)]])
+    return np.concatenate([points - points.mean(0) + CENTER, np.full((3, 1), 0.007)], axis=1)
 
 
 JUST_BELOW, JUST_ABOVE = 1 - 1e-3, 1 + 1e-3
