@@ -29,7 +29,7 @@ def settle(config: Config, found: Found) -> Config:
 
     Raises:
       CheckpointError: a value was asked for that would have no effect on it.
-      UsageError: its budget is spent.
+      UsageError: its budget is spent, and it was evaluated.
     """
     _check_fixed(config, found)
     if is_newest(found):
@@ -40,8 +40,17 @@ def settle(config: Config, found: Found) -> Config:
                 " checkpoint (the folder of its step) a new run begins, with a name of its own"
             )
         config = dataclasses.replace(config, name=name)
-    _check_budget(config, found)
+    if not is_to_be_evaluated(config, found) and (spent := _spent(config, found)):
+        raise UsageError(
+            f"the run {found.run_dir} has spent its budget, {spent}; to go on, give more"
+        )
     return config
+
+
+def is_to_be_evaluated(config: Config, found: Found) -> bool:
+    """Whether the run was trained to its end and something came between it and its evaluation."""
+    evaluated = any(found.run_dir.glob("eval-*.json"))
+    return is_newest(found) and not evaluated and bool(_spent(config, found))
 
 
 def _check_fixed(config: Config, found: Found) -> None:
@@ -63,7 +72,8 @@ def _get(tree: Any, path: str) -> Any:
     return tree
 
 
-def _check_budget(config: Config, found: Found) -> None:
+def _spent(config: Config, found: Found) -> str:
+    """Which limits were reached, by the flags that raise them; empty if none was."""
     counters = found.meta["counters"]
     spent = []
     if counters["iterations"] >= config.num_iterations:
@@ -72,8 +82,4 @@ def _check_budget(config: Config, found: Found) -> None:
     minutes = counters["elapsed_s"] / 60
     if 0 < config.max_minutes <= minutes:
         spent.append(f"{minutes:.1f} minutes of --max-minutes {config.max_minutes:g}")
-    if spent:
-        raise UsageError(
-            f"the run {found.run_dir} has spent its budget, {' and '.join(spent)}; to go on, give"
-            " more"
-        )
+    return " and ".join(spent)

@@ -70,6 +70,10 @@ def main(argv: Sequence[str]) -> int:
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
+            if resume.is_to_be_evaluated(config, found):
+                print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
+                _evaluate(config, found.run_dir)
+                return 0
         cli.announce_engine(config)
         live = _is_terminal() and not args.headless
         with Stopper(lambda: _last_words(config, claimed)) as stopper:
@@ -88,11 +92,16 @@ def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
     if stopper.requested:
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
         print(said, file=sys.stderr if stopper.signal == signal.SIGPIPE else sys.stdout)
-    if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
-        write_report(run_dir)
-    if not stopper.requested:
-        evaluate.run(config, checkpoint.find_in(run_dir, best=True))
+        if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
+            write_report(run_dir)
+    else:
+        _evaluate(config, run_dir)
     return stopper.exit_code
+
+
+def _evaluate(config: Config, run_dir: Path) -> None:
+    write_report(run_dir)
+    evaluate.run(config, checkpoint.find_in(run_dir, best=True))
 
 
 def _train(

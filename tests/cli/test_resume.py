@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -249,6 +250,25 @@ def test_a_spent_budget_is_named_with_the_flag_that_raises_it(newest, change, hi
     found, config, more = newest
     with pytest.raises(UsageError, match=f"spent its budget.*{hint}"):
         resume.settle(dataclasses.replace(more if change else config, **change), found)
+
+
+def test_a_run_that_was_interrupted_before_its_evaluation_is_evaluated(
+    newest, tmp_path, run_command
+):
+    """Not told that its budget is spent: whoever starts a preempted job again wants it done."""
+    found, config, more = newest
+    shutil.copytree(found.run_dir, run := tmp_path / "runs" / "separate" / found.run_dir.name)
+    for path in run.glob("eval-*"):
+        path.unlink()
+    copy = dataclasses.replace(found, run_dir=run)
+    assert resume.settle(config, copy) == config
+    assert resume.is_to_be_evaluated(config, copy)
+    assert not resume.is_to_be_evaluated(more, copy)
+    assert not resume.is_to_be_evaluated(config, found)
+    result = run_command("train", "--checkpoint", "latest", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "is evaluated now" in result.stdout
+    assert list(run.glob("eval-*"))
 
 
 def test_a_run_keeps_its_name(newest):
