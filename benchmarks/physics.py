@@ -22,10 +22,10 @@ from screwpush_jax.evaluate import load_policy
 from screwpush_jax.setup import World, make_world, use_device
 from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.task import Bank
+from sim.assets.arm_with_bolts import SceneConfig
 from sim.clock import Report
 from sim.options import MujocoWarpConfig
 from sim.protocol import SimState
-from sim.scene import SceneConfig
 
 _GRAVITY = 9.81
 _PUSHING_STEPS = 40

@@ -15,6 +15,7 @@ from screwpush_jax.evaluation import run_episodes, unseen_bank
 from screwpush_jax.setup import World, make_world
 from screwpush_jax.side_products import reason
 from screwpush_jax.trial import POLICIES, Exam
+from sim.assets.arm_with_bolts import make_scene
 from sim.protocol import SimState
 
 _SIZES_PX = 16, 4096
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     stem = f"play-{found.step}-{args.policy}"
     output = play_files.choose_output(args.output, found.run_dir, stem)
     video.check_installed()
-    renderer = video.open_renderer(args.scene, args.size, args.camera)
+    renderer = video.open_renderer(make_scene(args.scene), args.size, args.camera)
     try:
         states, exam = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
         clips, success = (

@@ -13,7 +13,7 @@ import numpy as np
 from screwpush_jax.errors import UsageError
 from screwpush_jax.side_products import reason
 from sim.protocol import SimState
-from sim.scene import SceneConfig
+from sim.scene import Scene
 
 if TYPE_CHECKING:
     from sim.render import SceneRenderer
@@ -37,7 +37,7 @@ def check_installed() -> None:
         raise UsageError(f"{hint}; {reason(error)}") from None
 
 
-def open_renderer(scene: SceneConfig, size: tuple[int, int], camera: str) -> "SceneRenderer":
+def open_renderer(scene: Scene, size: tuple[int, int], camera: str) -> "SceneRenderer":
     """What draws the pictures, `size` wide and high in pixels. To be closed.
 
     Raises:

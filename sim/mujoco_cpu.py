@@ -17,35 +17,33 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from sim import bridge, mujoco_layout
-from sim.assets import elfin15, mjcf
+from sim.assets import elfin15
+from sim.builders import mjcf
 from sim.clock import HostClock, Report
 from sim.errors import SimClosedError
 from sim.inputs import Inputs, check_snapshot
 from sim.options import MujocoConfig
 from sim.protocol import SimSpec, Snapshot, Views
-from sim.scene import SceneConfig
-
-_J = elfin15.NUM_JOINTS
-_RANGE_RAD = np.array([link.range_rad for link in elfin15.LINKS])
+from sim.scene import Scene
 
 
 @final
 class MujocoCpu:
     """`num_envs` scenes on the host."""
 
-    # the same functions for every instance: what was compiled for one serves the next
-    unpack, pack = staticmethod(mujoco_layout.unpack), staticmethod(mujoco_layout.pack)
-
-    def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoConfig):
+    def __init__(self, scene: Scene, num_envs: int, config: MujocoConfig):
         mujoco.set_mju_user_warning(_ignore_warning)
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
         model.opt.iterations = config.solver_iterations
         self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
-        self._decimation = scene.decimation
+        self._decimation = scene.physics.decimation
+        self._control_range = np.array(scene.robot.control_range)
+        layout = mujoco_layout.make_layout(scene)
+        self.unpack, self.pack = layout.unpack, layout.pack
         self._qpos, self._qvel, self._ctrl, self._warmstart = (
             self._batch.bind(name) for name in ("qpos", "qvel", "ctrl", "qacc_warmstart")
         )
-        self._qpos[:, :_J] = self._ctrl[:] = elfin15.HOME_RAD
+        self._qpos[:, layout.joints_pos] = self._ctrl[:] = scene.robot.home_rad
         self._views = {
             "qpos": bridge.aligned_zeros(self._qpos.shape, np.float32),
             "qvel": bridge.aligned_zeros(self._qvel.shape, np.float32),
@@ -53,8 +51,8 @@ class MujocoCpu:
         self.spec = SimSpec(
             engine="mujoco",
             num_envs=num_envs,
-            num_screws=scene.num_screws,
-            control_dt_s=scene.control_dt_s,
+            num_screws=scene.groups[0].count,
+            control_dt_s=scene.physics.control_dt_s,
             arm=elfin15.arm_spec(),
             deterministic=True,
         )
@@ -79,7 +77,7 @@ class MujocoCpu:
         self._inputs.check_targets(joint_targets)
         asked = bridge.to_host(joint_targets)
         # MuJoCo would send every joint of a scene to 0 for one number that it takes for bad
-        np.copyto(self._ctrl, np.clip(asked, -_RANGE_RAD, _RANGE_RAD), where=~np.isnan(asked))
+        np.copyto(self._ctrl, np.clip(asked, *self._control_range), where=~np.isnan(asked))
         self._clock.begin()
         failed = np.empty(0, int)
         try:

@@ -20,14 +20,15 @@ import numpy as np
 import warp as wp
 
 from sim import bridge, gpu, mujoco_layout
-from sim.assets import elfin15, mjcf
+from sim.assets import elfin15
+from sim.builders import mjcf
 from sim.clock import Report
 from sim.errors import SimClosedError, SimOverflowError
 from sim.event_clock import make_clock
 from sim.inputs import Inputs, check_snapshot
 from sim.options import MujocoWarpConfig
-from sim.protocol import SimSpec, SimState, Snapshot, Views
-from sim.scene import SceneConfig
+from sim.protocol import SimSpec, Snapshot, Views
+from sim.scene import Scene
 
 _LOST = int(
     mjw.OverflowType.NEFC
@@ -45,12 +46,13 @@ _SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart")
 @wp.kernel
 def _aim(
     asked: wp.array2d(dtype=float),
-    range_rad: wp.array(dtype=float),
+    low: wp.array(dtype=float),
+    high: wp.array(dtype=float),
     targets: wp.array2d(dtype=float),
 ):
     world, joint = wp.tid()
     if not wp.isnan(asked[world, joint]):
-        targets[world, joint] = wp.clamp(asked[world, joint], -range_rad[joint], range_rad[joint])
+        targets[world, joint] = wp.clamp(asked[world, joint], low[joint], high[joint])
 
 
 @wp.kernel
@@ -90,12 +92,14 @@ def _watch(
 class MujocoWarp:
     """`num_envs` scenes on the device that JAX computes on."""
 
-    def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoWarpConfig):
+    def __init__(self, scene: Scene, num_envs: int, config: MujocoWarpConfig):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
         gpu_name = f"cuda:{place.local_hardware_id}"
         self._device = wp.get_device(gpu_name if place.platform == "gpu" else "cpu")
-        self._config, self._scene = config, scene
+        self._config, self._decimation = config, scene.physics.decimation
+        layout = mujoco_layout.make_layout(scene)
+        self.unpack, self.pack = layout.unpack, layout.pack
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
         model.opt.iterations = config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
@@ -111,12 +115,12 @@ class MujocoWarp:
             )
             self._figures = wp.zeros(3, dtype=int)
             self._asked = wp.zeros_like(self._data.ctrl)  # the graph reads targets where they lie
-            self._range_rad = wp.array([link.range_rad for link in elfin15.LINKS], dtype=float)
+            self._control_range = [wp.array(r, dtype=float) for r in scene.robot.control_range]
         self.spec = SimSpec(
             engine="mujoco_warp",
             num_envs=num_envs,
-            num_screws=scene.num_screws,
-            control_dt_s=scene.control_dt_s,
+            num_screws=scene.groups[0].count,
+            control_dt_s=scene.physics.control_dt_s,
             arm=elfin15.arm_spec(),
             deterministic=self._device.is_cpu,  # on a GPU atomics add in any order
         )
@@ -124,9 +128,9 @@ class MujocoWarp:
         self._lent_before: list[jax.Array] = []
         self._clock = make_clock(self._device)
         self._steps = 0  # control steps since the last report
-        home = np.tile(np.float32(elfin15.HOME_RAD), (num_envs, 1))
+        home = np.tile(np.float32(scene.robot.home_rad), (num_envs, 1))
         qpos = self._data.qpos.numpy()
-        qpos[:, : elfin15.NUM_JOINTS] = home
+        qpos[:, layout.joints_pos] = home
         self._data.qpos.assign(qpos)
         self._data.ctrl.assign(home)
         self._asked.assign(home)
@@ -138,12 +142,6 @@ class MujocoWarp:
         # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
         self._lent_before, self._lent = self._lent, []
         return {"qpos": bridge.to_jax(data.qpos), "qvel": bridge.to_jax(data.qvel)}
-
-    def unpack(self, views: Views) -> SimState:
-        return mujoco_layout.unpack(views)
-
-    def pack(self, state: SimState) -> Views:
-        return mujoco_layout.pack(state)
 
     def write(self, mask: jax.Array, views: Views) -> None:
         data = self._open()
@@ -233,15 +231,15 @@ class MujocoWarp:
         `decimation` at once. One such event is no reason to stop: it would be more than the share in
         any report of few scenes and steps.
         """
-        decimation = self._scene.decimation
+        decimation = self._decimation
         of = control_steps * decimation * self.spec.num_envs
         return max(self._config.max_overflow_share * of, decimation), of
 
     def _control_step(self) -> None:
         data = self._open()
-        aim = [self._asked, self._range_rad]
+        aim = [self._asked, *self._control_range]
         wp.launch(_aim, data.ctrl.shape, inputs=aim, outputs=[data.ctrl])
-        for _ in range(self._scene.decimation):
+        for _ in range(self._decimation):
             mjw.step(self._model, data)
             watched = [data.nacon, data.nefc]
             wp.launch(

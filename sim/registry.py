@@ -8,16 +8,16 @@ import jax
 from sim.errors import EngineNotInstalledError, UnknownEngineError
 from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from sim.protocol import Simulator
-from sim.scene import SceneConfig
+from sim.scene import Scene
 
-Factory = Callable[[SceneConfig, int, object], Simulator]
+Factory = Callable[[Scene, int, object], Simulator]
 
 
 def _mujoco_warp() -> Factory:
     _need("mujoco_warp", package="mujoco_warp", install="pip install 'mujoco-warp>=4,<5'")
     from sim.mujoco_warp import MujocoWarp
 
-    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+    def make(scene: Scene, num_envs: int, options: object) -> Simulator:
         assert isinstance(options, MujocoWarpConfig)
         return MujocoWarp(scene, num_envs, options)
 
@@ -28,7 +28,7 @@ def _mujoco() -> Factory:
     _need("mujoco", package="mujoco", install="pip install 'mujoco>=4,<5'")
     from sim.mujoco_cpu import MujocoCpu
 
-    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+    def make(scene: Scene, num_envs: int, options: object) -> Simulator:
         assert isinstance(options, MujocoConfig)
         return MujocoCpu(scene, num_envs, options)
 
@@ -39,7 +39,7 @@ def _isaacgym() -> Factory:
     # its package lives in another interpreter, which is looked for when the engine is built
     from sim.isaacgym.client import IsaacGym
 
-    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+    def make(scene: Scene, num_envs: int, options: object) -> Simulator:
         assert isinstance(options, IsaacGymConfig)
         return IsaacGym(scene, num_envs, options)
 
@@ -68,7 +68,7 @@ def choose(name: str) -> tuple[str, str]:
     return name, "as asked"
 
 
-def make_simulator(name: str, scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+def make_simulator(name: str, scene: Scene, num_envs: int, options: object) -> Simulator:
     """Builds the engine `name` with its own `options`.
 
     Raises:

@@ -11,11 +11,10 @@ from typing import final
 
 import numpy as np
 
-from sim.assets import elfin15, mjcf, visuals
+from sim.builders import mjcf
 from sim.errors import RendererUnavailableError, SimClosedError
-from sim.scene import SceneConfig
+from sim.scene import Scene
 
-_J = elfin15.NUM_JOINTS
 _HELP = (
     "run with MUJOCO_GL=egl, which on Debian and Ubuntu needs "
     "`apt-get install libegl1 libgl1-mesa-dri`"
@@ -29,23 +28,24 @@ except (AttributeError, OSError) as error:  # MUJOCO_GL names a library that is 
 
 @final
 class SceneRenderer:
-    """Draws the scene from one of the fixed cameras in `sim.assets.visuals.CAMERAS`."""
+    """Draws the scene from one of its cameras."""
 
-    def __init__(self, scene: SceneConfig, width: int, height: int, camera: str):
+    def __init__(self, scene: Scene, width: int, height: int, camera: str):
         """Opens an off-screen picture of `width` x `height` pixels.
 
         Raises:
           RendererUnavailableError: this machine gives no OpenGL context.
           ValueError: no such camera.
         """
-        if camera not in visuals.CAMERAS:
-            valid = ", ".join(visuals.CAMERAS)
-            raise ValueError(f"camera {camera!r} does not exist; valid: {valid}")
+        names = [known.name for known in scene.cameras]
+        if camera not in names:
+            raise ValueError(f"camera {camera!r} does not exist; valid: {', '.join(names)}")
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene, with_visuals=True))
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         self._model, self._data, self._camera = model, mujoco.MjData(model), camera
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0
+        self._num_joints = len(scene.robot.joints)
         self._renderer: mujoco.Renderer | None = _open_renderer(model, width, height)
         # An open context would be freed after OpenGL itself was, with noise on stderr.
         atexit.register(self.close)
@@ -62,8 +62,8 @@ class SceneRenderer:
         """
         if self._renderer is None:
             raise SimClosedError("this renderer was closed; make a new one")
-        self._data.qpos[:_J] = joint_pos_rad
-        self._data.qpos[_J:].reshape(-1, 7)[:] = np.concatenate(
+        self._data.qpos[: self._num_joints] = joint_pos_rad
+        self._data.qpos[self._num_joints :].reshape(-1, 7)[:] = np.concatenate(
             [screw_pos_w, screw_quat_w], axis=-1
         )
         mujoco.mj_kinematics(self._model, self._data)

@@ -32,7 +32,7 @@ from sim.isaacgym.worker.layout import Layout, make_layout
 from sim.isaacgym.worker.messages import Message
 from sim.options import IsaacGymConfig
 from sim.protocol import SimSpec, SimState, Snapshot, Views
-from sim.scene import SceneConfig
+from sim.scene import Scene
 
 _log = logging.getLogger(__name__)
 _STATE = ("root", "dof")
@@ -80,25 +80,26 @@ class IsaacGym:
       sim.errors.DeviceMismatchError: the pipeline is where JAX is not.
     """
 
-    def __init__(self, scene: SceneConfig, num_envs: int, config: IsaacGymConfig):
+    def __init__(self, scene: Scene, num_envs: int, config: IsaacGymConfig):
         self._scene, self._config = scene, config
         self._python = find_python(config.python)
-        self._com_x_m = scene.screw.inertia()[1]
+        inertia = scene.groups[0].inertia
+        self._com_x_m = inertia.com_m[0] if inertia else 0.0
         self.spec = SimSpec(
             engine="isaacgym",
             num_envs=num_envs,
-            num_screws=scene.num_screws,
-            control_dt_s=scene.control_dt_s,
+            num_screws=scene.groups[0].count,
+            control_dt_s=scene.physics.control_dt_s,
             arm=elfin15.arm_spec(),
             deterministic=False,
             restarts=config.restarts,
         )
         self.handover = ""
         """Which hand-over was taken, and why."""
-        layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
+        layout = make_layout(num_envs, self.spec.num_screws, len(scene.robot.joints))
         fields = {name: layout.fields[name] for name in _STATE}
         self._layouts = {name: (field.shape, field.dtype) for name, field in fields.items()}
-        block = _make_block(layout, config)
+        block = _make_block(layout, scene, config)
         self._block: Block | None = block
         self._inputs = Inputs(self.spec, block.views())
         self._worker: Worker | None = None
@@ -239,16 +240,16 @@ def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
     return f"{failure}\n{lost}; NVIDIA's MPS does that when a worker ends while it computes"
 
 
-def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:
+def _make_block(layout: Layout, scene: Scene, config: IsaacGymConfig) -> Block:
     platform = jax.default_backend()
     if platform != config.pipeline:
         raise DeviceMismatchError(
             f"--isaacgym.pipeline {config.pipeline}: JAX computes on the {platform}; valid here:"
             f" {platform}"
         )
-    range_rad = np.array([link.range_rad for link in elfin15.LINKS], np.float32)
+    control_range = np.array(scene.robot.control_range, np.float32)
     if config.pipeline == "cpu":
-        return HostBlock(layout, range_rad)
+        return HostBlock(layout, control_range)
     from sim.isaacgym.device_block import DeviceBlock
 
-    return DeviceBlock(layout, range_rad)
+    return DeviceBlock(layout, control_range)

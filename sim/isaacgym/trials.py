@@ -11,16 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.assets.bolt import Bolt
 from sim.mujoco_cpu import MujocoCpu
 from sim.options import MujocoConfig
 from sim.protocol import SimState, Simulator
-from sim.scene import SceneConfig
 
 NUM_ENVS = 4
 PARKED_RAD = (0.0, 0.3, -1.3, 0.0, -0.5, 0.0)
 """The arm high above the table."""
-_SCENE = SceneConfig(physics_dt_s=0.01, decimation=5)
+_SCENE = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
 
 
 class DiffersError(Exception):
@@ -107,7 +107,7 @@ def stand(sim: Simulator) -> str:
     if not length / 2 - 0.003 < lowest < length / 2 + 0.003:
         raise DiffersError(
             f"upright its middle is at {lowest:.4f} m, not {length / 2:.4f}: capsules made of"
-            " cylinders have another length than assumed (sim/assets/urdf.py)"
+            " cylinders have another length than assumed (sim/builders/urdf.py)"
         )
     return f"upright its middle stays at {lowest:.4f} m"
 
@@ -156,7 +156,7 @@ def _read(sim: Simulator) -> SimState:
 
 def _screws(height_m: float) -> SimState:
     """Level screws side by side at this height, arm parked, everything still; float32, host."""
-    count, screws = NUM_ENVS, _SCENE.num_screws
+    count, screws = NUM_ENVS, _SCENE.groups[0].count
     pos = np.zeros((count, screws, 3), np.float32)
     pos[..., 0], pos[..., 2] = -0.75, height_m
     pos[..., 1] = 0.12 * (np.arange(screws) - 1)

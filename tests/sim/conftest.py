@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from sim import registry
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import EngineNotInstalledError
 from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from sim.protocol import SimState, Simulator
-from sim.scene import SceneConfig
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -47,7 +47,7 @@ class Lab:
 
     def make(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
         """A new simulator; the caller closes it."""
-        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        scene = make_scene(SceneConfig(num_screws=num_screws, **PHYSICS))
         return registry.make_simulator(self.engine, scene, num_envs, OPTIONS[self.engine])
 
     def shared(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from mujoco.batch import SimulationError
 
-from sim.assets import elfin15, mjcf
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf
 from sim.errors import SnapshotMismatchError
 from sim.mujoco_cpu import MujocoCpu
 from sim.options import MujocoConfig
-from sim.scene import SceneConfig
 
 
 @pytest.fixture
 def scene():
-    return SceneConfig(physics_dt_s=0.01, decimation=5)
+    return make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_physics_is_that_of_a_single_mujoco_scene(scene, build):
     data.ctrl[:] = targets[0]
     for _ in range(4):
         sim.step(targets)
-        for _ in range(scene.decimation):
+        for _ in range(scene.physics.decimation):
             mujoco.mj_step(model, data)
     views = sim.views()
     np.testing.assert_array_equal(views["qpos"][0], data.qpos.astype(np.float32))

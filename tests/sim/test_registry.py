@@ -6,15 +6,15 @@ import sys
 import pytest
 
 from sim import registry
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import EngineNotInstalledError, SimError, UnknownEngineError
 from sim.options import MujocoConfig
-from sim.scene import SceneConfig
 
 
 @pytest.mark.parametrize("name", ["", "MuJoCo", "bullet"])
 def test_an_unknown_engine_is_refused_with_the_valid_names(name):
     with pytest.raises(UnknownEngineError) as caught:
-        registry.make_simulator(name, SceneConfig(), 1, None)
+        registry.make_simulator(name, make_scene(SceneConfig()), 1, None)
     assert repr(name) in str(caught.value)
     for valid in ("auto", *registry.ENGINES):
         assert valid in str(caught.value)
@@ -40,7 +40,7 @@ def test_auto_goes_by_where_jax_computes(monkeypatch, backend, engine):
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     with pytest.raises(EngineNotInstalledError, match=r"'mujoco'.*pip install 'mujoco>=4,<5'"):
-        registry.make_simulator("mujoco", SceneConfig(), 1, MujocoConfig())
+        registry.make_simulator("mujoco", make_scene(SceneConfig()), 1, MujocoConfig())
     with pytest.raises(EngineNotInstalledError):
         registry.check_installed("mujoco")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sim import registry
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoConfig, MujocoWarpConfig
 from sim.protocol import SimState
-from sim.scene import SceneConfig
 
 NUM_ENVS, SETTLE_STEPS, SLIDE_STEPS = 8, 40, 10
 DONE = 100  # iterations after which nothing changes any more
@@ -18,7 +18,7 @@ DONE = 100  # iterations after which nothing changes any more
 
 def simulator(engine: str, options):
     pytest.importorskip(engine)
-    return registry.make_simulator(engine, SceneConfig(), NUM_ENVS, options)
+    return registry.make_simulator(engine, make_scene(SceneConfig()), NUM_ENVS, options)
 
 
 def put(sim, state: SimState) -> None:

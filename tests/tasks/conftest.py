@@ -13,10 +13,10 @@ from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.task import SeparateTask
 from screwpush_jax.tasks.task import Episode
 from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoConfig
 from sim.protocol import SimSpec, SimState
 from sim.registry import make_simulator
-from sim.scene import SceneConfig
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -42,7 +42,9 @@ def make_task(arm):
 @pytest.fixture(scope="session")
 def sim():
     """Eight scenes of the real engine, in an arbitrary state."""
-    simulator = make_simulator("mujoco", SceneConfig(**PHYSICS), 8, MujocoConfig(num_threads=2))
+    simulator = make_simulator(
+        "mujoco", make_scene(SceneConfig(**PHYSICS)), 8, MujocoConfig(num_threads=2)
+    )
     yield simulator
     simulator.close()
 

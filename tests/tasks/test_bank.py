@@ -10,8 +10,8 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from screwpush_jax.tasks.separate import reset
-from sim.assets import mjcf
-from sim.scene import SceneConfig
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf
 
 D, CENTER = 0.15, np.array([-0.75, 0.0])
 
@@ -55,7 +55,7 @@ def test_the_same_seed_gives_the_same_bank_and_another_another(make_task, sim, b
 
 @pytest.fixture(scope="module")
 def mujoco_scene():
-    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(SceneConfig()))
+    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(make_scene(SceneConfig())))
     return model, mujoco.MjData(model)
 
 
@@ -78,7 +78,7 @@ def test_start_poses_hold_the_rod_upright_in_the_stated_box(bank, mujoco_scene):
 def test_no_start_touches_anything(bank, screws, mujoco_scene):
     """Every arm pose above every jumble."""
     model, data = mujoco_scene
-    arm_geoms = {model.geom("rod").id, model.geom("wrist").id}
+    arm_geoms = {model.geom("tool_rod").id, model.geom("link5_wrist").id}
     for row in range(40):
         for start in np.asarray(bank.joint_starts_rad)[::4]:
             pose = np.concatenate([screws.screw_pos_w[row], screws.screw_quat_w[row]], axis=-1)

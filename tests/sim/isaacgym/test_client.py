@@ -6,10 +6,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.assets import elfin15, mjcf, urdf
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf, urdf
 from sim.errors import WorkerError
 from sim.isaacgym.worker.cuda import Cuda, CudaError
-from sim.scene import SceneConfig
 
 from .conftest import host
 
@@ -68,12 +69,12 @@ def test_the_hand_over_is_named_and_its_cost_is_measured(build, targets):
 @pytest.fixture(scope="module")
 def both_arms():
     """The arm's URDF and the scene's MJCF, both compiled by MuJoCo itself."""
-    text = urdf.build_arm_urdf().replace(
+    text = urdf.build_robot_urdf(elfin15.make_robot()).replace(
         '<robot name="elfin15">',
         '<robot name="elfin15"><mujoco><compiler fusestatic="false"/></mujoco>',
     )
     return mujoco.MjModel.from_xml_string(text), mujoco.MjModel.from_xml_string(
-        mjcf.build_mjcf(SceneConfig())
+        mjcf.build_mjcf(make_scene(SceneConfig()))
     )
 
 

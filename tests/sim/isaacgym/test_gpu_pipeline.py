@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import warp as wp
 
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import DeviceLostError, SimClosedError
 from sim.isaacgym.client import IsaacGym
-from sim.scene import SceneConfig
 
 from .conftest import STANDIN, config, failure, host, is_running, stepped
 from .driver import Driver
@@ -25,7 +25,7 @@ from .driver import Driver
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
 
 PATH = f"{Path(__file__).parent}:{STANDIN}"
-SCENE = SceneConfig(physics_dt_s=0.01, decimation=5)
+SCENE = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 import warp as wp
 
 from sim import bridge
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import WorkerError
 from sim.isaacgym.client import IsaacGym
 from sim.options import IsaacGymConfig
-from sim.scene import SceneConfig
 
 from .conftest import STANDIN
 
@@ -37,7 +37,7 @@ def build(monkeypatch):
             monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "backend:cudaMallocAsync")
             monkeypatch.setenv("PYTORCH_ALLOC_CONF", "backend:cudaMallocAsync")
         options = IsaacGymConfig(python=sys.executable, python_path=STANDIN, handover=handover)
-        scene = SceneConfig(physics_dt_s=0.01, decimation=1)
+        scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=1))
         made.append(IsaacGym(scene, num_envs, options))
         return made[-1]
 
