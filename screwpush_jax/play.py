@@ -16,7 +16,7 @@ from screwpush_jax.setup import World, make_world
 from screwpush_jax.side_products import reason
 from screwpush_jax.trial import POLICIES, Exam
 from sim.assets.arm_with_bolts import make_scene
-from sim.protocol import SimState
+from sim.state import SimState
 
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""
@@ -100,9 +100,9 @@ def cut(states: list[SimState], lengths: np.ndarray, episodes: int) -> list[SimS
 
 def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:
     return {
-        f"episode{number}_{field.name}": getattr(clip, field.name)
+        f"episode{number}_{jax.tree_util.keystr(path, simple=True, separator='_')}": leaf
         for number, clip in enumerate(clips)
-        for field in dataclasses.fields(clip)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(clip)
     }
 
 

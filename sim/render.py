@@ -13,7 +13,9 @@ import numpy as np
 
 from sim.builders import mjcf
 from sim.errors import RendererUnavailableError, SimClosedError
+from sim.mujoco_layout import make_layout
 from sim.scene import Scene
+from sim.state import SimState
 
 _HELP = (
     "run with MUJOCO_GL=egl, which on Debian and Ubuntu needs "
@@ -45,27 +47,16 @@ class SceneRenderer:
         self._model, self._data, self._camera = model, mujoco.MjData(model), camera
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0
-        self._num_joints = len(scene.robot.joints)
+        self._pack = make_layout(scene).pack
         self._renderer: mujoco.Renderer | None = _open_renderer(model, width, height)
         # An open context would be freed after OpenGL itself was, with noise on stderr.
         atexit.register(self.close)
 
-    def frame(
-        self, joint_pos_rad: np.ndarray, screw_pos_w: np.ndarray, screw_quat_w: np.ndarray
-    ) -> np.ndarray:
-        """The picture `[H, W, 3]` uint8 of one state.
-
-        Args:
-          joint_pos_rad: `[J]`.
-          screw_pos_w: `[S, 3]` m, middle of each screw's length, world frame.
-          screw_quat_w: `[S, 4]` wxyz, world frame.
-        """
+    def frame(self, state: SimState) -> np.ndarray:
+        """The picture `[H, W, 3]` uint8 of the state of one scene: `SimState` without its axis `N`."""
         if self._renderer is None:
             raise SimClosedError("this renderer was closed; make a new one")
-        self._data.qpos[: self._num_joints] = joint_pos_rad
-        self._data.qpos[self._num_joints :].reshape(-1, 7)[:] = np.concatenate(
-            [screw_pos_w, screw_quat_w], axis=-1
-        )
+        self._data.qpos[:] = np.asarray(self._pack(state)["qpos"])
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
         self._renderer.update_scene(self._data, self._camera, self._option)

@@ -225,3 +225,11 @@ class Scene:
     """Drawn, never simulated."""
     cameras: tuple[Camera, ...] = ()
     view: View = View()
+
+
+def first_control(robot: RobotModel) -> tuple[float, ...]:
+    """The controls `[U]` in force before the first: targets at home, no torque."""
+    return tuple(
+        home if isinstance(joint.drive, PositionDrive) else 0.0
+        for joint, home in zip(robot.joints, robot.home_rad, strict=True)
+    )

@@ -4,14 +4,26 @@ Source of the figures: the maker's public robot model. Lengths in metres, masses
 angles in radians; every joint turns about the z axis of its own link frame.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 from sim import scene
-from sim.protocol import ArmSpec
 from sim.scene import Capsule, Frame, Inertia, Joint, PositionDrive, Quat, RobotModel, Sphere, Vec3
 from sim.visual import Barrel, Visual
 
 _H = 0.5**0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmSpec:
+    """Kinematics of a six-axis arm with a spherical wrist; joints turn about their frame's z."""
+
+    base_pos_w: tuple[float, ...]  # m
+    offsets_m: tuple[tuple[float, ...], ...]  # [J][3] joint frame in the parent's frame
+    rotations_wxyz: tuple[tuple[float, ...], ...]  # [J][4] likewise
+    range_rad: tuple[float, ...]  # [J] each joint moves within plus and minus this
+    tip_m: float  # the tool's tip along the last link's z
+    home_rad: tuple[float, ...]  # [J]
 
 
 class Row(NamedTuple):

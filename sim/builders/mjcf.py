@@ -51,6 +51,7 @@ def build_mjcf(scene: Scene, *, with_visuals: bool = False) -> str:
         for index in range(group.count):
             _add_body(world, group, index, scene, with_visuals)
     _add_drives(root, scene)
+    _add_contact_sensors(root, scene)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -159,6 +160,14 @@ def _add_drives(root: ET.Element, scene: Scene) -> None:
             attributes |= {"kp": repr(drive.stiffness), "kv": repr(drive.damping)}
             attributes["forcerange"] = limit
         ET.SubElement(actuator, "motor" if kind == "torque" else kind, attributes)
+
+
+def _add_contact_sensors(root: ET.Element, scene: Scene) -> None:
+    """The net force that a link exerts on what touches it, world axes."""
+    sensor = ET.SubElement(root, "sensor")
+    for link in scene.contact_links:
+        what = {"body1": link, "data": "force", "reduce": "netforce", "num": "1"}
+        ET.SubElement(sensor, "contact", {"name": f"{link}_contact", **what})
 
 
 def _friction(sliding: float) -> str:

@@ -4,7 +4,17 @@ import math
 
 import numpy as np
 
-from sim.scene import Box, Capsule, Shape, Sphere
+from sim.scene import BodyGroup, Box, Capsule, Link, Shape, Sphere, Vec3
+
+
+def center_of(owner: Link | BodyGroup) -> Vec3:
+    """Centre of mass (m) in the owner's frame; the origin of what has no mass."""
+    if owner.inertia is not None:
+        return owner.inertia.com_m
+    if not owner.density:
+        return 0.0, 0.0, 0.0
+    x, y, z = of_density(owner.shapes, owner.density)[1]
+    return float(x), float(y), float(z)
 
 
 def of_density(shapes: tuple[Shape, ...], density: float) -> tuple[float, np.ndarray, np.ndarray]:

@@ -2,13 +2,10 @@
 
 import dataclasses
 
-import jax.numpy as jnp
-
 from sim.builders import urdf
 from sim.isaacgym.worker import messages
 from sim.isaacgym.worker.messages import Message
 from sim.options import IsaacGymConfig
-from sim.protocol import SimState
 from sim.scene import PositionDrive, Scene
 
 
@@ -39,16 +36,6 @@ def make_assets(scene: Scene) -> dict[str, str]:
         "screw.urdf": urdf.build_body_urdf(scene.groups[0]),
         **urdf.hull_files(scene.groups[0]),
     }
-
-
-def start_state(scene: Scene, num_envs: int) -> SimState:
-    """The arm at home, the screws side by side and level."""
-    spots = jnp.array(scene.groups[0].start_pos_w, jnp.float32)
-    screws = jnp.broadcast_to(spots, (num_envs, *spots.shape))
-    home = jnp.tile(jnp.array(scene.robot.home_rad, jnp.float32), (num_envs, 1))
-    still, level = jnp.zeros_like(screws), jnp.array([1.0, 0.0, 0.0, 0.0], jnp.float32)
-    quat = jnp.broadcast_to(level, (*screws.shape[:-1], 4))
-    return SimState(home, jnp.zeros_like(home), screws, quat, still, still)
 
 
 def _drives(scene: Scene, config: IsaacGymConfig) -> list[dict[str, float]]:

@@ -15,7 +15,8 @@ from sim import registry
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import EngineNotInstalledError
 from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
-from sim.protocol import SimState, Simulator
+from sim.protocol import Simulator
+from sim.state import Bodies, RobotState, SimState
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -68,10 +69,10 @@ class Lab:
         mask[slice(None) if rows is None else rows] = True
         sim.write(jnp.asarray(mask), sim.pack(jax.tree.map(jnp.asarray, state)))
 
-    def run(self, sim: Simulator, joint_targets, steps: int) -> list[SimState]:
-        """The states after each of `steps` control steps towards `joint_targets [N, J]` or `[J]`."""
-        shape = (sim.spec.num_envs, len(sim.spec.arm.range_rad))
-        targets = jnp.asarray(np.broadcast_to(joint_targets, shape), jnp.float32)
+    def run(self, sim: Simulator, control, steps: int) -> list[SimState]:
+        """The states after each of `steps` control steps under `control [N, U]` or `[U]`."""
+        shape = (sim.spec.num_envs, len(sim.spec.scene.robot.joints))
+        targets = jnp.asarray(np.broadcast_to(control, shape), jnp.float32)
         states = []
         for _ in range(steps):
             sim.step(targets)
@@ -81,7 +82,7 @@ class Lab:
     def settle(self, sim: Simulator, state: SimState, seconds: float) -> SimState:
         """What `state` has become when the screws lie still."""
         self.put(sim, state)
-        return self.run(sim, state.joint_pos_rad, round(seconds / sim.spec.control_dt_s))[-1]
+        return self.run(sim, state.robot.joint_pos, round(seconds / sim.spec.control_dt_s))[-1]
 
     def close(self) -> None:
         for sim in self.made.values():
@@ -122,12 +123,9 @@ def make_state():
 
         joint_pos = np.broadcast_to(np.float32(joints), (count, 6)).copy()
         return SimState(
-            joint_pos_rad=joint_pos,
-            joint_vel=np.zeros_like(joint_pos),
-            screw_pos_w=pos,
-            screw_quat_w=spread(quat_w, 4),
-            screw_linvel_w=spread(linvel_w, 3),
-            screw_angvel_w=spread(angvel_w, 3),
+            RobotState(joint_pos, np.zeros_like(joint_pos)),
+            {"screws": Bodies(pos, spread(quat_w, 4), spread(linvel_w, 3), spread(angvel_w, 3))},
+            {},
         )
 
     return make

@@ -29,7 +29,11 @@ def pointers(views) -> dict[str, int]:
 
 def test_spec_says_what_was_built(lab):
     sim = lab.shared()
-    assert (sim.spec.engine, sim.spec.num_envs, sim.spec.num_screws) == (lab.engine, 2, 3)
+    assert (sim.spec.engine, sim.spec.num_envs, sim.spec.scene.groups[0].count) == (
+        lab.engine,
+        2,
+        3,
+    )
     assert sim.spec.control_dt_s == pytest.approx(0.05)
 
 
@@ -38,17 +42,17 @@ def test_views_are_the_engines_own_memory(lab, lying):
     lab.put(sim, lying)
     before = sim.views()
     assert pointers(sim.views()) == pointers(before)
-    sim.step(jnp.asarray(lying.joint_pos_rad) + 0.1)
+    sim.step(jnp.asarray(lying.robot.joint_pos) + 0.1)
     assert pointers(sim.views()) == pointers(before)
 
 
 def test_views_show_what_physics_wrote(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
-    still = lab.run(sim, lying.joint_pos_rad, 1)[-1]
-    moved = lab.run(sim, lying.joint_pos_rad + 0.1, 10)[-1]
-    np.testing.assert_allclose(still.joint_pos_rad, lying.joint_pos_rad, atol=1e-3)
-    np.testing.assert_allclose(moved.joint_pos_rad, lying.joint_pos_rad + 0.1, atol=1e-2)
+    still = lab.run(sim, lying.robot.joint_pos, 1)[-1]
+    moved = lab.run(sim, lying.robot.joint_pos + 0.1, 10)[-1]
+    np.testing.assert_allclose(still.robot.joint_pos, lying.robot.joint_pos, atol=1e-3)
+    np.testing.assert_allclose(moved.robot.joint_pos, lying.robot.joint_pos + 0.1, atol=1e-2)
 
 
 def test_views_have_one_row_per_scene(lab):
@@ -57,15 +61,18 @@ def test_views_have_one_row_per_scene(lab):
 
 def test_state_is_float32_of_the_stated_shapes(lab):
     state = lab.read(lab.shared())
-    shapes = {name: leaf.shape for name, leaf in vars(state).items()}
     assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {np.dtype(np.float32)}
-    assert shapes == {
-        "joint_pos_rad": (2, 6),
+    assert jax.tree.map(np.shape, vars(state.robot)) == {
+        "joint_pos": (2, 6),
         "joint_vel": (2, 6),
-        "screw_pos_w": (2, 3, 3),
-        "screw_quat_w": (2, 3, 4),
-        "screw_linvel_w": (2, 3, 3),
-        "screw_angvel_w": (2, 3, 3),
+        **dict.fromkeys(("base_pos_w", "base_quat_w", "base_linvel_w", "base_angvel_w")),
+    }
+    assert list(state.bodies) == ["screws"]
+    assert jax.tree.map(np.shape, vars(state.bodies["screws"])) == {
+        "pos_w": (2, 3, 3),
+        "quat_w": (2, 3, 4),
+        "linvel_w": (2, 3, 3),
+        "angvel_w": (2, 3, 3),
     }
 
 
@@ -89,19 +96,27 @@ def test_pack_gives_the_layout_of_the_views(lab, random_state):
 def test_write_replaces_the_masked_scenes_only(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
-    other = lying.replace(screw_pos_w=lying.screw_pos_w + np.float32([0.02, 0.1, 0.0]))
+    other = lying.with_bodies(
+        "screws", pos_w=lying.bodies["screws"].pos_w + np.float32([0.02, 0.1, 0.0])
+    )
     lab.put(sim, other, rows=[1])
-    after = lab.run(sim, lying.joint_pos_rad, 1)[-1]
-    np.testing.assert_allclose(after.screw_pos_w[0], lying.screw_pos_w[0], atol=1e-4)
-    np.testing.assert_allclose(after.screw_pos_w[1], other.screw_pos_w[1], atol=1e-4)
+    after = lab.run(sim, lying.robot.joint_pos, 1)[-1]
+    np.testing.assert_allclose(
+        after.bodies["screws"].pos_w[0], lying.bodies["screws"].pos_w[0], atol=1e-4
+    )
+    np.testing.assert_allclose(
+        after.bodies["screws"].pos_w[1], other.bodies["screws"].pos_w[1], atol=1e-4
+    )
 
 
 def test_write_with_an_empty_mask_changes_nothing(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
-    lab.put(sim, lying.replace(screw_pos_w=lying.screw_pos_w + 1), rows=[])
-    after = lab.run(sim, lying.joint_pos_rad, 1)[-1]
-    np.testing.assert_allclose(after.screw_pos_w, lying.screw_pos_w, atol=1e-4)
+    lab.put(sim, lying.with_bodies("screws", pos_w=lying.bodies["screws"].pos_w + 1), rows=[])
+    after = lab.run(sim, lying.robot.joint_pos, 1)[-1]
+    np.testing.assert_allclose(
+        after.bodies["screws"].pos_w, lying.bodies["screws"].pos_w, atol=1e-4
+    )
 
 
 def test_written_memory_is_not_kept(lab, lying):
@@ -111,31 +126,33 @@ def test_written_memory_is_not_kept(lab, lying):
     sim.write(jnp.ones(2, bool), views)
     for view in views.values():
         view.delete()
-    after = lab.run(sim, lying.joint_pos_rad, 1)[-1]
-    np.testing.assert_allclose(after.screw_pos_w, lying.screw_pos_w, atol=1e-4)
+    after = lab.run(sim, lying.robot.joint_pos, 1)[-1]
+    np.testing.assert_allclose(
+        after.bodies["screws"].pos_w, lying.bodies["screws"].pos_w, atol=1e-4
+    )
 
 
 def test_a_restored_snapshot_has_the_same_future_in_another_instance(lab, lying):
     sim, twin = lab.shared(), lab.make()
     if not sim.spec.deterministic:
         pytest.skip(f"{lab.engine} does not promise equal futures")
-    lab.put(sim, lying.replace(screw_linvel_w=np.full((2, 3, 3), 0.4, np.float32)))
-    lab.run(sim, lying.joint_pos_rad, 3)
+    lab.put(sim, lying.with_bodies("screws", linvel_w=np.full((2, 3, 3), 0.4, np.float32)))
+    lab.run(sim, lying.robot.joint_pos, 3)
     snapshot = sim.snapshot()
-    future = lab.run(sim, lying.joint_pos_rad + 0.1, 6)
+    future = lab.run(sim, lying.robot.joint_pos + 0.1, 6)
     twin.restore(snapshot)
-    assert same(lab.run(twin, lying.joint_pos_rad + 0.1, 6), future)
+    assert same(lab.run(twin, lying.robot.joint_pos + 0.1, 6), future)
     sim.restore(snapshot)
-    assert same(lab.run(sim, lying.joint_pos_rad + 0.1, 6), future)
+    assert same(lab.run(sim, lying.robot.joint_pos + 0.1, 6), future)
     twin.close()
 
 
 def test_restore_is_seen_at_once(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
-    seen = lab.run(sim, lying.joint_pos_rad, 1)[-1]
+    seen = lab.run(sim, lying.robot.joint_pos, 1)[-1]
     snapshot = sim.snapshot()
-    lab.run(sim, lying.joint_pos_rad + 0.2, 5)
+    lab.run(sim, lying.robot.joint_pos + 0.2, 5)
     sim.restore(snapshot)
     assert same(lab.read(sim), seen)
 
@@ -143,7 +160,7 @@ def test_restore_is_seen_at_once(lab, lying):
 def test_restore_refuses_what_does_not_fit(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
-    seen = lab.run(sim, lying.joint_pos_rad, 1)[-1]
+    seen = lab.run(sim, lying.robot.joint_pos, 1)[-1]
     snapshot = sim.snapshot()
     too_many = {name: np.concatenate([value, value]) for name, value in snapshot.items()}
     for wrong in ({}, {"nonsense": np.zeros(3)}, too_many):

@@ -53,8 +53,8 @@ def test_results_do_not_depend_on_the_number_of_threads(build, num_threads):
 def test_a_simulator_begins_at_home_with_the_screws_side_by_side(build):
     sim = build()
     state = sim.unpack(sim.views())
-    np.testing.assert_allclose(state.joint_pos_rad, np.tile(elfin15.HOME_RAD, (5, 1)), rtol=1e-6)
-    np.testing.assert_allclose(state.screw_pos_w[0, :, 1], [-0.12, 0.0, 0.12], atol=1e-6)
+    np.testing.assert_allclose(state.robot.joint_pos, np.tile(elfin15.HOME_RAD, (5, 1)), rtol=1e-6)
+    np.testing.assert_allclose(state.bodies["screws"].pos_w[0, :, 1], [-0.12, 0.0, 0.12], atol=1e-6)
 
 
 def test_physics_is_that_of_a_single_mujoco_scene(scene, build):

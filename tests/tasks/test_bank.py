@@ -1,6 +1,6 @@
 """The bank of start states: jumbles by an independent check, arm poses that touch nothing."""
 
-import dataclasses
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -26,30 +26,32 @@ def test_the_bank_has_the_size_asked_for(bank):
 
 
 def test_every_screw_of_a_jumble_rests(screws):
-    assert np.linalg.norm(screws.screw_linvel_w, axis=-1).max() < 0.01
+    assert np.linalg.norm(screws.bodies["screws"].linvel_w, axis=-1).max() < 0.01
 
 
 def test_every_screw_lies_in_the_inner_area_on_the_table(screws):
-    assert np.linalg.norm(screws.screw_pos_w[..., :2] - CENTER, axis=-1).max() < 0.12
-    assert screws.screw_pos_w[..., 2].max() < 0.025
-    assert screws.screw_pos_w[..., 2].min() > 0.005
+    assert np.linalg.norm(screws.bodies["screws"].pos_w[..., :2] - CENTER, axis=-1).max() < 0.12
+    assert screws.bodies["screws"].pos_w[..., 2].max() < 0.025
+    assert screws.bodies["screws"].pos_w[..., 2].min() > 0.005
 
 
 def test_every_jumble_is_tight_and_none_is_solved(screws):
-    distances = np.array([pdist(pos) for pos in screws.screw_pos_w])
+    distances = np.array([pdist(pos) for pos in screws.bodies["screws"].pos_w])
     assert distances.max() < 0.8 * D
     assert distances.min(axis=1).max() < 0.6 * D
 
 
 def test_jumbles_differ(screws):
-    assert len(np.unique(screws.screw_pos_w.round(5).reshape(40, -1), axis=0)) == 40
-    assert np.std(screws.screw_pos_w[..., 0]) > 0.02
+    assert len(np.unique(screws.bodies["screws"].pos_w.round(5).reshape(40, -1), axis=0)) == 40
+    assert np.std(screws.bodies["screws"].pos_w[..., 0]) > 0.02
 
 
 def test_the_same_seed_gives_the_same_bank_and_another_another(make_task, sim, bank, jit):
     again, other = (make_task().build_bank(sim, 40, seed, jit) for seed in (0, 4))
     jax.tree.map(np.testing.assert_array_equal, bank, again)
-    assert not np.allclose(bank.state.screw_pos_w, other.state.screw_pos_w, atol=1e-3)
+    assert not np.allclose(
+        bank.state.bodies["screws"].pos_w, other.state.bodies["screws"].pos_w, atol=1e-3
+    )
     assert not np.allclose(bank.joint_starts_rad, other.joint_starts_rad, atol=1e-3)
 
 
@@ -81,7 +83,9 @@ def test_no_start_touches_anything(bank, screws, mujoco_scene):
     arm_geoms = {model.geom("tool_rod").id, model.geom("link5_wrist").id}
     for row in range(40):
         for start in np.asarray(bank.joint_starts_rad)[::4]:
-            pose = np.concatenate([screws.screw_pos_w[row], screws.screw_quat_w[row]], axis=-1)
+            pose = np.concatenate(
+                [screws.bodies["screws"].pos_w[row], screws.bodies["screws"].quat_w[row]], axis=-1
+            )
             data.qpos[:] = np.concatenate([start, pose.ravel()])
             mujoco.mj_forward(model, data)
             touching = set(data.contact.geom[: data.ncon].ravel().tolist())
@@ -93,8 +97,8 @@ def drift_in_one_second(bank, sim) -> np.ndarray:
     some = jax.tree.map(lambda leaf: leaf[:8], bank.state)
     sim.write(jnp.ones(8, bool), sim.pack(some))
     for _ in range(round(1 / sim.spec.control_dt_s)):
-        sim.step(some.joint_pos_rad)
-    moved = np.asarray(sim.unpack(sim.views()).screw_pos_w - some.screw_pos_w)
+        sim.step(some.robot.joint_pos)
+    moved = np.asarray(sim.unpack(sim.views()).bodies["screws"].pos_w - some.bodies["screws"].pos_w)
     return np.linalg.norm(moved, axis=-1).max(axis=1)
 
 
@@ -107,13 +111,13 @@ def test_scenes_begin_as_the_bank_says(make_task, bank):
     task = make_task()
     scene, episode = task.begin(bank, jnp.array([3, 0]), jnp.array([5, 39]))
     np.testing.assert_array_equal(
-        scene.state.screw_pos_w, bank.state.screw_pos_w[jnp.array([3, 0])]
+        scene.state.bodies["screws"].pos_w, bank.state.bodies["screws"].pos_w[jnp.array([3, 0])]
     )
     np.testing.assert_array_equal(
-        scene.state.joint_pos_rad, bank.joint_starts_rad[jnp.array([5, 39])]
+        scene.state.robot.joint_pos, bank.joint_starts_rad[jnp.array([5, 39])]
     )
-    np.testing.assert_array_equal(episode.joint_targets, scene.state.joint_pos_rad)
-    assert not np.any(scene.state.joint_vel)
+    np.testing.assert_array_equal(episode.joint_targets, scene.state.robot.joint_pos)
+    assert not np.any(scene.state.robot.joint_vel)
     looked = task.look(episode, scene.state)
     np.testing.assert_allclose(scene.tip.pos_w, looked.tip.pos_w, atol=1e-6)
     np.testing.assert_allclose(scene.command.pos_w, looked.command.pos_w, atol=1e-6)
@@ -122,21 +126,21 @@ def test_scenes_begin_as_the_bank_says(make_task, bank):
 def jumble(**change):
     """One jumble that is accepted, host arrays, after `change`."""
     pos = np.float32([[[-0.75, 0.0, 0.007], [-0.70, 0.0, 0.007], [-0.75, 0.06, 0.007]]])
-    fields = {"screw_pos_w": pos, "screw_linvel_w": np.zeros((1, 3, 3), np.float32)} | change
-    return dataclasses.make_dataclass("State", fields)(**fields)
+    fields = {"pos_w": pos, "linvel_w": np.zeros((1, 3, 3), np.float32)} | change
+    return SimpleNamespace(bodies={"screws": SimpleNamespace(**fields)})
 
 
 def at(row: int, *xyz: float):
-    pos = jumble().screw_pos_w.copy()
+    pos = jumble().bodies["screws"].pos_w.copy()
     pos[0, row] = xyz
-    return {"screw_pos_w": pos}
+    return {"pos_w": pos}
 
 
 @pytest.mark.parametrize(
     ("change", "accepted"),
     [
         ({}, True),
-        ({"screw_linvel_w": np.full((1, 3, 3), 0.006)}, False),  # 0.0104 m/s
+        ({"linvel_w": np.full((1, 3, 3), 0.006)}, False),  # 0.0104 m/s
         (at(2, -0.75, 0.125, 0.007), False),  # outside the inner area and too far
         (at(2, -0.63, 0.0, 0.007), False),  # 0.12 from the first: not closer than 0.8 D
         (at(1, -0.75, -0.095, 0.007), False),  # closest pair 0.06, but 0.155 to the third
@@ -153,8 +157,8 @@ def test_a_pair_at_sixty_percent_of_d_is_too_loose(make_task):
     """An equilateral triangle of side 0.1: within 0.8 D, none closer than 0.6 D."""
     side = 0.1 * np.array([[0, 0], [1, 0], [0.5, 0.75**0.5]]) - [0.05, 0.029]
     pos = np.concatenate([CENTER + side, np.full((3, 1), 0.007)], axis=1)[None]
-    assert not reset.accept(make_task().config, jumble(screw_pos_w=pos))[0]
-    assert reset.accept(make_task(jumble_closest_pair=0.7).config, jumble(screw_pos_w=pos))[0]
+    assert not reset.accept(make_task().config, jumble(pos_w=pos))[0]
+    assert reset.accept(make_task(jumble_closest_pair=0.7).config, jumble(pos_w=pos))[0]
 
 
 def test_a_hopeless_configuration_is_an_error_that_names_the_fields(

@@ -20,7 +20,7 @@ def judged(task, state_at, episode_of, judge):
 
     def of(screws, linvel=0.0, invalid=False, **memory):
         state = state_at([screws], linvel)
-        episode = dataclasses.replace(episode_of(task, state.joint_pos_rad), **memory)
+        episode = dataclasses.replace(episode_of(task, state.robot.joint_pos), **memory)
         return judge(task, episode, state, jnp.array([invalid]))
 
     return of
@@ -109,20 +109,15 @@ def test_a_screw_inside_does_not_end_the_episode(judged, screws):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     "leaf",
-    [
-        "joint_pos_rad",
-        "joint_vel",
-        "screw_pos_w",
-        "screw_quat_w",
-        "screw_linvel_w",
-        "screw_angvel_w",
-    ],
+    ["robot.joint_pos", "robot.joint_vel", "pos_w", "quat_w", "linvel_w", "angvel_w"],
 )
 def test_a_value_that_is_not_finite_is_invalid(task, state_at, leaf, value):
     state = state_at(np.stack([APART, APART]))
-    broken = np.array(getattr(state, leaf))
+    part, _, name = leaf.rpartition(".")
+    broken = np.array(getattr(state.robot if part else state.bodies["screws"], name))
     broken[(1, *[-1] * (broken.ndim - 1))] = value
-    state = dataclasses.replace(state, **{leaf: jnp.asarray(broken)})
+    change = {name: jnp.asarray(broken)}
+    state = state.with_robot(**change) if part else state.with_bodies("screws", **change)
     np.testing.assert_array_equal(task.is_invalid(state), [False, True])
 
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.protocol import SimState
+from sim.state import Bodies, RobotState, SimState
 
 _LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
 """Screws fall from heights this far apart, so that none begins inside another."""
@@ -38,8 +38,9 @@ def drop(
     cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
     quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
     joints, still = np.tile(parked_rad, (count, 1)), np.zeros((count, screws, 3))
-    arrays = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
-    return SimState(*jax.device_put([np.asarray(array, np.float32) for array in arrays]))
+    leaves = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
+    placed = jax.device_put([np.asarray(leaf, np.float32) for leaf in leaves])
+    return SimState(RobotState(*placed[:2]), {"screws": Bodies(*placed[2:])}, {})
 
 
 def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
@@ -49,12 +50,12 @@ def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
 
 def rules(config: SeparateConfig, state: SimState) -> dict[str, Any]:
     """Where a settled state keeps each rule, `[N]`, by the field that says it."""
-    pos, distance_unit = np.asarray(state.screw_pos_w), config.separation_m
+    pos, distance_unit = np.asarray(state.bodies["screws"].pos_w), config.separation_m
     first, second = np.triu_indices(pos.shape[1], k=1)
     wider, slacker = room_factor(pos.shape[1]), max(pos.shape[1] / 3, 1.0)
     with np.errstate(invalid="ignore"):
         distances = np.linalg.norm(pos[:, first] - pos[:, second], axis=-1)
-        speed = np.linalg.norm(state.screw_linvel_w, axis=-1)
+        speed = np.linalg.norm(state.bodies["screws"].linvel_w, axis=-1)
         offset = np.linalg.norm(pos[..., :2] - np.array(config.area_center_m), axis=-1)
         low = (pos[..., 2] < config.jumble_height_m) & (pos[..., 2] > 0)
         far = wider * config.jumble_all_pairs * distance_unit
@@ -79,16 +80,16 @@ def turned(
     cos, sin = np.cos(angle), np.sin(angle)
     center = np.array(config.area_center_m)
     for vector, origin in (
-        (state.screw_pos_w, center),
-        (state.screw_linvel_w, 0.0),
-        (state.screw_angvel_w, 0.0),
+        (state.bodies["screws"].pos_w, center),
+        (state.bodies["screws"].linvel_w, 0.0),
+        (state.bodies["screws"].angvel_w, 0.0),
     ):
         x, y = np.moveaxis(np.asarray(vector)[..., :2] - origin, -1, 0)
         vector[..., :2] = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1) + origin
     cos, sin = np.cos(angle / 2), np.sin(angle / 2)
-    w, x, y, z = np.moveaxis(np.asarray(state.screw_quat_w, np.float64), -1, 0)
+    w, x, y, z = np.moveaxis(np.asarray(state.bodies["screws"].quat_w, np.float64), -1, 0)
     quat = [cos * w - sin * z, cos * x - sin * y, cos * y + sin * x, cos * z + sin * w]
-    state.screw_quat_w[...] = np.stack(quat, axis=-1)
+    state.bodies["screws"].quat_w[...] = np.stack(quat, axis=-1)
     return state
 
 

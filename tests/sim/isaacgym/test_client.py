@@ -17,7 +17,9 @@ from .conftest import host
 
 def shifted(state, distance_m):
     """`state` with its screws moved along x."""
-    return state.replace(screw_pos_w=state.screw_pos_w + np.float32([distance_m, 0.0, 0.0]))
+    return state.with_bodies(
+        "screws", pos_w=state.bodies["screws"].pos_w + np.float32([distance_m, 0.0, 0.0])
+    )
 
 
 def write(sim, state, mask):
@@ -41,7 +43,7 @@ def test_two_writes_before_a_step_both_count(build, targets):
     for row, shift in ((0, 0.05), (1, -0.05)):
         write(sim, shifted(state, shift), jnp.arange(2) == row)
     sim.step(targets)
-    after = host(sim).screw_pos_w - state.screw_pos_w
+    after = host(sim).bodies["screws"].pos_w - state.bodies["screws"].pos_w
     np.testing.assert_allclose(after[..., 0], [[0.05] * 3, [-0.05] * 3], atol=2e-3)
 
 
@@ -51,9 +53,9 @@ def test_a_snapshot_holds_what_was_written_and_not_yet_stepped(build, targets):
     state = host(sim)
     write(sim, shifted(state, 0.1), jnp.array([False, True]))
     twin.restore(sim.snapshot())
-    want = state.screw_pos_w.copy()
+    want = state.bodies["screws"].pos_w.copy()
     want[1] += [0.1, 0.0, 0.0]
-    np.testing.assert_allclose(host(twin).screw_pos_w, want, atol=1e-6)
+    np.testing.assert_allclose(host(twin).bodies["screws"].pos_w, want, atol=1e-6)
 
 
 def test_the_hand_over_is_named_and_its_cost_is_measured(build, targets):
