@@ -147,7 +147,7 @@ class Frame:
 
 @dataclasses.dataclass(frozen=True)
 class RobotModel:
-    """A tree of links; the first is the base, and each comes after its parent."""
+    """A tree of links, depth first: the base, then each after its parent and a branch as a whole."""
 
     name: str
     links: tuple[Link, ...]
@@ -233,3 +233,22 @@ def first_control(robot: RobotModel) -> tuple[float, ...]:
         home if isinstance(joint.drive, PositionDrive) else 0.0
         for joint, home in zip(robot.joints, robot.home_rad, strict=True)
     )
+
+
+def touching_links(robot: RobotModel) -> list[tuple[Link, Link]]:
+    """Pairs of a link and the nearest one above it that has shapes, where both may collide.
+
+    Their shapes overlap at the joints between them, so no engine lets them meet.
+    """
+    by_name, pairs = {link.name: link for link in robot.links}, []
+    for link in robot.links:
+        above = by_name.get(link.parent)
+        while above is not None and not above.shapes:
+            above = by_name.get(above.parent)
+        if above is not None and all(_meets_all(one) for one in (link, above)):
+            pairs.append((link, above))
+    return pairs
+
+
+def _meets_all(link: Link) -> bool:
+    return any(shape.meets == "all" for shape in link.shapes)

@@ -6,7 +6,16 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from sim.builders import visuals
-from sim.scene import BodyGroup, Inertia, Joint, Link, PositionDrive, Scene, Shape
+from sim.scene import (
+    BodyGroup,
+    Inertia,
+    Joint,
+    Link,
+    PositionDrive,
+    Scene,
+    Shape,
+    touching_links,
+)
 
 # Contact bits: all meet all, but what meets the ground alone.
 _GROUND = {"contype": "1", "conaffinity": "3"}
@@ -50,6 +59,7 @@ def build_mjcf(scene: Scene, *, with_visuals: bool = False) -> str:
     for group in scene.groups:
         for index in range(group.count):
             _add_body(world, group, index, scene, with_visuals)
+    _add_exclusions(root, scene)
     _add_drives(root, scene)
     _add_contact_sensors(root, scene)
     return ET.tostring(root, encoding="unicode")
@@ -146,6 +156,14 @@ def _form(shape: Shape, owner: Link | BodyGroup) -> dict[str, str]:
     if shape.kind == "box":
         return {"type": "box", "size": _numbers(shape.half_m), "pos": _numbers(shape.center_m)}
     return {"type": "mesh", "mesh": f"{owner.name}_{shape.name}"}
+
+
+def _add_exclusions(root: ET.Element, scene: Scene) -> None:
+    """MuJoCo itself keeps a link and its parent apart, and no others that a joint brings together."""
+    contact = ET.SubElement(root, "contact")
+    for link, other in touching_links(scene.robot):
+        if link.parent != other.name:
+            ET.SubElement(contact, "exclude", body1=other.name, body2=link.name)
 
 
 def _add_drives(root: ET.Element, scene: Scene) -> None:

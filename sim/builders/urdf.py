@@ -137,6 +137,8 @@ def _add_joint(root: ET.Element, link: Link) -> None:
         effort=_number(effort),
         velocity=_number(MAX_JOINT_SPEED_RAD_S[drive.kind]),
     )
+    if joint.damping:
+        ET.SubElement(element, "dynamics", damping=_number(joint.damping), friction="0")
 
 
 def _origin(element: ET.Element, pos: Sequence[float] | np.ndarray, rpy: Sequence[float]) -> None:

@@ -18,6 +18,7 @@ from sim.clock import Report
 from sim.errors import (
     DeviceLostError,
     DeviceMismatchError,
+    SceneNotSupportedError,
     SimClosedError,
     WorkerError,
 )
@@ -75,12 +76,14 @@ class IsaacGym:
     """`num_envs` scenes in a worker of their own.
 
     Raises:
+      sim.errors.SceneNotSupportedError: the scene is of a kind that the worker cannot build.
       sim.errors.EngineNotInstalledError: no interpreter to run it.
       sim.errors.WorkerError: the worker did not come up; also from any later call that asks it.
       sim.errors.DeviceMismatchError: the pipeline is where JAX is not.
     """
 
     def __init__(self, scene: Scene, num_envs: int, config: IsaacGymConfig):
+        _check_supported(scene)
         self._scene, self._config = scene, config
         self._python = find_python(config.python)
         frames = make_frames(scene)
@@ -224,6 +227,16 @@ class IsaacGym:
         for name, value in new.items():
             block.fill(name, value)
         turns.show(count)
+
+
+def _check_supported(scene: Scene) -> None:
+    drives = all(joint.drive.kind == "position" for joint in scene.robot.joints)
+    fixed = scene.robot.base == "fixed" and not scene.contact_links
+    if not (drives and fixed and len(scene.groups) == 1):
+        raise SceneNotSupportedError(
+            f"isaacgym cannot build the scene of {scene.robot.name!r}; valid: a fixed base, position"
+            " drives, no contact links, one group of bodies"
+        )
 
 
 def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
