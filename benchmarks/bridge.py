@@ -24,6 +24,7 @@ from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.environment import use_device
 from screwpush_jax.setup import World, make_world
+from sim.assets import elfin15
 from sim.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
 
@@ -117,7 +118,7 @@ def measure(args: Args, config: Config, sign: Path) -> dict:
 def _hand_overs(args: Args, world: World) -> dict:
     """Every call of the bridge, and control steps of nothing else."""
     sim = world.sim
-    num_envs, home_rad = sim.spec.num_envs, jnp.array(sim.spec.arm.home_rad, jnp.float32)
+    num_envs, home_rad = sim.spec.num_envs, jnp.array(elfin15.HOME_RAD, jnp.float32)
     targets, some = jnp.tile(home_rad, (num_envs, 1)), jnp.arange(num_envs) % _ENDS_EVERY == 0
     shown = jax.tree.map(jnp.copy, sim.views())
     parts = {

@@ -23,10 +23,10 @@ from screwpush_jax.evaluate import load_policy
 from screwpush_jax.setup import World, make_world
 from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.task import Bank
+from sim.assets.arm_with_bolts import SceneConfig
 from sim.clock import Report
 from sim.options import MujocoWarpConfig
-from sim.protocol import SimState
-from sim.scene import SceneConfig
+from sim.state import SimState
 
 _GRAVITY = 9.81
 _PUSHING_STEPS = 40
@@ -138,9 +138,9 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
 def lowest_point_m(config: Config, state: SimState) -> jax.Array:
     """Height `[N, S]` of the lowest corner of each head; below 0 it has sunk into the table."""
     corners = jnp.asarray(config.scene.screw.head_vertices_m(), jnp.float32)
-    row = quat_to_matrix(state.screw_quat_w)[..., 2, :]
+    row = quat_to_matrix(state.bodies["screws"].quat_w)[..., 2, :]
     heights = jnp.sum(row[..., None, :] * corners[None, None], axis=-1)
-    return state.screw_pos_w[..., 2] + jnp.min(heights, axis=-1)
+    return state.bodies["screws"].pos_w[..., 2] + jnp.min(heights, axis=-1)
 
 
 def _energy_gain(config: Config, world: World) -> np.ndarray:
@@ -148,13 +148,13 @@ def _energy_gain(config: Config, world: World) -> np.ndarray:
     sim, task = world.sim, world.task
     # rows of a bank, lifted by 4 cm: they fall on the table and on each other
     bank = task.build_bank(sim, sim.spec.num_envs, 2, compiled.jit_once)
-    lifted = dataclasses.replace(
-        bank.state, screw_pos_w=bank.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04])
+    lifted = bank.state.with_bodies(
+        "screws", pos_w=bank.state.bodies["screws"].pos_w + jnp.array([0.0, 0.0, 0.04])
     )
     sim.write(jnp.ones(sim.spec.num_envs, bool), sim.pack(lifted))
     energies = [np.asarray(_energy_j(config, lifted))]
     for _ in range(20):
-        sim.step(lifted.joint_pos_rad)
+        sim.step(lifted.robot.joint_pos)
         energies.append(np.asarray(_energy_j(config, sim.unpack(sim.views()))))
     energy = np.array(energies)
     rise = np.maximum(np.diff(energy, axis=0), 0.0).max(axis=0)
@@ -163,23 +163,29 @@ def _energy_gain(config: Config, world: World) -> np.ndarray:
 
 def _slide(world: World, bank: Bank) -> np.ndarray:
     """Where `bank`'s screws end, `[N, S, 3]` m, when each is sent off in a direction of its own."""
-    angle = jax.random.uniform(jax.random.key(3), bank.state.screw_pos_w.shape[:-1]) * 2 * jnp.pi
+    angle = (
+        jax.random.uniform(jax.random.key(3), bank.state.bodies["screws"].pos_w.shape[:-1])
+        * 2
+        * jnp.pi
+    )
     away = jnp.stack([jnp.cos(angle), jnp.sin(angle), jnp.zeros_like(angle)], axis=-1)
-    sliding = dataclasses.replace(bank.state, screw_linvel_w=_SLIDE_M_S * away)
+    sliding = bank.state.with_bodies("screws", linvel_w=_SLIDE_M_S * away)
     world.sim.write(jnp.ones(angle.shape[0], bool), world.sim.pack(sliding))
     for _ in range(_SLIDE_STEPS):
-        world.sim.step(sliding.joint_pos_rad)
-    return np.array(world.sim.unpack(world.sim.views()).screw_pos_w)
+        world.sim.step(sliding.robot.joint_pos)
+    return np.array(world.sim.unpack(world.sim.views()).bodies["screws"].pos_w)
 
 
 def _energy_j(config: Config, state: SimState) -> jax.Array:
     """Kinetic and potential energy of each scene's screws, `[N]` J."""
     mass, com_x, (axial, across, _) = config.scene.screw.inertia()
-    axis = quat_x_axis(state.screw_quat_w)
-    velocity = state.screw_linvel_w + jnp.cross(state.screw_angvel_w, com_x * axis)
-    spin = jnp.sum(state.screw_angvel_w * axis, axis=-1)
-    turn = jnp.sum(state.screw_angvel_w**2, axis=-1) - spin**2
-    height = state.screw_pos_w[..., 2] + com_x * axis[..., 2]
+    axis = quat_x_axis(state.bodies["screws"].quat_w)
+    velocity = state.bodies["screws"].linvel_w + jnp.cross(
+        state.bodies["screws"].angvel_w, com_x * axis
+    )
+    spin = jnp.sum(state.bodies["screws"].angvel_w * axis, axis=-1)
+    turn = jnp.sum(state.bodies["screws"].angvel_w ** 2, axis=-1) - spin**2
+    height = state.bodies["screws"].pos_w[..., 2] + com_x * axis[..., 2]
     kinetic = mass * jnp.sum(velocity**2, axis=-1) + axial * spin**2 + across * turn
     return jnp.sum(0.5 * kinetic + mass * _GRAVITY * height, axis=-1)
 

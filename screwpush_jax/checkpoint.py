@@ -29,8 +29,11 @@ from screwpush_jax.tasks.task import Bank
 from screwpush_jax.transition import Carry
 from sim import bridge
 
-FORMAT = 1
-"""Raised when an older checkpoint can no longer be read."""
+FORMAT = 2
+"""Raised when what a run needs to go on is laid out anew; the learner of an older one is still read."""
+_LEARNER_READABLE = (1, FORMAT)
+_LAST_VERSION = {1: "0.1.0"}
+"""The version that goes on with runs of an older format."""
 _META = {"format", "config", "counters", "engine", "task", "obs_layout", "t"}
 
 
@@ -181,9 +184,10 @@ def _low(step_dir: Path) -> float:
 
 def _open(step_dir: Path) -> Found:
     meta = _read_json(_meta(step_dir))
-    if meta.get("format", FORMAT) != FORMAT:
+    if meta.get("format", FORMAT) not in _LEARNER_READABLE:
+        valid = ", ".join(map(str, _LEARNER_READABLE))
         raise CheckpointError(
-            f"checkpoint {step_dir} has format {meta['format']!r}; valid: {FORMAT}"
+            f"checkpoint {step_dir} has format {meta['format']!r}; valid: {valid}"
         )
     if not meta.keys() >= _META:
         raise CheckpointError(
@@ -191,6 +195,17 @@ def _open(step_dir: Path) -> Found:
         )
     _forget(meta["config"])
     return Found(step_dir.parent.parent, int(step_dir.name), meta)
+
+
+def check_goes_on(found: Found) -> None:
+    """Raises CheckpointError if a run of the checkpoint's format cannot go on in this version."""
+    kept = found.meta["format"]
+    if kept != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {found.run_dir / CHECKPOINTS / str(found.step)} has format {kept}: its run"
+            f" goes on in version {_LAST_VERSION[kept]} of screwpush-jax; here it can be evaluated and"
+            " played"
+        )
 
 
 def _forget(config: Any) -> None:

@@ -16,8 +16,8 @@ from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.yaml_file import load_tree
 from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig
 from sim.options import EngineName, IsaacGymConfig, MujocoConfig, MujocoWarpConfig
-from sim.scene import SceneConfig
 
 __all__ = [
     "FLAG_ONLY",

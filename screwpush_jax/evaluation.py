@@ -11,7 +11,7 @@ from screwpush_jax.ppo.types import Policy
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.setup import World
 from screwpush_jax.tasks.task import Bank
-from sim.protocol import SimState
+from sim.state import SimState
 
 
 @dataclasses.dataclass(frozen=True)

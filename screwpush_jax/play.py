@@ -15,7 +15,8 @@ from screwpush_jax.evaluation import run_episodes, unseen_bank
 from screwpush_jax.setup import World, make_world
 from screwpush_jax.side_products import reason
 from screwpush_jax.trial import POLICIES, Exam
-from sim.protocol import SimState
+from sim.assets.arm_with_bolts import make_scene
+from sim.state import SimState
 
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     stem = f"play-{found.step}-{args.policy}"
     output = play_files.choose_output(args.output, found.run_dir, stem)
     video.check_installed()
-    renderer = video.open_renderer(args.scene, args.size, args.camera)
+    renderer = video.open_renderer(make_scene(args.scene), args.size, args.camera)
     try:
         states, exam = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
         clips, success = (
@@ -99,9 +100,9 @@ def cut(states: list[SimState], lengths: np.ndarray, episodes: int) -> list[SimS
 
 def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:
     return {
-        f"episode{number}_{field.name}": getattr(clip, field.name)
+        f"episode{number}_{jax.tree_util.keystr(path, simple=True, separator='_')}": leaf
         for number, clip in enumerate(clips)
-        for field in dataclasses.fields(clip)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(clip)
     }
 
 

@@ -13,6 +13,7 @@ from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.tasks.task import Bank, Task
 from screwpush_jax.transition import Carry, Interface, init_carry
 from sim import registry
+from sim.assets.arm_with_bolts import make_scene
 from sim.protocol import Simulator
 
 
@@ -28,7 +29,7 @@ def make_world(config: Config, num_envs: int) -> World:
     """Builds the simulator with `num_envs` scenes, and the task."""
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
-    sim = registry.make_simulator(engine, config.scene, num_envs, options)
+    sim = registry.make_simulator(engine, make_scene(config.scene), num_envs, options)
     task = compiled.share(TASKS[config.task](getattr(config, config.task), sim.spec))
     network = make_network(config.ppo, task.action_size)
     return World(sim, task, Interface(task, network, sim.unpack, sim.pack))

@@ -15,7 +15,8 @@ from screwpush_jax.ppo.networks import ActorCritic
 from screwpush_jax.ppo.rollout import choose_action, init_rollout, predict_value, record
 from screwpush_jax.ppo.types import Policy, Rollout
 from screwpush_jax.tasks.task import Bank, Episode, Scene, Task, Verdict
-from sim.protocol import SimState, Views
+from sim.protocol import Views
+from sim.state import SimState
 
 EPISODES = "episodes"
 """Key of the number of ended episodes among their means."""

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from screwpush_jax.errors import UsageError
 from screwpush_jax.side_products import reason
-from sim.protocol import SimState
-from sim.scene import SceneConfig
+from sim.scene import Scene
+from sim.state import SimState
 
 if TYPE_CHECKING:
     from sim.render import SceneRenderer
@@ -37,7 +38,7 @@ def check_installed() -> None:
         raise UsageError(f"{hint}; {reason(error)}") from None
 
 
-def open_renderer(scene: SceneConfig, size: tuple[int, int], camera: str) -> "SceneRenderer":
+def open_renderer(scene: Scene, size: tuple[int, int], camera: str) -> "SceneRenderer":
     """What draws the pictures, `size` wide and high in pixels. To be closed.
 
     Raises:
@@ -78,9 +79,8 @@ def write_video(
 def _frames(clip: SimState, won: bool, renderer: "SceneRenderer") -> Iterator[np.ndarray]:
     """Pictures `[H, W, 3]` of a clip, the last one framed for a while."""
     frame = None
-    for t in range(len(clip.joint_pos_rad)):
-        pose = (clip.joint_pos_rad, clip.screw_pos_w, clip.screw_quat_w)
-        frame = renderer.frame(*(np.asarray(leaf[t]) for leaf in pose))
+    for t in range(len(clip.robot.joint_pos)):
+        frame = renderer.frame(jax.tree.map(lambda leaf, t=t: leaf[t], clip))
         yield frame
     if frame is not None:
         yield from [_framed(frame, won)] * _PAUSE_FRAMES

@@ -13,6 +13,10 @@ class EngineNotInstalledError(SimError):
     """The engine exists, the package that it needs does not."""
 
 
+class SceneNotSupportedError(SimError):
+    """The engine cannot build a scene of this kind."""
+
+
 class InputMismatchError(SimError):
     """An array that was handed to a simulator has another shape, dtype or place, or another name."""
 

@@ -21,7 +21,7 @@ class Inputs:
     """The arrays that one simulator takes.
 
     Args:
-      spec: N scenes of an arm with J joints.
+      spec: N scenes of a robot with U controls.
       views: the engine's own, after which states are laid out. On a GPU everything must lie where
         they do; on the host JAX's CPU devices share one memory, and any of them will do.
     """
@@ -29,14 +29,15 @@ class Inputs:
     def __init__(self, spec: SimSpec, views: Views):
         self._engine = spec.engine
         self._mask = (spec.num_envs,), np.dtype(bool)
-        self._targets = (spec.num_envs, len(spec.arm.range_rad)), np.dtype(np.float32)
+        num_controls = len(spec.scene.robot.joints)
+        self._control = (spec.num_envs, num_controls), np.dtype(np.float32)
         self._views = {name: (view.shape, view.dtype) for name, view in views.items()}
         (device,) = next(iter(views.values())).devices()
         self._device = None if device.platform == "cpu" else device
 
-    def check_targets(self, joint_targets: jax.Array) -> None:
-        """Raises InputMismatchError unless `joint_targets` is float32 `[N, J]` on the device."""
-        self._check("step", "joint_targets", joint_targets, self._targets)
+    def check_control(self, control: jax.Array) -> None:
+        """Raises InputMismatchError unless `control` is float32 `[N, U]` on the device."""
+        self._check("step", "control", control, self._control)
 
     def check_write(self, mask: jax.Array, views: Views) -> None:
         """Raises InputMismatchError unless `mask` is bool `[N]` and `views` are as the engine's."""

@@ -17,45 +17,46 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from sim import bridge, mujoco_layout
-from sim.assets import elfin15, mjcf
+from sim.builders import mjcf
 from sim.clock import HostClock, Report
 from sim.errors import SimClosedError
 from sim.inputs import Inputs, check_snapshot
 from sim.options import MujocoConfig
 from sim.protocol import SimSpec, Snapshot, Views
-from sim.scene import SceneConfig
-
-_J = elfin15.NUM_JOINTS
-_RANGE_RAD = np.array([link.range_rad for link in elfin15.LINKS])
+from sim.scene import Scene, first_control
 
 
 @final
 class MujocoCpu:
     """`num_envs` scenes on the host."""
 
-    # the same functions for every instance: what was compiled for one serves the next
-    unpack, pack = staticmethod(mujoco_layout.unpack), staticmethod(mujoco_layout.pack)
-
-    def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoConfig):
+    def __init__(self, scene: Scene, num_envs: int, config: MujocoConfig):
         mujoco.set_mju_user_warning(_ignore_warning)
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
         model.opt.iterations = config.solver_iterations
         self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
-        self._decimation = scene.decimation
+        self._decimation = scene.physics.decimation
+        self._control_range = np.array(scene.robot.control_range)
+        layout = mujoco_layout.make_layout(scene)
+        self.unpack, self.pack = layout.unpack, layout.pack
         self._qpos, self._qvel, self._ctrl, self._warmstart = (
             self._batch.bind(name) for name in ("qpos", "qvel", "ctrl", "qacc_warmstart")
         )
-        self._qpos[:, :_J] = self._ctrl[:] = elfin15.HOME_RAD
+        self._qpos[:, layout.joints.qpos] = scene.robot.home_rad
+        self._ctrl[:] = first_control(scene.robot)
         self._views = {
             "qpos": bridge.aligned_zeros(self._qpos.shape, np.float32),
             "qvel": bridge.aligned_zeros(self._qvel.shape, np.float32),
         }
+        self._rows = {"qpos": self._qpos, "qvel": self._qvel}
+        if scene.contact_links:
+            self._rows["contact"] = self._batch.bind("sensordata")
+            shape = self._rows["contact"].shape
+            self._views["contact"] = bridge.aligned_zeros(shape, np.float32)
         self.spec = SimSpec(
             engine="mujoco",
             num_envs=num_envs,
-            num_screws=scene.num_screws,
-            control_dt_s=scene.control_dt_s,
-            arm=elfin15.arm_spec(),
+            scene=scene,
             deterministic=True,
         )
         self._clock = HostClock()
@@ -74,12 +75,12 @@ class MujocoCpu:
         self._qvel[rows] = bridge.to_host(views["qvel"])[rows]
         self._warmstart[rows] = 0.0
 
-    def step(self, joint_targets: jax.Array) -> None:
+    def step(self, control: jax.Array) -> None:
         batch = self._open()
-        self._inputs.check_targets(joint_targets)
-        asked = bridge.to_host(joint_targets)
+        self._inputs.check_control(control)
+        asked = bridge.to_host(control)
         # MuJoCo would send every joint of a scene to 0 for one number that it takes for bad
-        np.copyto(self._ctrl, np.clip(asked, -_RANGE_RAD, _RANGE_RAD), where=~np.isnan(asked))
+        np.copyto(self._ctrl, np.clip(asked, *self._control_range), where=~np.isnan(asked))
         self._clock.begin()
         failed = np.empty(0, int)
         try:
@@ -96,14 +97,22 @@ class MujocoCpu:
         return self._clock.lap()
 
     def snapshot(self) -> Snapshot:
-        return {"state": self._open().state.copy()}
+        snapshot = {"state": self._open().state.copy()}
+        if "contact" in self._views:  # of the step that has ended, and in no state of MuJoCo's
+            snapshot["contact"] = self._views["contact"].copy()
+        return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
         batch = self._open()
         state = batch.state
-        check_snapshot("mujoco", {"state": (state.shape, state.dtype)}, snapshot)
+        wanted = {"state": (state.shape, state.dtype)}
+        if "contact" in self._views:
+            wanted["contact"] = (self._views["contact"].shape, np.dtype(np.float32))
+        check_snapshot("mujoco", wanted, snapshot)
         state[:] = snapshot["state"]
         self._refresh()
+        if "contact" in self._views:
+            self._views["contact"][:] = snapshot["contact"]
 
     def close(self) -> None:
         self._batch = None
@@ -116,8 +125,8 @@ class MujocoCpu:
     def _refresh(self) -> None:
         """float64 to float32: the one copy."""
         with np.errstate(over="ignore", invalid="ignore"):
-            np.copyto(self._views["qpos"], self._qpos, casting="same_kind")
-            np.copyto(self._views["qvel"], self._qvel, casting="same_kind")
+            for name, view in self._views.items():
+                np.copyto(view, self._rows[name], casting="same_kind")
 
 
 def _ignore_warning(message: str) -> None:

@@ -20,14 +20,14 @@ import numpy as np
 import warp as wp
 
 from sim import bridge, gpu, mujoco_layout
-from sim.assets import elfin15, mjcf
+from sim.builders import mjcf
 from sim.clock import Report
 from sim.errors import SimClosedError, SimOverflowError
 from sim.event_clock import make_clock
 from sim.inputs import Inputs, check_snapshot
 from sim.options import MujocoWarpConfig
-from sim.protocol import SimSpec, SimState, Snapshot, Views
-from sim.scene import SceneConfig
+from sim.protocol import SimSpec, Snapshot, Views
+from sim.scene import Scene, first_control
 
 _LOST = int(
     mjw.OverflowType.NEFC
@@ -39,18 +39,20 @@ _LOST = int(
 )
 """Overflows in which contacts were dropped; the solver's iteration limits lose none."""
 _PEAK_CONTACTS, _PEAK_CONSTRAINTS, _LOST_STEPS = 0, 1, 2  # places in the figures
-_SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart")
+_SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart", "sensordata")
+"""The sensors hold the contact forces of the step that has ended: no state of MuJoCo's has them."""
 
 
 @wp.kernel
 def _aim(
     asked: wp.array2d(dtype=float),
-    range_rad: wp.array(dtype=float),
+    low: wp.array(dtype=float),
+    high: wp.array(dtype=float),
     targets: wp.array2d(dtype=float),
 ):
     world, joint = wp.tid()
     if not wp.isnan(asked[world, joint]):
-        targets[world, joint] = wp.clamp(asked[world, joint], -range_rad[joint], range_rad[joint])
+        targets[world, joint] = wp.clamp(asked[world, joint], low[joint], high[joint])
 
 
 @wp.kernel
@@ -90,12 +92,16 @@ def _watch(
 class MujocoWarp:
     """`num_envs` scenes on the device that JAX computes on."""
 
-    def __init__(self, scene: SceneConfig, num_envs: int, config: MujocoWarpConfig):
+    def __init__(self, scene: Scene, num_envs: int, config: MujocoWarpConfig):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
         gpu_name = f"cuda:{place.local_hardware_id}"
         self._device = wp.get_device(gpu_name if place.platform == "gpu" else "cpu")
-        self._config, self._scene = config, scene
+        self._config, self._decimation = config, scene.physics.decimation
+        self._has_contact = bool(scene.contact_links)
+        self._kept = _SNAPSHOT if self._has_contact else _SNAPSHOT[:-1]
+        layout = mujoco_layout.make_layout(scene)
+        self.unpack, self.pack = layout.unpack, layout.pack
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
         model.opt.iterations = config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
@@ -111,25 +117,23 @@ class MujocoWarp:
             )
             self._figures = wp.zeros(3, dtype=int)
             self._asked = wp.zeros_like(self._data.ctrl)  # the graph reads targets where they lie
-            self._range_rad = wp.array([link.range_rad for link in elfin15.LINKS], dtype=float)
+            self._control_range = [wp.array(r, dtype=float) for r in scene.robot.control_range]
         self.spec = SimSpec(
             engine="mujoco_warp",
             num_envs=num_envs,
-            num_screws=scene.num_screws,
-            control_dt_s=scene.control_dt_s,
-            arm=elfin15.arm_spec(),
+            scene=scene,
             deterministic=self._device.is_cpu,  # on a GPU atomics add in any order
         )
         self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         self._lent_before: list[jax.Array] = []
         self._clock = make_clock(self._device)
         self._steps = 0  # control steps since the last report
-        home = np.tile(np.float32(elfin15.HOME_RAD), (num_envs, 1))
+        control = np.tile(np.float32(first_control(scene.robot)), (num_envs, 1))
         qpos = self._data.qpos.numpy()
-        qpos[:, : elfin15.NUM_JOINTS] = home
+        qpos[:, layout.joints.qpos] = scene.robot.home_rad
         self._data.qpos.assign(qpos)
-        self._data.ctrl.assign(home)
-        self._asked.assign(home)
+        self._data.ctrl.assign(control)
+        self._asked.assign(control)
         self._inputs = Inputs(self.spec, self.views())
         self._graph = self._capture() if self._device.is_cuda else None
 
@@ -137,13 +141,10 @@ class MujocoWarp:
         data = self._open()
         # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
         self._lent_before, self._lent = self._lent, []
-        return {"qpos": bridge.to_jax(data.qpos), "qvel": bridge.to_jax(data.qvel)}
-
-    def unpack(self, views: Views) -> SimState:
-        return mujoco_layout.unpack(views)
-
-    def pack(self, state: SimState) -> Views:
-        return mujoco_layout.pack(state)
+        views = {"qpos": bridge.to_jax(data.qpos), "qvel": bridge.to_jax(data.qvel)}
+        if self._has_contact:
+            views["contact"] = bridge.to_jax(data.sensordata)
+        return views
 
     def write(self, mask: jax.Array, views: Views) -> None:
         data = self._open()
@@ -158,11 +159,11 @@ class MujocoWarp:
             )
         self._lent.extend(arrays)
 
-    def step(self, joint_targets: jax.Array) -> None:
+    def step(self, control: jax.Array) -> None:
         self._open()
-        self._inputs.check_targets(joint_targets)
+        self._inputs.check_control(control)
         with wp.ScopedDevice(self._device):
-            targets = wp.from_dlpack(bridge.lend(joint_targets))
+            targets = wp.from_dlpack(bridge.lend(control))
             self._clock.begin()
             wp.copy(self._asked, targets)
             if self._graph is None:
@@ -171,7 +172,7 @@ class MujocoWarp:
                 wp.capture_launch(self._graph)
             self._clock.end()
         self._steps += 1
-        self._lent.append(joint_targets)
+        self._lent.append(control)
 
     def report(self) -> Callable[[], Report]:
         data, lap = self._open(), self._clock.lap()
@@ -202,13 +203,13 @@ class MujocoWarp:
 
     def snapshot(self) -> Snapshot:
         data = self._open()
-        return {name: getattr(data, name).numpy().copy() for name in _SNAPSHOT}
+        return {name: getattr(data, name).numpy().copy() for name in self._kept}
 
     def restore(self, snapshot: Snapshot) -> None:
         data = self._open()
-        wanted = {name: (getattr(data, name).shape, np.float32) for name in _SNAPSHOT}
+        wanted = {name: (getattr(data, name).shape, np.float32) for name in self._kept}
         check_snapshot("mujoco_warp", wanted, snapshot)
-        for name in _SNAPSHOT:
+        for name in self._kept:
             getattr(data, name).assign(snapshot[name])
 
     def close(self) -> None:
@@ -233,15 +234,15 @@ class MujocoWarp:
         `decimation` at once. One such event is no reason to stop: it would be more than the share in
         any report of few scenes and steps.
         """
-        decimation = self._scene.decimation
+        decimation = self._decimation
         of = control_steps * decimation * self.spec.num_envs
         return max(self._config.max_overflow_share * of, decimation), of
 
     def _control_step(self) -> None:
         data = self._open()
-        aim = [self._asked, self._range_rad]
+        aim = [self._asked, *self._control_range]
         wp.launch(_aim, data.ctrl.shape, inputs=aim, outputs=[data.ctrl])
-        for _ in range(self._scene.decimation):
+        for _ in range(self._decimation):
             mjw.step(self._model, data)
             watched = [data.nacon, data.nefc]
             wp.launch(

@@ -1,12 +1,12 @@
 """The contract between a physics engine and everything else. Read this file first.
 
-A simulator steps `N` scenes of one arm (`J` joints) and `S` screws. It knows no task, no reward
-and no episode. One control step reads like this::
+A simulator steps `N` scenes (`sim.scene`): one robot of `J` joints and `U` controls, and groups of `B`
+free bodies each. It knows no task, no reward and no episode. One control step reads like this::
 
     views = sim.views()                                        # the engine's own memory
-    targets, mask, reset_views, carry = transition(..., views)  # one jitted call reads it
+    control, mask, reset_views, carry = transition(..., views)  # one jitted call reads it
     sim.write(mask, reset_views)                               # finished scenes start anew
-    sim.step(targets)                                          # physics moves on
+    sim.step(control)                                          # physics moves on
 
 Who may read which memory until when is written in `sim.bridge`.
 """
@@ -17,9 +17,10 @@ from typing import Protocol, TypeAlias
 
 import jax
 import numpy as np
-from flax import struct
 
 from sim.clock import Report
+from sim.scene import Scene
+from sim.state import SimState
 
 Views: TypeAlias = dict[str, jax.Array]
 """An engine's own tensors by name, leading axis `N`; only its `unpack` and `pack` know the rest."""
@@ -28,43 +29,22 @@ Snapshot: TypeAlias = dict[str, np.ndarray]
 """Everything that decides an engine's future, on the host, leading axis `N`."""
 
 
-@struct.dataclass
-class SimState:
-    """State of the scenes, in the world frame (z up, origin under the arm's base)."""
-
-    joint_pos_rad: jax.Array  # [N, J]
-    joint_vel: jax.Array  # [N, J] rad/s
-    screw_pos_w: jax.Array  # [N, S, 3] m, body origin: the middle of the screw's length
-    screw_quat_w: jax.Array  # [N, S, 4] wxyz; the body's x axis is the shank's
-    screw_linvel_w: jax.Array  # [N, S, 3] m/s, of the body origin
-    screw_angvel_w: jax.Array  # [N, S, 3] rad/s, world axes
-
-
-@dataclasses.dataclass(frozen=True)
-class ArmSpec:
-    """Kinematics of a six-axis arm with a spherical wrist; joints turn about their frame's z."""
-
-    base_pos_w: tuple[float, ...]  # m
-    offsets_m: tuple[tuple[float, ...], ...]  # [J][3] joint frame in the parent's frame
-    rotations_wxyz: tuple[tuple[float, ...], ...]  # [J][4] likewise
-    range_rad: tuple[float, ...]  # [J] each joint moves within plus and minus this
-    tip_m: float  # the tool's tip along the last link's z
-    home_rad: tuple[float, ...]  # [J]
-
-
 @dataclasses.dataclass(frozen=True)
 class SimSpec:
     """What a simulator is: fixed when it is built."""
 
     engine: str
     num_envs: int
-    num_screws: int
-    control_dt_s: float
-    arm: ArmSpec
+    scene: Scene
     deterministic: bool
-    """True if equal states and targets give bit-equal futures, in this process and the next."""
+    """True if equal states and controls give bit-equal futures, in this process and the next."""
     restarts: int = 0
     """How often a run may build it anew after a `sim.errors.WorkerError`."""
+
+    @property
+    def control_dt_s(self) -> float:
+        """Length of one control step, seconds."""
+        return self.scene.physics.control_dt_s
 
 
 class Simulator(Protocol):
@@ -98,14 +78,15 @@ class Simulator(Protocol):
         """
         ...
 
-    def step(self, joint_targets: jax.Array) -> None:
-        """One control step towards `joint_targets [N, J]` (rad).
+    def step(self, control: jax.Array) -> None:
+        """One control step under `control [N, U]`: of each drive a joint target (rad) or torque (N m).
 
-        Targets are kept within the joints' ranges; one that is no number keeps the joint's last. A
-        scene that blows up shows non-finite or huge values in `views`; it raises nothing.
+        Each is kept within what its drive takes (`RobotModel.control_range`); one that is no number
+        keeps the drive's last. A scene that blows up shows non-finite or huge values in `views`; it
+        raises nothing.
 
         Raises:
-          sim.errors.InputMismatchError: `joint_targets` is not float32 `[N, J]` on the device of the
+          sim.errors.InputMismatchError: `control` is not float32 `[N, U]` on the device of the
             views. Nothing has moved.
           sim.errors.WorkerError: the engine's process has failed, in this step or an earlier one. An
             engine that only queues steps tells it at a later call, and what `views` show until

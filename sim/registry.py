@@ -1,56 +1,83 @@
-"""Which engines there are. A backend adds one file and one line here."""
+"""Which engines there are. A backend adds one folder or file, and one `EngineDef` here.
 
+One that lives outside this package is added by `register`, before a configuration is read.
+"""
+
+import dataclasses
+import importlib
 import importlib.util
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
 from sim.errors import EngineNotInstalledError, UnknownEngineError
 from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from sim.protocol import Simulator
-from sim.scene import SceneConfig
-
-Factory = Callable[[SceneConfig, int, object], Simulator]
+from sim.scene import Scene
 
 
-def _mujoco_warp() -> Factory:
-    _need("mujoco_warp", package="mujoco_warp", install="pip install 'mujoco-warp>=4,<5'")
-    from sim.mujoco_warp import MujocoWarp
+@dataclasses.dataclass(frozen=True)
+class EngineDef:
+    """What is known of an engine without loading it."""
 
-    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
-        assert isinstance(options, MujocoWarpConfig)
-        return MujocoWarp(scene, num_envs, options)
-
-    return make
-
-
-def _mujoco() -> Factory:
-    _need("mujoco", package="mujoco", install="pip install 'mujoco>=4,<5'")
-    from sim.mujoco_cpu import MujocoCpu
-
-    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
-        assert isinstance(options, MujocoConfig)
-        return MujocoCpu(scene, num_envs, options)
-
-    return make
+    name: str
+    options: type
+    """Frozen dataclass of its options, all with defaults; importable without the engine."""
+    backend: str
+    """Its class as `module:class`, built from a scene, a number of environments and the options."""
+    package: str = ""
+    """Package that must be installed in this interpreter; empty: none."""
+    install: str = ""
+    """Command that installs it."""
+    on_host: Callable[[Any], bool] = lambda options: True
+    """Whether its tensors lie in host memory under these options, so that JAX computes there, too."""
+    auto_on: str = ""
+    """JAX's platform ("gpu" or "cpu") on which `auto` takes it; empty: it must be asked for."""
 
 
-def _isaacgym() -> Factory:
-    # its package lives in another interpreter, which is looked for when the engine is built
-    from sim.isaacgym.client import IsaacGym
-
-    def make(scene: SceneConfig, num_envs: int, options: object) -> Simulator:
-        assert isinstance(options, IsaacGymConfig)
-        return IsaacGym(scene, num_envs, options)
-
-    return make
-
-
-ENGINES: dict[str, Callable[[], Factory]] = {
-    "mujoco_warp": _mujoco_warp,
-    "mujoco": _mujoco,
-    "isaacgym": _isaacgym,
+ENGINES: dict[str, EngineDef] = {
+    engine.name: engine
+    for engine in (
+        EngineDef(
+            "mujoco_warp",
+            MujocoWarpConfig,
+            "sim.mujoco_warp:MujocoWarp",
+            package="mujoco_warp",
+            install="pip install 'mujoco-warp>=4,<5'",
+            on_host=lambda options: False,
+            auto_on="gpu",
+        ),
+        EngineDef(
+            "mujoco",
+            MujocoConfig,
+            "sim.mujoco_cpu:MujocoCpu",
+            package="mujoco",
+            install="pip install 'mujoco>=4,<5'",
+            auto_on="cpu",
+        ),
+        # its package lives in another interpreter, which is looked for when the engine is built
+        EngineDef(
+            "isaacgym",
+            IsaacGymConfig,
+            "sim.isaacgym.client:IsaacGym",
+            on_host=lambda options: options.pipeline == "cpu",
+        ),
+    )
 }
+"""By name, in the order in which help lists them."""
+
+
+def register(engine: EngineDef) -> None:
+    """Adds an engine from outside this package.
+
+    Raises:
+      ValueError: the name is taken, or is no name of a configuration section.
+    """
+    if engine.name in ENGINES or engine.name == "auto" or not engine.name.isidentifier():
+        taken = ", ".join(["auto", *ENGINES])
+        raise ValueError(f"engine name {engine.name!r}; valid: an identifier other than {taken}")
+    ENGINES[engine.name] = engine
 
 
 def choose(name: str) -> tuple[str, str]:
@@ -60,42 +87,50 @@ def choose(name: str) -> tuple[str, str]:
       UnknownEngineError: no such engine.
     """
     if name == "auto":
-        if jax.default_backend() == "gpu":
-            return "mujoco_warp", "auto: JAX sees a GPU"
-        return "mujoco", "auto: JAX computes on the CPU"
+        platform = "gpu" if jax.default_backend() == "gpu" else "cpu"
+        reason = "JAX sees a GPU" if platform == "gpu" else "JAX computes on the CPU"
+        found = next(engine for engine in ENGINES.values() if engine.auto_on == platform)
+        return found.name, f"auto: {reason}"
     if name not in ENGINES:
         raise UnknownEngineError(f"unknown engine {name!r}; valid: {', '.join(['auto', *ENGINES])}")
     return name, "as asked"
 
 
-def make_simulator(name: str, scene: SceneConfig, num_envs: int, options: object) -> Simulator:
+def make_simulator(name: str, scene: Scene, num_envs: int, options: object) -> Simulator:
     """Builds the engine `name` with its own `options`.
 
     Raises:
       UnknownEngineError: no such engine.
       EngineNotInstalledError: the package it needs is missing.
+      TypeError: the options are another engine's.
     """
-    return ENGINES[choose(name)[0]]()(scene, num_envs, options)
+    engine = ENGINES[choose(name)[0]]
+    check_installed(engine.name)
+    if not isinstance(options, engine.options):
+        wanted, got = engine.options.__name__, type(options).__name__
+        raise TypeError(f"engine {engine.name!r} takes a {wanted}, got a {got}")
+    module, _, backend = engine.backend.partition(":")
+    return getattr(importlib.import_module(module), backend)(scene, num_envs, options)
 
 
 def steps_on_host(name: str, options: object) -> bool:
     """Whether the engine's tensors lie in host memory, so that JAX has to compute there, too."""
-    return name == "mujoco" or isinstance(options, IsaacGymConfig) and options.pipeline == "cpu"
+    return ENGINES[name].on_host(options)
 
 
 def check_installed(name: str) -> None:
     """Raises EngineNotInstalledError if the package that engine `name` needs is missing."""
-    ENGINES[name]()
-
-
-def _need(engine: str, package: str, install: str) -> None:
-    try:
-        found = importlib.util.find_spec(package) is not None
-    except ValueError:  # a module that was blocked on purpose has no spec
-        found = False
-    if not found:
-        installed = [name for name in ENGINES if name != engine]
+    engine = ENGINES[name]
+    if engine.package and not _is_installed(engine.package):
+        others = [other.name for other in ENGINES.values() if other is not engine]
         raise EngineNotInstalledError(
-            f"engine {engine!r} needs the package {package!r}: {install}"
-            + (f" (other engines: {', '.join(installed)})" if installed else "")
+            f"engine {name!r} needs the package {engine.package!r}: {engine.install}"
+            + (f" (other engines: {', '.join(others)})" if others else "")
         )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # a module that was blocked on purpose has no spec
+        return False

@@ -11,11 +11,12 @@ from typing import final
 
 import numpy as np
 
-from sim.assets import elfin15, mjcf, visuals
+from sim.builders import mjcf
 from sim.errors import RendererUnavailableError, SimClosedError
-from sim.scene import SceneConfig
+from sim.mujoco_layout import make_layout
+from sim.scene import Scene
+from sim.state import SimState
 
-_J = elfin15.NUM_JOINTS
 _HELP = (
     "run with MUJOCO_GL=egl, which on Debian and Ubuntu needs "
     "`apt-get install libegl1 libgl1-mesa-dri`"
@@ -29,43 +30,33 @@ except (AttributeError, OSError) as error:  # MUJOCO_GL names a library that is 
 
 @final
 class SceneRenderer:
-    """Draws the scene from one of the fixed cameras in `sim.assets.visuals.CAMERAS`."""
+    """Draws the scene from one of its cameras."""
 
-    def __init__(self, scene: SceneConfig, width: int, height: int, camera: str):
+    def __init__(self, scene: Scene, width: int, height: int, camera: str):
         """Opens an off-screen picture of `width` x `height` pixels.
 
         Raises:
           RendererUnavailableError: this machine gives no OpenGL context.
           ValueError: no such camera.
         """
-        if camera not in visuals.CAMERAS:
-            valid = ", ".join(visuals.CAMERAS)
-            raise ValueError(f"camera {camera!r} does not exist; valid: {valid}")
+        names = [known.name for known in scene.cameras]
+        if camera not in names:
+            raise ValueError(f"camera {camera!r} does not exist; valid: {', '.join(names)}")
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene, with_visuals=True))
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         self._model, self._data, self._camera = model, mujoco.MjData(model), camera
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0
+        self._pack = make_layout(scene).pack
         self._renderer: mujoco.Renderer | None = _open_renderer(model, width, height)
         # An open context would be freed after OpenGL itself was, with noise on stderr.
         atexit.register(self.close)
 
-    def frame(
-        self, joint_pos_rad: np.ndarray, screw_pos_w: np.ndarray, screw_quat_w: np.ndarray
-    ) -> np.ndarray:
-        """The picture `[H, W, 3]` uint8 of one state.
-
-        Args:
-          joint_pos_rad: `[J]`.
-          screw_pos_w: `[S, 3]` m, middle of each screw's length, world frame.
-          screw_quat_w: `[S, 4]` wxyz, world frame.
-        """
+    def frame(self, state: SimState) -> np.ndarray:
+        """The picture `[H, W, 3]` uint8 of the state of one scene: `SimState` without its axis `N`."""
         if self._renderer is None:
             raise SimClosedError("this renderer was closed; make a new one")
-        self._data.qpos[:_J] = joint_pos_rad
-        self._data.qpos[_J:].reshape(-1, 7)[:] = np.concatenate(
-            [screw_pos_w, screw_quat_w], axis=-1
-        )
+        self._data.qpos[:] = np.asarray(self._pack(state)["qpos"])
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
         self._renderer.update_scene(self._data, self._camera, self._option)

@@ -1,7 +1,5 @@
 """What an evaluation finds, and that the whole run compiles each function once."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -124,15 +122,15 @@ def scenes(world):
 
 def with_screw(state, row, **change):
     """`state` in which the last screw of scene `row` has other values."""
-    arrays = {name: np.array(getattr(state, name)) for name in change}
+    arrays = {name: np.array(getattr(state.bodies["screws"], name)) for name in change}
     for name, value in change.items():
         arrays[name][row, -1] = value
-    return dataclasses.replace(state, **arrays)
+    return state.with_bodies("screws", **arrays)
 
 
 ENDINGS = {
-    "invalid": {"screw_linvel_w": np.nan},
-    "out": {"screw_pos_w": (-0.3, 0.0, 0.007)},
+    "invalid": {"linvel_w": np.nan},
+    "out": {"pos_w": (-0.3, 0.0, 0.007)},
 }
 
 FIGURES = ("done", "success", "out", "invalid", "length", "return_")
@@ -144,16 +142,18 @@ def figures(exam, row):
 
 def test_the_first_step_only_starts_the_episodes(scenes):
     """Whatever the simulator shows then: nothing, or the end of what was done in it before."""
-    lost = with_screw(scenes.starts, 1, screw_pos_w=ENDINGS["out"]["screw_pos_w"])
+    lost = with_screw(scenes.starts, 1, pos_w=ENDINGS["out"]["pos_w"])
     for row in (2, 3):
-        lost = with_screw(lost, row, screw_linvel_w=np.nan)
+        lost = with_screw(lost, row, linvel_w=np.nan)
     exam = scenes.tried.begin(scenes.bank, jax.random.key(0))
     targets, mask, written, exam = scenes.step(exam, lost)
     assert mask.all()
     for row in range(8):
         assert figures(exam, row) == [False, False, False, False, 0, 0.0]
-    np.testing.assert_allclose(written.screw_pos_w, scenes.starts.screw_pos_w, atol=1e-6)
-    assert np.abs(targets - scenes.starts.joint_pos_rad).max() < 0.1
+    np.testing.assert_allclose(
+        written.bodies["screws"].pos_w, scenes.starts.bodies["screws"].pos_w, atol=1e-6
+    )
+    assert np.abs(targets - scenes.starts.robot.joint_pos).max() < 0.1
     assert not np.any(exam.episode.step)
 
 
@@ -163,12 +163,14 @@ def test_a_scene_that_blows_up_is_put_back_to_its_start_each_time(scenes):
     for broken in ([2], [2, 5], [], [5]):
         state = start
         for row, value in zip(broken, (np.nan, 1e20), strict=False):
-            state = with_screw(state, row, screw_linvel_w=value)
+            state = with_screw(state, row, linvel_w=value)
         targets, mask, written, exam = scenes.step(exam, state)
         assert np.flatnonzero(mask).tolist() == broken
         for row in broken:
-            np.testing.assert_allclose(written.screw_pos_w[row], start.screw_pos_w[row], atol=1e-6)
-            np.testing.assert_allclose(targets[row], start.joint_pos_rad[row], atol=1e-6)
+            np.testing.assert_allclose(
+                written.bodies["screws"].pos_w[row], start.bodies["screws"].pos_w[row], atol=1e-6
+            )
+            np.testing.assert_allclose(targets[row], start.robot.joint_pos[row], atol=1e-6)
         assert all(np.isfinite(x).all() for x in jax.tree.leaves((targets, written)))
     assert np.flatnonzero(exam.invalid).tolist() == [2, 5]
     assert np.asarray(exam.length).tolist() == [4, 4, 1, 4, 4, 2, 4, 4]
@@ -191,8 +193,12 @@ def test_an_engine_is_sound_again_after_a_scene_blew_up(scenes):
         sim.step(targets)
     shown = jax.tree.map(np.asarray, sim.unpack(sim.views()))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(shown))
-    np.testing.assert_allclose(shown.screw_pos_w[3], scenes.starts.screw_pos_w[3], atol=2e-3)
-    np.testing.assert_allclose(shown.joint_pos_rad[3], scenes.starts.joint_pos_rad[3], atol=2e-2)
+    np.testing.assert_allclose(
+        shown.bodies["screws"].pos_w[3], scenes.starts.bodies["screws"].pos_w[3], atol=2e-3
+    )
+    np.testing.assert_allclose(
+        shown.robot.joint_pos[3], scenes.starts.robot.joint_pos[3], atol=2e-2
+    )
 
 
 @pytest.mark.parametrize("later", [*ENDINGS, "success"])
@@ -200,10 +206,10 @@ def test_an_engine_is_sound_again_after_a_scene_blew_up(scenes):
 def test_what_happens_after_the_end_of_an_episode_does_not_count(scenes, first, later):
     """Scene 0 ends one way, and then shows another."""
     exam, start = scenes.begin(), scenes.starts
-    apart = np.array(start.screw_pos_w)
+    apart = np.array(start.bodies["screws"].pos_w)
     apart[0] = [[-0.9, -0.1, 0.007], [-0.6, -0.1, 0.007], [-0.75, 0.1, 0.007]]
     states = {kind: with_screw(start, 0, **change) for kind, change in ENDINGS.items()}
-    states["success"] = dataclasses.replace(start, screw_pos_w=apart)
+    states["success"] = start.with_bodies("screws", pos_w=apart)
 
     def show(kind, exam):
         for _ in range(5 if kind == "success" else 1):

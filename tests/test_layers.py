@@ -8,7 +8,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "screwpush_jax/ppo": ("screwpush_jax.ppo",),
-    "screwpush_jax/tasks": ("screwpush_jax.tasks", "sim.protocol"),
+    "screwpush_jax/tasks": (
+        *("screwpush_jax.tasks", "sim.protocol", "sim.scene", "sim.state", "sim.assets"),
+    ),
     "sim": ("sim",),
 }
 ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")

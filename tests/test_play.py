@@ -13,7 +13,7 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.errors import UsageError
 from screwpush_jax.play import PlayArgs
 from sim.errors import RendererUnavailableError
-from sim.protocol import SimState
+from sim.state import Bodies, RobotState, SimState
 
 N, T, S = 2, 5, 3
 LENGTHS = np.array([5, 3])
@@ -24,8 +24,8 @@ class Canvas:
 
     closed = 0
 
-    def frame(self, joint_pos_rad, *_):
-        return np.full((32, 48, 3), 10 * joint_pos_rad[0], np.uint8)
+    def frame(self, state):
+        return np.full((32, 48, 3), 10 * state.robot.joint_pos[0], np.uint8)
 
     def close(self):
         Canvas.closed += 1
@@ -41,7 +41,8 @@ def ready(tmp_path, monkeypatch):
     def states(t):
         joints = np.full((N, 6), float(t))
         zero = np.zeros((N, S, 3))
-        return SimState(joints, joints, zero, np.zeros((N, S, 4)), zero, zero)
+        screws = Bodies(zero, np.zeros((N, S, 4)), zero, zero)
+        return SimState(RobotState(joints, joints), {"screws": screws}, {})
 
     def record(*_):
         ran.append(1)
@@ -86,7 +87,7 @@ def test_the_states_are_those_of_the_episodes(ready):
     with np.load("new folder/out.npz") as kept:
         for n, length in enumerate(LENGTHS):
             np.testing.assert_array_equal(
-                kept[f"episode{n}_joint_pos_rad"][:, 0], np.arange(length)
+                kept[f"episode{n}_robot_joint_pos"][:, 0], np.arange(length)
             )
     assert Path("new folder/out.mp4").stat().st_size > 500
 
@@ -173,7 +174,7 @@ def test_states_outlive_a_video_that_fails(ready, tmp_path, monkeypatch):
         ready(output="out.mp4")
     assert files(tmp_path) == ["out.npz"]
     with np.load("out.npz") as kept:
-        assert len(kept["episode0_joint_pos_rad"]) == LENGTHS[0]
+        assert len(kept["episode0_robot_joint_pos"]) == LENGTHS[0]
     assert Canvas.closed == closed + 1
 
 

@@ -201,6 +201,18 @@ def test_a_checkpoint_without_its_parts_is_damaged(tmp_path):
             found("run", tmp_path)
 
 
+@pytest.mark.parametrize(("kept", "read"), [(1, True), (2, True), (3, False), (0, False)])
+def test_formats_whose_learner_is_read_are_found_and_others_are_named(tmp_path, kept, read):
+    run = save(tmp_path / "separate", "run", {128: {}})
+    path = run / "checkpoints" / "128" / "meta" / "metadata"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": kept}))
+    if read:
+        assert found("run", tmp_path).meta["format"] == kept
+    else:
+        with pytest.raises(CheckpointError, match=f"has format {kept}; valid: 1, 2"):
+            found("run", tmp_path)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_run_that_cannot_be_written_is_refused(tmp_path):
     folder = save(tmp_path, "run", {128: {}})

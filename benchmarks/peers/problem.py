@@ -11,6 +11,7 @@ from benchmarks import record
 from screwpush_jax.config import Config
 from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.tasks.registry import TASKS
+from sim.assets.arm_with_bolts import make_scene
 from sim.options import MujocoConfig
 from sim.registry import make_simulator
 
@@ -74,7 +75,7 @@ class Peer(NamedTuple):
 def make_problem(num_envs: int, num_steps: int, device: str) -> Problem:
     """Our task's sizes with our learner's default hyperparameters."""
     config = Config()
-    sim = make_simulator("mujoco", config.scene, 1, MujocoConfig())
+    sim = make_simulator("mujoco", make_scene(config.scene), 1, MujocoConfig())
     task = TASKS[config.task](getattr(config, config.task), sim.spec)
     sim.close()
     ppo = dataclasses.replace(config.ppo, num_steps=num_steps)

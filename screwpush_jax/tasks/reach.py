@@ -2,7 +2,7 @@
 
 import math
 
-from sim.protocol import ArmSpec
+from sim.assets.elfin15 import ArmSpec
 
 
 def reach_m(arm: ArmSpec) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """What a task is to the learner: batched pure functions around one frozen episode memory."""
 
 from collections.abc import Callable
-from dataclasses import fields as fields_of
 from typing import Any, Protocol
 
 import jax
@@ -9,7 +8,8 @@ import jax.numpy as jnp
 from flax import struct
 
 from screwpush_jax.tasks.kinematics import TipPose
-from sim.protocol import SimSpec, SimState, Simulator
+from sim.protocol import SimSpec, Simulator
+from sim.state import SimState, zero_state
 
 Jit = Callable[[Callable], Callable]
 """Compiles a pure function; handed in, because tasks compile nothing themselves."""
@@ -69,16 +69,13 @@ class Bank:
 
 def abstract_bank(spec: SimSpec, size: int) -> Bank:
     """A bank of nothing but shapes: those of what a checkpoint brings."""
-    joints, screws = len(spec.arm.range_rad), spec.num_screws
-    shapes = {"joint_pos_rad": (joints,), "joint_vel": (joints,), "screw_quat_w": (screws, 4)}
-    fields = {field.name: shapes.get(field.name, (screws, 3)) for field in fields_of(SimState)}
 
     def rows(*shape: int) -> Any:
         return jax.ShapeDtypeStruct((size, *shape), jnp.float32)
 
     return Bank(
-        state=SimState(**{name: rows(*shape) for name, shape in fields.items()}),
-        joint_starts_rad=rows(joints),
+        state=jax.eval_shape(lambda: zero_state(spec.scene, size)),
+        joint_starts_rad=rows(len(spec.scene.robot.joints)),
         tips=TipPose(rows(3), rows(3, 3)),
     )
 

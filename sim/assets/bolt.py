@@ -10,6 +10,17 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
+from sim.scene import BodyGroup, Capsule, Hull, Inertia, Vec3
+from sim.visual import HexPrism, Revolved, Thread, Visual
+
+_HEAD_FACES = (
+    (5, 4, 3, 2, 1, 0),
+    (6, 7, 8, 9, 10, 11),
+    *((a, (a + 1) % 6, (a + 1) % 6 + 6, a + 6) for a in range(6)),
+)
+"""Of the head's corners, counterclockwise from outside."""
+_THREAD_PITCH_M, _THREAD_DEPTH_M, _THREAD_FRACTION = 0.00225, 0.0008, 0.62
+
 
 @dataclasses.dataclass(frozen=True)
 class Bolt:
@@ -74,3 +85,34 @@ class Bolt:
             + head * (self.head_thickness_m**2 / 12 + ((head0 + head1) / 2 - com) ** 2)
         )
         return mass, com, (axial, across, across)
+
+
+def make_group(bolt: Bolt, name: str, start_pos_w: tuple[Vec3, ...]) -> BodyGroup:
+    """Bolts of one kind that begin at these places: what is simulated, and what is drawn."""
+    mass, com_x, moments = bolt.inertia()
+    start, end = bolt.shank_axis_m
+    corners = [(float(x), float(y), float(z)) for x, y, z in bolt.head_vertices_m()]
+    return BodyGroup(
+        name,
+        start_pos_w,
+        shapes=(
+            Capsule("shank", (start, 0.0, 0.0), (end, 0.0, 0.0), bolt.shank_radius_m),
+            Hull("head", tuple(corners), _HEAD_FACES),
+        ),
+        inertia=Inertia(mass, (com_x, 0.0, 0.0), moments),
+        visuals=visuals(bolt),
+    )
+
+
+def visuals(bolt: Bolt) -> tuple[Visual, ...]:
+    """The bolt as one sees it, in its body frame: chamfered head, plain shank, helical thread."""
+    tail, (under, top) = -bolt.length_m / 2, bolt.head_x_m
+    radius, root = bolt.shank_radius_m, bolt.shank_radius_m - _THREAD_DEPTH_M
+    thread_end = tail + _THREAD_FRACTION * (under - tail)
+    return (
+        Revolved("zinc", ((tail, 0.0), (tail, root - 0.0006))),
+        Thread("zinc", tail, thread_end, root, _THREAD_DEPTH_M, _THREAD_PITCH_M),
+        Revolved("zinc", ((thread_end, root), (thread_end, radius))),
+        Revolved("zinc", ((thread_end, radius), (under, radius))),
+        HexPrism("zinc", under, top, bolt.head_across_corners_m / 2, radius),
+    )

@@ -14,25 +14,26 @@ from typing import Protocol, final
 import jax
 import numpy as np
 
-from sim.assets import elfin15
 from sim.clock import Report
 from sim.errors import (
     DeviceLostError,
     DeviceMismatchError,
+    SceneNotSupportedError,
     SimClosedError,
     WorkerError,
 )
 from sim.inputs import Inputs, check_snapshot
-from sim.isaacgym import layout as frames
 from sim.isaacgym.host_block import HostBlock
 from sim.isaacgym.interpreter import find_python
+from sim.isaacgym.layout import make_frames
 from sim.isaacgym.process import Worker
-from sim.isaacgym.setup import make_assets, make_setup, start_state
+from sim.isaacgym.setup import make_assets, make_setup
 from sim.isaacgym.worker.layout import Layout, make_layout
 from sim.isaacgym.worker.messages import Message
 from sim.options import IsaacGymConfig
-from sim.protocol import SimSpec, SimState, Snapshot, Views
-from sim.scene import SceneConfig
+from sim.protocol import SimSpec, Snapshot, Views
+from sim.scene import Scene
+from sim.state import home_state
 
 _log = logging.getLogger(__name__)
 _STATE = ("root", "dof")
@@ -75,30 +76,32 @@ class IsaacGym:
     """`num_envs` scenes in a worker of their own.
 
     Raises:
+      sim.errors.SceneNotSupportedError: the scene is of a kind that the worker cannot build.
       sim.errors.EngineNotInstalledError: no interpreter to run it.
       sim.errors.WorkerError: the worker did not come up; also from any later call that asks it.
       sim.errors.DeviceMismatchError: the pipeline is where JAX is not.
     """
 
-    def __init__(self, scene: SceneConfig, num_envs: int, config: IsaacGymConfig):
+    def __init__(self, scene: Scene, num_envs: int, config: IsaacGymConfig):
+        _check_supported(scene)
         self._scene, self._config = scene, config
         self._python = find_python(config.python)
-        self._com_x_m = scene.screw.inertia()[1]
+        frames = make_frames(scene)
+        self.unpack, self.pack = frames.unpack, frames.pack
+        self._num_bodies = sum(group.count for group in scene.groups)
         self.spec = SimSpec(
             engine="isaacgym",
             num_envs=num_envs,
-            num_screws=scene.num_screws,
-            control_dt_s=scene.control_dt_s,
-            arm=elfin15.arm_spec(),
+            scene=scene,
             deterministic=False,
             restarts=config.restarts,
         )
         self.handover = ""
         """Which hand-over was taken, and why."""
-        layout = make_layout(num_envs, scene.num_screws, elfin15.NUM_JOINTS)
+        layout = make_layout(num_envs, self._num_bodies, len(scene.robot.joints))
         fields = {name: layout.fields[name] for name in _STATE}
         self._layouts = {name: (field.shape, field.dtype) for name, field in fields.items()}
-        block = _make_block(layout, config)
+        block = _make_block(layout, scene, config)
         self._block: Block | None = block
         self._inputs = Inputs(self.spec, block.views())
         self._worker: Worker | None = None
@@ -127,21 +130,15 @@ class IsaacGym:
         self._attended().check()
         return self._open().views()
 
-    def unpack(self, views: Views) -> SimState:
-        return frames.unpack(views, self._com_x_m)
-
-    def pack(self, state: SimState) -> Views:
-        return frames.pack(state, self._com_x_m)
-
     def write(self, mask: jax.Array, views: Views) -> None:
         block = self._open()
         self._inputs.check_write(mask, views)
         block.mark(mask, views)
 
-    def step(self, joint_targets: jax.Array) -> None:
+    def step(self, control: jax.Array) -> None:
         block = self._open()
-        self._inputs.check_targets(joint_targets)
-        block.put_targets(joint_targets)
+        self._inputs.check_control(control)
+        block.put_targets(control)
         self._attended().step()
 
     def report(self) -> Callable[[], Report]:
@@ -152,7 +149,7 @@ class IsaacGym:
         block = self._open()
         self._attended().settle()
         shown = {name: block.read(name) for name in _STATE}
-        waiting = block.read("arms")[: block.read("count")[0]] // (1 + self.spec.num_screws)
+        waiting = block.read("arms")[: block.read("count")[0]] // (1 + self._num_bodies)
         for name, value in shown.items():  # what the next step will begin with
             value[waiting] = block.read(f"new_{name}")[waiting]
         return shown
@@ -212,15 +209,15 @@ class IsaacGym:
         self.handover = f"{'arena' if pack else 'direct'}: {reason}"
         _log.info("isaacgym hand-over %s", self.handover)
         self._turns = block.attend(self._worker, pack, config.step_timeout_s)
-        state = start_state(self._scene, self.spec.num_envs)
-        block.fill("targets", np.asarray(state.joint_pos_rad))
+        state = home_state(self._scene, self.spec.num_envs)
+        block.fill("targets", np.asarray(state.robot.joint_pos))
         self._show({name: np.asarray(view) for name, view in self.pack(state).items()})
 
     def _show(self, state: dict[str, np.ndarray]) -> None:
         """All scenes take `state`: seen at once, given to the engine with the next step."""
         block, turns, count = self._open(), self._attended(), self.spec.num_envs
         turns.settle()
-        actors = np.arange(count * (1 + self.spec.num_screws), dtype=np.int32).reshape(count, -1)
+        actors = np.arange(count * (1 + self._num_bodies), dtype=np.int32).reshape(count, -1)
         new = {f"new_{name}": value for name, value in state.items()} | {
             "arms": actors[:, 0].copy(),
             "screws": actors[:, 1:].flatten(),
@@ -232,6 +229,16 @@ class IsaacGym:
         turns.show(count)
 
 
+def _check_supported(scene: Scene) -> None:
+    drives = all(joint.drive.kind == "position" for joint in scene.robot.joints)
+    fixed = scene.robot.base == "fixed" and not scene.contact_links
+    if not (drives and fixed and len(scene.groups) == 1):
+        raise SceneNotSupportedError(
+            f"isaacgym cannot build the scene of {scene.robot.name!r}; valid: a fixed base, position"
+            " drives, no contact links, one group of bodies"
+        )
+
+
 def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
     """Why the learner's device is lost: NVIDIA's MPS takes it from both when one process fails."""
     if worker is None or not (failure := worker.last_words()):
@@ -239,16 +246,16 @@ def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
     return f"{failure}\n{lost}; NVIDIA's MPS does that when a worker ends while it computes"
 
 
-def _make_block(layout: Layout, config: IsaacGymConfig) -> Block:
+def _make_block(layout: Layout, scene: Scene, config: IsaacGymConfig) -> Block:
     platform = jax.default_backend()
     if platform != config.pipeline:
         raise DeviceMismatchError(
             f"--isaacgym.pipeline {config.pipeline}: JAX computes on the {platform}; valid here:"
             f" {platform}"
         )
-    range_rad = np.array([link.range_rad for link in elfin15.LINKS], np.float32)
+    control_range = np.array(scene.robot.control_range, np.float32)
     if config.pipeline == "cpu":
-        return HostBlock(layout, range_rad)
+        return HostBlock(layout, control_range)
     from sim.isaacgym.device_block import DeviceBlock
 
-    return DeviceBlock(layout, range_rad)
+    return DeviceBlock(layout, control_range)

@@ -33,14 +33,15 @@ _STATE = ("root", "dof")
 @wp.kernel
 def _aim(
     asked: wp.array2d(dtype=float),
-    range_rad: wp.array(dtype=float),
+    low: wp.array(dtype=float),
+    high: wp.array(dtype=float),
     count: wp.array(dtype=int),
     targets: wp.array2d(dtype=float),
     told: wp.array(dtype=int),
 ):
     row, joint = wp.tid()
     if not wp.isnan(asked[row, joint]):
-        targets[row, joint] = wp.clamp(asked[row, joint], -range_rad[joint], range_rad[joint])
+        targets[row, joint] = wp.clamp(asked[row, joint], low[joint], high[joint])
     if row + joint == 0:
         told[0] = count[0]
         count[0] = 0
@@ -88,14 +89,16 @@ class DeviceBlock:
     round: int
     """Number of the step that marked states wait for."""
 
-    def __init__(self, layout: Layout, range_rad: np.ndarray):
+    def __init__(self, layout: Layout, control_range: np.ndarray):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         self._layout, self.round = layout, 1
         ordinal = jax.local_devices()[0].local_hardware_id or 0
         self._device = wp.get_device(f"cuda:{ordinal}")
         self._cuda = Cuda(ordinal)
         self.gpu = self._cuda.uuid()
-        self._range_rad = wp.array(range_rad, dtype=float, device=self._device)
+        self._control_range = [
+            wp.array(limit, dtype=float, device=self._device) for limit in control_range
+        ]
         self._base = self._cuda.allocate(layout.size)
         self._own = {
             name: self._at(self._base + field.offset, field)
@@ -165,8 +168,9 @@ class DeviceBlock:
         """
         with wp.ScopedDevice(self._device):
             asked, count = wp.from_dlpack(bridge.lend(targets)), self._own["count"]
+            inputs = [asked, *self._control_range, count]
             out = [self._own["targets"], self._told]
-            wp.launch(_aim, targets.shape, inputs=[asked, self._range_rad, count], outputs=out)
+            wp.launch(_aim, targets.shape, inputs=inputs, outputs=out)
         self._lent_asked += [*self._lent, targets]
         self._lent = []
         self.round += 1

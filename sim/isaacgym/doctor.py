@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import jax
 
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import SimError, WorkerError
 from sim.isaacgym import interpreter, trials
 from sim.isaacgym.client import IsaacGym
 from sim.isaacgym.interpreter import find_python
 from sim.isaacgym.worker.cuda import Cuda, CudaError
 from sim.options import IsaacGymConfig
-from sim.scene import SceneConfig
 
 _HOPPER = 90
 _VERSION_S = 20.0
@@ -175,7 +175,7 @@ def _import(config: IsaacGymConfig) -> str:
 
 
 def _pipeline(config: IsaacGymConfig, made: list[IsaacGym]) -> str:
-    scene = SceneConfig(physics_dt_s=0.01, decimation=5)
+    scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
     made.append(IsaacGym(scene, trials.NUM_ENVS, config))
     trials.rest(made[0], 1)
     return f"{config.pipeline}, {trials.NUM_ENVS} scenes stepped"

@@ -26,8 +26,8 @@ class HostBlock:
     round: int
     """Number of the step that marked states wait for."""
 
-    def __init__(self, layout: Layout, range_rad: np.ndarray):
-        self._range_rad = range_rad
+    def __init__(self, layout: Layout, control_range: np.ndarray):
+        self._control_range = control_range
         self.round = 1
         self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
         os.ftruncate(self._fd, layout.size)
@@ -67,7 +67,7 @@ class HostBlock:
         They are kept within the joints' ranges; one that is no number leaves the last one there.
         """
         asked = bridge.to_host(targets)
-        kept = np.clip(asked, -self._range_rad, self._range_rad)
+        kept = np.clip(asked, *self._control_range)
         np.copyto(self._fields["targets"], kept, where=~np.isnan(asked))
         self.round += 1
 

@@ -16,7 +16,7 @@ import pytest
 from screwpush_jax import checkpoint, resume, run_folder
 from screwpush_jax.compiled import jit_once
 from screwpush_jax.config import Config, from_tree
-from screwpush_jax.errors import UsageError
+from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.ppo.update import init_learner
 
 ROOT = Path(__file__).parent.parent.parent
@@ -275,3 +275,11 @@ def test_a_run_keeps_its_name(newest):
     found, _, more = newest
     with pytest.raises(UsageError, match="keeps its own"):
         resume.settle(dataclasses.replace(more, name="other"), found)
+
+
+def test_a_run_of_the_older_format_is_refused_with_the_version_that_goes_on_with_it(newest):
+    found, _, more = newest
+    older = dataclasses.replace(found, meta=found.meta | {"format": 1})
+    said = r"has format 1: its run goes on in version 0\.1\.0 .* evaluated and played"
+    with pytest.raises(CheckpointError, match=said):
+        resume.settle(more, older)

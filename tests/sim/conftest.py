@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from sim import registry
-from sim.errors import EngineNotInstalledError
+from sim.assets import humanoid
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.errors import EngineNotInstalledError, SceneNotSupportedError
 from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
-from sim.protocol import SimState, Simulator
-from sim.scene import SceneConfig
+from sim.protocol import Simulator
+from sim.scene import Scene
+from sim.state import Bodies, RobotState, SimState, home_state
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -37,6 +40,10 @@ OPTIONS: dict[str, object] = {
 """How each engine is built for the contract suite. A new engine adds one entry."""
 
 
+HUMANOID = 0
+"""In the place of a number of screws: the other kind of scene."""
+
+
 @dataclasses.dataclass
 class Lab:
     """One engine: builds simulators, writes and reads them as host arrays."""
@@ -46,8 +53,20 @@ class Lab:
     compiled: dict[int, Callable] = dataclasses.field(default_factory=dict)
 
     def make(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
-        """A new simulator; the caller closes it."""
-        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        """A new simulator of the humanoid, or of the arm with screws; the caller closes it.
+
+        A kind of scene that the engine says it cannot build is skipped.
+        """
+        if num_screws == HUMANOID:
+            scene = humanoid.make_scene()
+        else:
+            scene = make_scene(SceneConfig(num_screws=num_screws, **PHYSICS))
+        try:
+            return self._make(scene, num_envs)
+        except SceneNotSupportedError as error:
+            pytest.skip(str(error))
+
+    def _make(self, scene: Scene, num_envs: int) -> Simulator:
         return registry.make_simulator(self.engine, scene, num_envs, OPTIONS[self.engine])
 
     def shared(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
@@ -68,10 +87,10 @@ class Lab:
         mask[slice(None) if rows is None else rows] = True
         sim.write(jnp.asarray(mask), sim.pack(jax.tree.map(jnp.asarray, state)))
 
-    def run(self, sim: Simulator, joint_targets, steps: int) -> list[SimState]:
-        """The states after each of `steps` control steps towards `joint_targets [N, J]` or `[J]`."""
-        shape = (sim.spec.num_envs, len(sim.spec.arm.range_rad))
-        targets = jnp.asarray(np.broadcast_to(joint_targets, shape), jnp.float32)
+    def run(self, sim: Simulator, control, steps: int) -> list[SimState]:
+        """The states after each of `steps` control steps under `control [N, U]` or `[U]`."""
+        shape = (sim.spec.num_envs, len(sim.spec.scene.robot.joints))
+        targets = jnp.asarray(np.broadcast_to(control, shape), jnp.float32)
         states = []
         for _ in range(steps):
             sim.step(targets)
@@ -81,7 +100,12 @@ class Lab:
     def settle(self, sim: Simulator, state: SimState, seconds: float) -> SimState:
         """What `state` has become when the screws lie still."""
         self.put(sim, state)
-        return self.run(sim, state.joint_pos_rad, round(seconds / sim.spec.control_dt_s))[-1]
+        return self.run(sim, state.robot.joint_pos, round(seconds / sim.spec.control_dt_s))[-1]
+
+    def hold(self, sim: Simulator, state: SimState) -> np.ndarray:
+        """The controls `[N, U]` that leave `state` alone: targets where the joints are, no torque."""
+        targets = [joint.drive.kind == "position" for joint in sim.spec.scene.robot.joints]
+        return np.float32(targets) * state.robot.joint_pos
 
     def close(self) -> None:
         for sim in self.made.values():
@@ -124,12 +148,9 @@ def make_state():
 
         joint_pos = np.broadcast_to(np.float32(joints), (count, 6)).copy()
         return SimState(
-            joint_pos_rad=joint_pos,
-            joint_vel=np.zeros_like(joint_pos),
-            screw_pos_w=pos,
-            screw_quat_w=spread(quat_w, 4),
-            screw_linvel_w=spread(linvel_w, 3),
-            screw_angvel_w=spread(angvel_w, 3),
+            RobotState(joint_pos, np.zeros_like(joint_pos)),
+            {"screws": Bodies(pos, spread(quat_w, 4), spread(linvel_w, 3), spread(angvel_w, 3))},
+            {},
         )
 
     return make
@@ -143,6 +164,59 @@ def lying(lab, make_state):
     yaw = np.array([[0.0, 0.7, 2.0], [1.2, -2.5, 3.0]]) / 2
     quat = np.stack([np.cos(yaw), 0 * yaw, 0 * yaw, np.sin(yaw)], axis=-1)
     return lab.settle(lab.shared(), make_state(np.stack([pos, pos]), quat), seconds=1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """One kind of scene in one engine: where it begins, and what moves it."""
+
+    lab: Lab
+    size: int  # HUMANOID or a number of screws
+    start: SimState  # [2, ...], resting
+    num_joints: int
+    push: float  # added to a control it moves the joints, rad or N m
+
+    def shared(self) -> Simulator:
+        return self.lab.shared(num_screws=self.size)
+
+    def make(self, num_envs: int = 2) -> Simulator:
+        return self.lab.make(num_envs, self.size)
+
+    @property
+    def hold(self) -> np.ndarray:
+        """The controls `[2, U]` that leave the start alone."""
+        return self.lab.hold(self.shared(), self.start)
+
+    def where(self, state: SimState) -> np.ndarray:
+        """Positions `[2, ..., 3]` of what moves freely."""
+        bodies = state.bodies.get("screws")
+        return state.robot.base_pos_w if bodies is None else bodies.pos_w
+
+    def moved(self, offset) -> SimState:
+        """The start, all that moves freely displaced."""
+        place = self.where(self.start) + np.float32(offset)
+        if self.size == HUMANOID:
+            return self.start.with_robot(base_pos_w=place)
+        return self.start.with_bodies("screws", pos_w=place)
+
+    def thrown(self, velocity: float) -> SimState:
+        """The start, all that moves freely at this speed along each axis."""
+        linvel = np.full_like(self.where(self.start), velocity)
+        if self.size == HUMANOID:
+            return self.start.with_robot(base_linvel_w=linvel)
+        return self.start.with_bodies("screws", linvel_w=linvel)
+
+
+@pytest.fixture(params=["arm with screws", "humanoid"])
+def world(request, lab):
+    """Both kinds of scenes."""
+    if request.param == "humanoid":
+        sim = lab.shared(num_screws=HUMANOID)
+        state = jax.tree.map(np.array, home_state(sim.spec.scene, 2))
+        lab.put(sim, state)
+        start = lab.run(sim, lab.hold(sim, state), 20)[-1]
+        return World(lab, HUMANOID, start, 21, 10.0)
+    return World(lab, 3, request.getfixturevalue("lying"), 6, 0.1)
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sim.assets import elfin15, mjcf
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.assets.bolt import Bolt
-from sim.scene import SceneConfig
+from sim.builders import mjcf
 
 # The arm of task.md: offset, rotation wxyz, mass, centre of mass, inertia, range. Copied by hand.
 TASK_TABLE = [
@@ -22,7 +23,7 @@ TASK_TABLE = [
 
 @pytest.fixture(scope="module")
 def model():
-    return mujoco.MjModel.from_xml_string(mjcf.build_mjcf(SceneConfig()))
+    return mujoco.MjModel.from_xml_string(mjcf.build_mjcf(make_scene(SceneConfig())))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_the_head_is_a_hexagonal_prism_of_twelve_corners():
 
 
 def test_the_collision_shapes_span_the_bolts_length(model):
-    shank = model.geom("screw1_shank")
+    shank = model.geom("screws1_shank")
     assert shank.size[0] == pytest.approx(0.006)
     low, high = shank.pos[0] - shank.size[1], shank.pos[0] + shank.size[1]
     assert low - 0.006 == pytest.approx(-0.0475)
@@ -120,7 +121,7 @@ def test_at_home_the_rod_points_down_three_centimetres_above_the_centre(model):
 
 
 def test_the_rod_is_a_capsule_that_ends_at_the_tip(model):
-    rod, tip = model.geom("rod"), model.site("tip")
+    rod, tip = model.geom("tool_rod"), model.site("tip")
     assert rod.size[0] == pytest.approx(0.010)
     assert rod.pos[2] - rod.size[1] == pytest.approx(0.18)
     assert rod.pos[2] + rod.size[1] + rod.size[0] == pytest.approx(tip.pos[2])
@@ -129,32 +130,34 @@ def test_the_rod_is_a_capsule_that_ends_at_the_tip(model):
 
 @pytest.mark.parametrize("num_screws", [2, 3, 8])
 def test_the_scene_holds_as_many_screws_as_asked_for(num_screws):
-    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(SceneConfig(num_screws=num_screws)))
+    model = mujoco.MjModel.from_xml_string(
+        mjcf.build_mjcf(make_scene(SceneConfig(num_screws=num_screws)))
+    )
     assert (model.nq, model.nv, model.nu) == (6 + 7 * num_screws, 6 + 6 * num_screws, 6)
     names = {model.body(i).name for i in range(model.nbody)}
-    assert {mjcf.screw_name(i) for i in range(num_screws)} <= names
+    assert {f"screws{i + 1}" for i in range(num_screws)} <= names
 
 
 def test_the_scene_takes_its_numbers_from_the_configuration():
-    scene = SceneConfig(physics_dt_s=0.01, friction=0.3, cone="elliptic")
+    scene = make_scene(SceneConfig(physics_dt_s=0.01, friction=0.3, cone="elliptic"))
     model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
     assert model.opt.timestep == 0.01
     assert model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
-    assert model.geom("screw1_head").friction[0] == pytest.approx(0.3)
-    assert model.geom("rod").friction[0] == pytest.approx(0.3)
+    assert model.geom("screws1_head").friction[0] == pytest.approx(0.3)
+    assert model.geom("tool_rod").friction[0] == pytest.approx(0.3)
     assert SceneConfig(physics_dt_s=0.01, decimation=5).control_dt_s == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
     ("a", "b", "meet"),
     [
-        ("rod", "table", True),
-        ("rod", "screw1_shank", True),
-        ("rod", "screw1_head", True),
-        ("screw1_head", "screw2_shank", True),
-        ("screw1_shank", "table", True),
-        ("wrist", "table", True),
-        ("wrist", "screw1_head", False),
+        ("tool_rod", "ground", True),
+        ("tool_rod", "screws1_shank", True),
+        ("tool_rod", "screws1_head", True),
+        ("screws1_head", "screws2_shank", True),
+        ("screws1_shank", "ground", True),
+        ("link5_wrist", "ground", True),
+        ("link5_wrist", "screws1_head", False),
     ],
 )
 def test_who_may_touch_whom(model, a, b, meet):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sim import bridge
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoWarpConfig
-from sim.scene import SceneConfig
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
 wp = pytest.importorskip("warp")
@@ -102,7 +102,7 @@ def test_both_ways_share_the_memory():
 def sim():
     from sim.mujoco_warp import MujocoWarp
 
-    made = MujocoWarp(SceneConfig(), 256, MujocoWarpConfig())
+    made = MujocoWarp(make_scene(SceneConfig()), 256, MujocoWarpConfig())
     yield made
     made.close()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from sim.assets import elfin15
 
 DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
 
@@ -13,7 +14,7 @@ DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
 @pytest.fixture(scope="module")
 def kinematics(lab):
     """Tip positions of joints `[n, J]` and joints of tips `[n, 3]` with the rod straight down."""
-    arm = lab.shared().spec.arm
+    arm = elfin15.arm_spec()
     home = jnp.array(arm.home_rad, jnp.float32)
     tip_of = jax.jit(jax.vmap(lambda q: forward_kinematics(arm, q).pos_w))
     joints_of = jax.jit(
@@ -26,27 +27,27 @@ def test_the_drives_reach_their_targets(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
     for offset in ([0.3, 0.2, 0.2, 0.3, -0.3, 0.4], [-0.3, -0.2, -0.2, -0.3, 0.3, -0.4]):
-        targets = lying.joint_pos_rad[0] + np.float32(offset)
+        targets = lying.robot.joint_pos[0] + np.float32(offset)
         state = lab.run(sim, targets, 20)[-1]
-        np.testing.assert_allclose(state.joint_pos_rad, np.tile(targets, (2, 1)), atol=1e-3)
-        np.testing.assert_allclose(state.joint_vel, 0, atol=1e-2)
+        np.testing.assert_allclose(state.robot.joint_pos, np.tile(targets, (2, 1)), atol=1e-3)
+        np.testing.assert_allclose(state.robot.joint_vel, 0, atol=1e-2)
 
 
 def test_each_scene_has_targets_of_its_own(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
-    targets = lying.joint_pos_rad + np.float32([[0.1], [-0.1]])
+    targets = lying.robot.joint_pos + np.float32([[0.1], [-0.1]])
     state = lab.run(sim, targets, 20)[-1]
-    np.testing.assert_allclose(state.joint_pos_rad, targets, atol=1e-3)
+    np.testing.assert_allclose(state.robot.joint_pos, targets, atol=1e-3)
 
 
 @pytest.mark.parametrize("where", ["home", "parked"])
 def test_the_arm_does_not_sag(lab, lying, parked, kinematics, where):
     sim = lab.shared()
-    joints = np.float32(sim.spec.arm.home_rad) if where == "home" else parked
-    lab.put(sim, lying.replace(joint_pos_rad=np.tile(joints, (2, 1))))
+    joints = np.float32(elfin15.HOME_RAD) if where == "home" else parked
+    lab.put(sim, lying.with_robot(joint_pos=np.tile(joints, (2, 1))))
     state = lab.run(sim, joints, 40)[-1]
-    tip = kinematics[0](np.stack([state.joint_pos_rad[0], joints]))
+    tip = kinematics[0](np.stack([state.robot.joint_pos[0], joints]))
     np.testing.assert_allclose(tip[0], tip[1], atol=1e-3)
 
 
@@ -60,10 +61,10 @@ def test_the_tip_follows_a_command_of_40_cm_per_second(lab, lying, kinematics, s
     sim = lab.shared()
     tip_of, joints_of = kinematics
     path = np.array(start) + np.outer(np.clip(np.arange(30), 0, 25), step)
-    away = lying.replace(screw_pos_w=lying.screw_pos_w + np.float32([1.5, 0, 0]))
+    away = lying.with_bodies("screws", pos_w=lying.bodies["screws"].pos_w + np.float32([1.5, 0, 0]))
     targets = joints_of(path)
-    lab.put(sim, away.replace(joint_pos_rad=np.tile(targets[0], (2, 1))))
-    shown = [lab.run(sim, joints, 1)[-1].joint_pos_rad[0] for joints in targets]
+    lab.put(sim, away.with_robot(joint_pos=np.tile(targets[0], (2, 1))))
+    shown = [lab.run(sim, joints, 1)[-1].robot.joint_pos[0] for joints in targets]
     error = np.linalg.norm(tip_of(np.array(shown)) - path, axis=-1)
     assert error.max() < 0.010
     assert error[-1] < 0.001
@@ -71,30 +72,30 @@ def test_the_tip_follows_a_command_of_40_cm_per_second(lab, lying, kinematics, s
 
 def test_targets_beyond_the_limits_leave_the_arm_within_them(lab, lying):
     sim = lab.shared()
-    limit = np.float32(sim.spec.arm.range_rad)
+    limit = np.float32(elfin15.arm_spec().range_rad)
     high_up = np.zeros(6, np.float32)
-    away = lying.replace(screw_pos_w=lying.screw_pos_w + np.float32([1.5, 0, 0]))
-    lab.put(sim, away.replace(joint_pos_rad=np.zeros((2, 6), np.float32)))
+    away = lying.with_bodies("screws", pos_w=lying.bodies["screws"].pos_w + np.float32([1.5, 0, 0]))
+    lab.put(sim, away.with_robot(joint_pos=np.zeros((2, 6), np.float32)))
     for sign in (1, -1):
         # joints 1, 4 and 6 turn about the standing arm's own axis: nothing is in their way
         targets = sign * np.float32([50, 0, 0, 50, 0, 50])
         states = lab.run(sim, targets, 60)
-        angles = np.array([s.joint_pos_rad for s in states])
+        angles = np.array([s.robot.joint_pos for s in states])
         assert np.isfinite(angles).all()
         assert (np.abs(angles) < limit + 0.2).all(), "a swing at full torque may overshoot a little"
         np.testing.assert_allclose(angles[-1, 0, [0, 3, 5]], sign * limit[[0, 3, 5]], atol=0.02)
     back = lab.run(sim, high_up, 60)[-1]
-    np.testing.assert_allclose(back.joint_pos_rad, np.zeros((2, 6)), atol=1e-2)
+    np.testing.assert_allclose(back.robot.joint_pos, np.zeros((2, 6)), atol=1e-2)
 
 
 @pytest.mark.parametrize("wild", [np.inf, -np.inf, 1e30, np.nan])
 def test_wild_targets_do_no_lasting_harm(lab, lying, wild):
     sim = lab.shared()
     lab.put(sim, lying)
-    targets = lying.joint_pos_rad.copy()
+    targets = lying.robot.joint_pos.copy()
     targets[0] = wild
     state = lab.run(sim, targets, 2)[-1]
-    np.testing.assert_allclose(state.joint_pos_rad[1], lying.joint_pos_rad[1], atol=1e-3)
+    np.testing.assert_allclose(state.robot.joint_pos[1], lying.robot.joint_pos[1], atol=1e-3)
     lab.put(sim, lying, rows=[0])
-    state = lab.run(sim, lying.joint_pos_rad, 3)[-1]
-    np.testing.assert_allclose(state.joint_pos_rad, lying.joint_pos_rad, atol=1e-3)
+    state = lab.run(sim, lying.robot.joint_pos, 3)[-1]
+    np.testing.assert_allclose(state.robot.joint_pos, lying.robot.joint_pos, atol=1e-3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax.tasks.kinematics import TipPose, inverse_kinematics
+from sim.assets import elfin15
 from sim.assets.bolt import Bolt
 
 SHANK = Bolt().shank_radius_m
@@ -53,13 +54,18 @@ def bolts(lab, make_state):
 def test_a_pushed_bolt_stops_within_five_centimetres(lab, bolts, side):
     """Nudged sideways at 0.3 m/s. The few that roll over a corner of the head take longer."""
     sim = lab.shared(64, 2)
-    axis = x_axis(bolts.screw_quat_w)
+    axis = x_axis(bolts.bodies["screws"].quat_w)
     level = np.stack([-axis[..., 1], axis[..., 0], 0 * axis[..., 0]], axis=-1)
     level /= np.linalg.norm(level, axis=-1, keepdims=True)
-    lab.put(sim, bolts.replace(screw_linvel_w=np.float32(0.3 * side * level)))
-    states = lab.run(sim, bolts.joint_pos_rad, round(0.8 / sim.spec.control_dt_s))
-    speed = np.array([np.linalg.norm(s.screw_linvel_w, axis=-1) for s in states])
-    moved = np.array([np.linalg.norm(s.screw_pos_w - bolts.screw_pos_w, axis=-1) for s in states])
+    lab.put(sim, bolts.with_bodies("screws", linvel_w=np.float32(0.3 * side * level)))
+    states = lab.run(sim, bolts.robot.joint_pos, round(0.8 / sim.spec.control_dt_s))
+    speed = np.array([np.linalg.norm(s.bodies["screws"].linvel_w, axis=-1) for s in states])
+    moved = np.array(
+        [
+            np.linalg.norm(s.bodies["screws"].pos_w - bolts.bodies["screws"].pos_w, axis=-1)
+            for s in states
+        ]
+    )
     assert np.mean(speed[round(0.4 / sim.spec.control_dt_s) - 1] < 0.05) > 0.85
     assert speed[-1].max() < 0.05
     assert moved.max() < 0.05
@@ -69,17 +75,21 @@ def test_a_pushed_bolt_stops_within_five_centimetres(lab, bolts, side):
 def test_a_settled_jumble_stays_at_rest(lab, jumble):
     sim = lab.shared()
     lab.put(sim, jumble)
-    states = lab.run(sim, jumble.joint_pos_rad, 20)
-    speed = np.array([np.linalg.norm(s.screw_linvel_w, axis=-1) for s in states])
+    states = lab.run(sim, jumble.robot.joint_pos, 20)
+    speed = np.array([np.linalg.norm(s.bodies["screws"].linvel_w, axis=-1) for s in states])
     assert speed.max() < 0.01
-    np.testing.assert_allclose(states[-1].screw_pos_w, jumble.screw_pos_w, atol=1e-3)
+    np.testing.assert_allclose(
+        states[-1].bodies["screws"].pos_w, jumble.bodies["screws"].pos_w, atol=1e-3
+    )
 
 
 def test_settled_screws_lie_on_the_table_and_not_in_each_other(jumble):
-    assert (jumble.screw_pos_w[..., 2] > 0.9 * SHANK).all()
-    assert (jumble.screw_pos_w[..., 2] < 0.05).all()
+    assert (jumble.bodies["screws"].pos_w[..., 2] > 0.9 * SHANK).all()
+    assert (jumble.bodies["screws"].pos_w[..., 2] < 0.05).all()
     half = Bolt().length_m / 2 - SHANK
-    for pos, axis in zip(jumble.screw_pos_w, x_axis(jumble.screw_quat_w), strict=True):
+    for pos, axis in zip(
+        jumble.bodies["screws"].pos_w, x_axis(jumble.bodies["screws"].quat_w), strict=True
+    ):
         for a, b in ((0, 1), (0, 2), (1, 2)):
             assert segment_distance(pos[a], axis[a], pos[b], axis[b], half) > 1.7 * SHANK
 
@@ -89,7 +99,7 @@ def test_a_dropped_screw_does_not_fall_through_the_table(lab, make_state, parked
     pos = np.array([[-0.75, -0.2, 0.1], [-0.75, 0.0, 0.1], [-0.75, 0.2, 0.1]])
     tilts = np.array([[1, 0, 0, 0], [0.7071, 0, 0.7071, 0], [0.7071, 0, -0.7071, 0]])
     lab.put(sim, make_state(np.stack([pos, pos]), np.stack([tilts, tilts])))
-    height = np.array([s.screw_pos_w[..., 2] for s in lab.run(sim, parked, 30)])
+    height = np.array([s.bodies["screws"].pos_w[..., 2] for s in lab.run(sim, parked, 30)])
     assert height.min() > -0.005, "soft contact may give way for a moment"
     assert height[-1].min() > 0.9 * SHANK
     assert height[-1].max() < 0.06
@@ -101,32 +111,37 @@ def test_one_screw_pushes_another(lab, make_state, parked):
     pos = np.array([[-0.75, -0.04, 0.0072], [-0.75, 0.0, 0.0072], [-0.75, 0.2, 0.0072]])
     lab.put(sim, make_state(np.stack([pos, pos]), linvel_w=[[0, 1.0, 0], [0, 0, 0], [0, 0, 0]]))
     states = lab.run(sim, parked, 20)
-    moved = states[-1].screw_pos_w - pos
+    moved = states[-1].bodies["screws"].pos_w - pos
     assert (moved[:, 1, 1] > 0.005).all()
     np.testing.assert_allclose(moved[:, 2], np.zeros((2, 3)), atol=1e-3)
-    gap = np.array([s.screw_pos_w[:, 1] - s.screw_pos_w[:, 0] for s in states])
+    gap = np.array(
+        [s.bodies["screws"].pos_w[:, 1] - s.bodies["screws"].pos_w[:, 0] for s in states]
+    )
     assert np.linalg.norm(gap, axis=-1).min() > 1.7 * SHANK
 
 
 def test_the_rod_pushes_a_screw_out_of_its_way(lab, lying):
     sim = lab.shared()
-    arm = sim.spec.arm
+    arm = elfin15.arm_spec()
     down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]])
     home = jnp.array(arm.home_rad, jnp.float32)
     solve = jax.jit(lambda pos: inverse_kinematics(arm, TipPose(pos, down), home))
-    flat = lying.replace(
-        screw_pos_w=np.tile(
+    flat = lying.with_bodies(
+        "screws",
+        pos_w=np.tile(
             np.float32([[-0.75, 0, 0.0072], [-0.5, 0.2, 0.01], [-0.5, -0.2, 0.01]]), (2, 1, 1)
         ),
-        screw_quat_w=np.tile(np.float32([1, 0, 0, 0]), (2, 3, 1)),
+        quat_w=np.tile(np.float32([1, 0, 0, 0]), (2, 3, 1)),
     )
     path = [np.float32([-0.75, y, 0.006]) for y in np.linspace(-0.05, 0.05, 21)]
     joints = [np.asarray(solve(pos)) for pos in path]
-    lab.put(sim, flat.replace(joint_pos_rad=np.tile(joints[0], (2, 1))))
+    lab.put(sim, flat.with_robot(joint_pos=np.tile(joints[0], (2, 1))))
     state = [lab.run(sim, q, 1)[-1] for q in [*joints, *[joints[-1]] * 10]][-1]
     # they touch: the shank's axis lies beyond the tip, by nearly both radii
-    assert (state.screw_pos_w[:, 0, 1] > 0.05 + 0.010).all()
-    np.testing.assert_allclose(state.screw_pos_w[:, 1:, 1], flat.screw_pos_w[:, 1:, 1], atol=5e-3)
+    assert (state.bodies["screws"].pos_w[:, 0, 1] > 0.05 + 0.010).all()
+    np.testing.assert_allclose(
+        state.bodies["screws"].pos_w[:, 1:, 1], flat.bodies["screws"].pos_w[:, 1:, 1], atol=5e-3
+    )
 
 
 @pytest.mark.parametrize("num_screws", [2, 8])
@@ -137,5 +152,5 @@ def test_other_numbers_of_screws_stand_as_well(lab, make_state, parked, num_scre
     pos[..., 1] = 0.06 * (np.arange(num_screws) - num_screws / 2)
     lab.put(sim, make_state(pos))
     state = lab.run(sim, parked, 10)[-1]
-    np.testing.assert_allclose(state.screw_pos_w, pos, atol=2e-2)
-    assert state.screw_pos_w.shape == (1, num_screws, 3)
+    np.testing.assert_allclose(state.bodies["screws"].pos_w, pos, atol=2e-2)
+    assert state.bodies["screws"].pos_w.shape == (1, num_screws, 3)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sim.assets import elfin15
 from sim.errors import InputMismatchError, SnapshotMismatchError
 
 # what is done to an array that fits, and what the refusal says of the outcome
@@ -45,13 +46,15 @@ def still(lab, lying):
     """Two resting scenes, the targets that hold them, and a check that nothing has moved."""
     sim = lab.shared()
     lab.put(sim, lying)
-    targets = jnp.asarray(lying.joint_pos_rad)
+    targets = jnp.asarray(lying.robot.joint_pos)
 
     def unmoved():
         lab.put(sim, lying, rows=[])
-        after = lab.run(sim, lying.joint_pos_rad, 1)[-1]
-        np.testing.assert_allclose(after.joint_pos_rad, lying.joint_pos_rad, atol=1e-4)
-        np.testing.assert_allclose(after.screw_pos_w, lying.screw_pos_w, atol=1e-4)
+        after = lab.run(sim, lying.robot.joint_pos, 1)[-1]
+        np.testing.assert_allclose(after.robot.joint_pos, lying.robot.joint_pos, atol=1e-4)
+        np.testing.assert_allclose(
+            after.bodies["screws"].pos_w, lying.bodies["screws"].pos_w, atol=1e-4
+        )
 
     return sim, targets, unmoved
 
@@ -59,14 +62,16 @@ def still(lab, lying):
 @pytest.fixture
 def elsewhere(lab, lying):
     """A mask of both scenes, and views that would put their screws 5 cm higher."""
-    higher = lying.replace(screw_pos_w=lying.screw_pos_w + np.float32([0, 0, 0.05]))
+    higher = lying.with_bodies(
+        "screws", pos_w=lying.bodies["screws"].pos_w + np.float32([0, 0, 0.05])
+    )
     return jnp.ones(2, bool), lab.shared().pack(jax.tree.map(jnp.asarray, higher))
 
 
 def test_targets_that_do_not_fit_are_refused(lab, still):
     sim, targets, unmoved = still
     for change, said in WRONG_TARGETS.values():
-        message = f"{lab.engine}: step takes joint_targets.*{said}"
+        message = f"{lab.engine}: step takes control.*{said}"
         with pytest.raises(InputMismatchError, match=message):
             sim.step(change(targets + 0.1))
     unmoved()
@@ -106,9 +111,12 @@ def test_views_of_other_names_are_refused(lab, still, elsewhere):
 def test_targets_are_kept_within_the_range_and_what_is_no_number_keeps_the_last(lab, lying):
     """As a robot's controller does; the joints beside a wild one go where they are told."""
     sim = lab.shared()
-    lab.put(sim, lying.replace(screw_pos_w=lying.screw_pos_w + np.float32([1.5, 0, 0])))
-    limit = np.float32(sim.spec.arm.range_rad)
-    last = lying.joint_pos_rad + np.float32([0, 0, 0, 0.2, 0, 0.2])
+    lab.put(
+        sim,
+        lying.with_bodies("screws", pos_w=lying.bodies["screws"].pos_w + np.float32([1.5, 0, 0])),
+    )
+    limit = np.float32(elfin15.arm_spec().range_rad)
+    last = lying.robot.joint_pos + np.float32([0, 0, 0, 0.2, 0, 0.2])
     lab.run(sim, last, 1)
     targets = last + np.float32([0.1, 0, 0, 0, 0, 0])
     should = targets.copy()
@@ -117,7 +125,7 @@ def test_targets_are_kept_within_the_range_and_what_is_no_number_keeps_the_last(
     should[0, 5] = limit[5]
     should[1, 3], should[1, 5] = -limit[3], limit[5]
     state = lab.run(sim, targets, 60)[-1]
-    np.testing.assert_allclose(state.joint_pos_rad, should, atol=0.02)
+    np.testing.assert_allclose(state.robot.joint_pos, should, atol=0.02)
 
 
 def test_a_snapshot_of_another_precision_is_refused(lab, lying):

@@ -32,10 +32,12 @@ def test_a_free_screw_falls_as_galileo_says(lab, make_state, parked, aloft):
     lab.put(sim, make_state(aloft))
     for count, state in enumerate(lab.run(sim, parked, 6), start=1):
         time = count * sim.spec.control_dt_s
-        fallen = state.screw_pos_w - aloft
+        fallen = state.bodies["screws"].pos_w - aloft
         np.testing.assert_allclose(fallen[..., :2], 0, atol=1e-5)
         np.testing.assert_allclose(fallen[..., 2], -GRAVITY * time**2 / 2, atol=0.1 * time)
-        np.testing.assert_allclose(state.screw_linvel_w[..., 2], -GRAVITY * time, rtol=1e-3)
+        np.testing.assert_allclose(
+            state.bodies["screws"].linvel_w[..., 2], -GRAVITY * time, rtol=1e-3
+        )
 
 
 def test_a_thrown_screw_drifts_along_the_world_axis_asked_for(lab, make_state, parked, aloft):
@@ -44,11 +46,11 @@ def test_a_thrown_screw_drifts_along_the_world_axis_asked_for(lab, make_state, p
     lab.put(sim, make_state(aloft, wxyz(BIG_TILT), linvel_w=velocity))
     state = lab.run(sim, parked, 4)[-1]
     np.testing.assert_allclose(
-        (state.screw_pos_w - aloft)[..., :2],
+        (state.bodies["screws"].pos_w - aloft)[..., :2],
         np.broadcast_to(0.2 * velocity[:2], (2, 3, 2)),
         atol=1e-3,
     )
-    np.testing.assert_allclose(state.screw_linvel_w[0, 0, :2], velocity[:2], atol=1e-3)
+    np.testing.assert_allclose(state.bodies["screws"].linvel_w[0, 0, :2], velocity[:2], atol=1e-3)
 
 
 @pytest.mark.parametrize("start", [Rotation.identity(), BIG_TILT], ids=["level", "tilted"])
@@ -62,9 +64,9 @@ def test_a_spinning_screw_turns_about_the_world_axis_asked_for(
     lab.put(sim, make_state(aloft, wxyz(start), angvel_w=omega))
     for count, state in enumerate(lab.run(sim, parked, 4), start=1):
         turned = Rotation.from_rotvec(omega * count * sim.spec.control_dt_s) * start
-        error = (rotation(state.screw_quat_w[0, 1]) * turned.inv()).magnitude()
+        error = (rotation(state.bodies["screws"].quat_w[0, 1]) * turned.inv()).magnitude()
         assert error < 0.01
-        np.testing.assert_allclose(state.screw_angvel_w[0, 1], omega, atol=0.02)
+        np.testing.assert_allclose(state.bodies["screws"].angvel_w[0, 1], omega, atol=0.02)
 
 
 def test_a_screw_may_spin_as_fast_as_a_shank_rolls_before_the_rod(lab, make_state, parked, aloft):
@@ -73,7 +75,9 @@ def test_a_screw_may_spin_as_fast_as_a_shank_rolls_before_the_rod(lab, make_stat
     omega = 94.0 * BIG_TILT.as_matrix()[:, 0]
     lab.put(sim, make_state(aloft, wxyz(BIG_TILT), angvel_w=omega))
     for state in lab.run(sim, parked, 3):
-        np.testing.assert_allclose(state.screw_angvel_w[0], np.tile(omega, (3, 1)), atol=0.5)
+        np.testing.assert_allclose(
+            state.bodies["screws"].angvel_w[0], np.tile(omega, (3, 1)), atol=0.5
+        )
 
 
 def test_the_velocity_written_is_that_of_the_body_origin(lab, make_state, parked, aloft):
@@ -84,7 +88,10 @@ def test_the_velocity_written_is_that_of_the_body_origin(lab, make_state, parked
     lab.put(sim, make_state(aloft, wxyz(BIG_TILT), linvel, omega))
     states = lab.run(sim, parked, 6)
     com = np.array(
-        [s.screw_pos_w[0, 0] + rotation(s.screw_quat_w[0, 0]).apply(com_b) for s in states]
+        [
+            s.bodies["screws"].pos_w[0, 0] + rotation(s.bodies["screws"].quat_w[0, 0]).apply(com_b)
+            for s in states
+        ]
     )
     com0 = aloft[0, 0] + BIG_TILT.apply(com_b)
     com_velocity = linvel + np.cross(omega, BIG_TILT.apply(com_b))
@@ -98,8 +105,8 @@ def test_the_velocity_shown_is_that_of_the_body_origin(lab, make_state, parked, 
     omega, com_b = 12.0 * BIG_TILT.as_matrix()[:, 1], np.array([Bolt().inertia()[1], 0.0, 0.0])
     lab.put(sim, make_state(aloft, wxyz(BIG_TILT), angvel_w=omega))
     states = lab.run(sim, parked, 8)
-    pos = np.array([s.screw_pos_w[0, 0, :2] for s in states])
-    shown = np.array([s.screw_linvel_w[0, 0, :2] for s in states])
+    pos = np.array([s.bodies["screws"].pos_w[0, 0, :2] for s in states])
+    shown = np.array([s.bodies["screws"].linvel_w[0, 0, :2] for s in states])
     com_velocity = np.cross(omega, BIG_TILT.apply(com_b))[:2]
     step = sim.spec.control_dt_s
     difference = (pos[2:] - pos[:-2]) / (2 * step)

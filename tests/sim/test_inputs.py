@@ -25,7 +25,8 @@ CPU, OTHER_CPU = Device("cpu", "TFRT_CPU_0"), Device("cpu", "TFRT_CPU_1")
 
 
 def inputs(device: Device) -> Inputs:
-    spec = SimpleNamespace(engine="own", num_envs=2, arm=SimpleNamespace(range_rad=(3.0,) * 6))
+    robot = SimpleNamespace(joints=range(6))
+    spec = SimpleNamespace(engine="own", num_envs=2, scene=SimpleNamespace(robot=robot))
     view = SimpleNamespace(shape=(2, 5), dtype=np.dtype(np.float32), devices=lambda: {device})
     return Inputs(spec, {"qpos": view})
 
@@ -36,7 +37,7 @@ def array(*devices: Device, shape=(2, 6), dtype=np.float32) -> mock.Mock:
 
 
 def test_what_lies_with_the_views_is_taken():
-    inputs(GPU).check_targets(array(GPU))
+    inputs(GPU).check_control(array(GPU))
     mask = array(GPU, shape=(2,), dtype=bool)
     inputs(GPU).check_write(mask, {"qpos": array(GPU, shape=(2, 5))})
 
@@ -44,7 +45,7 @@ def test_what_lies_with_the_views_is_taken():
 @pytest.mark.parametrize("other", [CPU, OTHER_GPU])
 def test_targets_on_another_device_than_the_views_are_refused(other):
     with pytest.raises(InputMismatchError, match=f"on cuda:0, got {other}"):
-        inputs(GPU).check_targets(array(other))
+        inputs(GPU).check_control(array(other))
 
 
 def test_a_mask_or_a_view_on_another_device_is_refused():
@@ -57,18 +58,18 @@ def test_a_mask_or_a_view_on_another_device_is_refused():
 
 
 def test_all_cpu_devices_share_the_hosts_memory():
-    inputs(CPU).check_targets(array(OTHER_CPU))
+    inputs(CPU).check_control(array(OTHER_CPU))
     with pytest.raises(InputMismatchError, match="on one CPU device, got cuda:0"):
-        inputs(CPU).check_targets(array(GPU))
+        inputs(CPU).check_control(array(GPU))
 
 
 @pytest.mark.parametrize("devices", [(GPU, OTHER_GPU), (CPU, OTHER_CPU)])
 def test_an_array_spread_over_devices_is_refused(devices):
     with pytest.raises(InputMismatchError, match=f"got {devices[0]} and {devices[1]}"):
-        inputs(devices[0]).check_targets(array(*devices))
+        inputs(devices[0]).check_control(array(*devices))
 
 
 def test_no_number_of_an_array_is_read():
     gone = jnp.zeros((2, 6))
     gone.delete()
-    inputs(CPU).check_targets(gone)
+    inputs(CPU).check_control(gone)

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from sim.assets import meshes
+from sim.assets import bolt as bolts
 from sim.assets.bolt import Bolt
+from sim.builders import meshes
+
+
+def hex_bolt(bolt: Bolt) -> meshes.Mesh:
+    return meshes.merge([meshes.build(visual) for visual in bolts.visuals(bolt)])
 
 
 def volume(mesh: meshes.Mesh) -> float:
@@ -84,7 +89,7 @@ def test_merged_meshes_keep_their_faces():
 
 
 def test_the_bolt_has_the_sizes_of_the_physical_one():
-    bolt, mesh = Bolt(), meshes.hex_bolt(Bolt())
+    bolt, mesh = Bolt(), hex_bolt(Bolt())
     x, y, z = mesh.vertex.T
     across = np.hypot(y, z)
     under, top = bolt.head_x_m
@@ -98,14 +103,14 @@ def test_the_bolt_has_the_sizes_of_the_physical_one():
 def test_the_bolt_is_solid_but_for_its_thread():
     """A little less than the volume that its mass was computed from, and faces all outward."""
     solid = Bolt().inertia()[0] / 7850
-    assert 0.85 * solid < volume(meshes.hex_bolt(Bolt())) < 0.99 * solid
+    assert 0.85 * solid < volume(hex_bolt(Bolt())) < 0.99 * solid
 
 
 def test_the_thread_is_a_right_handed_helix_of_its_pitch():
     """Its ridge, two rows of four a turn, has climbed by a quarter of the pitch a quarter turn on."""
     pitch, depth = 0.00225, 0.0008
     bolt = Bolt()
-    vertex = meshes.hex_bolt(bolt, sides=24).vertex
+    vertex = hex_bolt(bolt).vertex
     x, y, z = vertex[(vertex[:, 0] > -0.04) & (vertex[:, 0] < -0.01)].T
     ridge = np.isclose(np.hypot(y, z), bolt.shank_radius_m)
     assert np.hypot(y, z).min() == pytest.approx(bolt.shank_radius_m - depth)

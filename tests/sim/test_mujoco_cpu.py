@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from mujoco.batch import SimulationError
 
-from sim.assets import elfin15, mjcf
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf
 from sim.errors import SnapshotMismatchError
 from sim.mujoco_cpu import MujocoCpu
 from sim.options import MujocoConfig
-from sim.scene import SceneConfig
 
 
 @pytest.fixture
 def scene():
-    return SceneConfig(physics_dt_s=0.01, decimation=5)
+    return make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def test_results_do_not_depend_on_the_number_of_threads(build, num_threads):
 def test_a_simulator_begins_at_home_with_the_screws_side_by_side(build):
     sim = build()
     state = sim.unpack(sim.views())
-    np.testing.assert_allclose(state.joint_pos_rad, np.tile(elfin15.HOME_RAD, (5, 1)), rtol=1e-6)
-    np.testing.assert_allclose(state.screw_pos_w[0, :, 1], [-0.12, 0.0, 0.12], atol=1e-6)
+    np.testing.assert_allclose(state.robot.joint_pos, np.tile(elfin15.HOME_RAD, (5, 1)), rtol=1e-6)
+    np.testing.assert_allclose(state.bodies["screws"].pos_w[0, :, 1], [-0.12, 0.0, 0.12], atol=1e-6)
 
 
 def test_physics_is_that_of_a_single_mujoco_scene(scene, build):
@@ -67,7 +68,7 @@ def test_physics_is_that_of_a_single_mujoco_scene(scene, build):
     data.ctrl[:] = targets[0]
     for _ in range(4):
         sim.step(targets)
-        for _ in range(scene.decimation):
+        for _ in range(scene.physics.decimation):
             mujoco.mj_step(model, data)
     views = sim.views()
     np.testing.assert_array_equal(views["qpos"][0], data.qpos.astype(np.float32))

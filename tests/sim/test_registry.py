@@ -1,20 +1,22 @@
 """Choosing an engine by name."""
 
+import dataclasses
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from sim import registry
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import EngineNotInstalledError, SimError, UnknownEngineError
-from sim.options import MujocoConfig
-from sim.scene import SceneConfig
+from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 
 
 @pytest.mark.parametrize("name", ["", "MuJoCo", "bullet"])
 def test_an_unknown_engine_is_refused_with_the_valid_names(name):
     with pytest.raises(UnknownEngineError) as caught:
-        registry.make_simulator(name, SceneConfig(), 1, None)
+        registry.make_simulator(name, make_scene(SceneConfig()), 1, None)
     assert repr(name) in str(caught.value)
     for valid in ("auto", *registry.ENGINES):
         assert valid in str(caught.value)
@@ -40,9 +42,64 @@ def test_auto_goes_by_where_jax_computes(monkeypatch, backend, engine):
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     with pytest.raises(EngineNotInstalledError, match=r"'mujoco'.*pip install 'mujoco>=4,<5'"):
-        registry.make_simulator("mujoco", SceneConfig(), 1, MujocoConfig())
+        registry.make_simulator("mujoco", make_scene(SceneConfig()), 1, MujocoConfig())
     with pytest.raises(EngineNotInstalledError):
         registry.check_installed("mujoco")
+
+
+def test_options_of_another_engine_are_refused_before_it_is_loaded():
+    with pytest.raises(TypeError, match="'mujoco' takes a MujocoConfig, got a IsaacGymConfig"):
+        registry.make_simulator("mujoco", make_scene(SceneConfig()), 1, IsaacGymConfig())
+
+
+@dataclasses.dataclass(frozen=True)
+class ToyOptions:
+    stiff: bool = True
+
+
+class Toy:
+    """An engine from outside: it keeps what it was built from."""
+
+    def __init__(self, scene, num_envs, options):
+        self.built = scene, num_envs, options
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(registry, "ENGINES", dict(registry.ENGINES))
+    monkeypatch.setitem(sys.modules, "toys", SimpleNamespace(Toy=Toy))
+    engine = registry.EngineDef("toy", ToyOptions, "toys:Toy")
+    registry.register(engine)
+    return engine
+
+
+def test_an_engine_from_outside_is_chosen_built_and_named(toy):
+    assert registry.choose("toy") == ("toy", "as asked")
+    scene, options = make_scene(SceneConfig()), ToyOptions()
+    assert registry.make_simulator("toy", scene, 3, options).built == (scene, 3, options)
+    assert registry.steps_on_host("toy", options)
+    with pytest.raises(UnknownEngineError, match="toy"):
+        registry.choose("no such")
+    assert registry.choose("auto")[0] != "toy"
+
+
+@pytest.mark.parametrize("name", ["toy", "mujoco", "auto", "my engine", ""])
+def test_a_name_that_is_taken_or_none_is_refused(toy, name):
+    with pytest.raises(ValueError, match=f"engine name {name!r}; valid: .*auto, .*toy"):
+        registry.register(dataclasses.replace(toy, name=name))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "on_host"),
+    [
+        ("mujoco", MujocoConfig(), True),
+        ("mujoco_warp", MujocoWarpConfig(), False),
+        ("isaacgym", IsaacGymConfig(pipeline="gpu"), False),
+        ("isaacgym", IsaacGymConfig(pipeline="cpu"), True),
+    ],
+)
+def test_it_is_known_where_the_tensors_lie(name, options, on_host):
+    assert registry.steps_on_host(name, options) == on_host
 
 
 def test_an_installed_engine_passes_the_check():

@@ -7,16 +7,25 @@ import numpy as np
 import pytest
 
 from sim import render
-from sim.assets import elfin15, mjcf, visuals
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf
 from sim.errors import RendererUnavailableError, SimClosedError
-from sim.scene import SceneConfig
+from sim.state import Bodies, RobotState, SimState
 
-SCENE = SceneConfig(num_screws=2)
+SCENE = make_scene(SceneConfig(num_screws=2))
 WIDTH, HEIGHT = 160, 120
 HOME = elfin15.HOME_RAD
 PARKED = np.array([0.0, 0.3, -1.3, 0.0, -0.5, 0.0])
 POS = np.array([[-0.65, 0.1, 0.01], [-0.85, -0.1, 0.01]])
 QUAT = np.array([[1.0, 0.0, 0.0, 0.0]] * 2)
+
+
+def state(joints, pos, quat) -> SimState:
+    """Of one scene, everything still."""
+    joints, zero = np.asarray(joints), np.zeros_like(pos)
+    screws = Bodies(pos, quat, zero, zero)
+    return SimState(RobotState(joints, 0 * joints), {"screws": screws}, {})
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +69,7 @@ IN_SIGHT = {
 }
 
 
-@pytest.mark.parametrize("name", visuals.CAMERAS)
+@pytest.mark.parametrize("name", IN_SIGHT)
 def test_a_camera_stands_upright_and_has_the_work_in_its_picture(models, name):
     up, down = (project(models[1], name, (-0.75, 0.0, height)) for height in (0.05, 0.0))
     assert up[1] < down[1] - 1
@@ -93,7 +102,7 @@ def test_a_screw_is_drawn_where_a_pinhole_sees_it(renderer, models, screw):
     """Its pixels are those that change when it is taken out of sight."""
     away = POS.copy()
     away[screw] = [3.0, 0.0, -2.0]
-    with_screw, without = (renderer.frame(PARKED, pos, QUAT) for pos in (POS, away))
+    with_screw, without = (renderer.frame(state(PARKED, pos, QUAT)) for pos in (POS, away))
     assert with_screw.shape == (HEIGHT, WIDTH, 3)
     assert with_screw.dtype == np.uint8
     changed = np.abs(with_screw.astype(int) - without).sum(-1) > 60
@@ -106,14 +115,17 @@ def test_a_screw_is_drawn_where_a_pinhole_sees_it(renderer, models, screw):
 def test_a_turned_screw_is_drawn_turned(renderer):
     half = np.sqrt(0.5)
     turned = np.array([[half, 0.0, 0.0, half], QUAT[1]])
-    level, other = renderer.frame(PARKED, POS, QUAT), renderer.frame(PARKED, POS, turned)
+    level, other = (
+        renderer.frame(state(PARKED, POS, QUAT)),
+        renderer.frame(state(PARKED, POS, turned)),
+    )
     changed = np.abs(level.astype(int) - other).sum(-1) > 60
     assert 5 < changed.sum() < 400
 
 
 def test_the_arm_is_drawn_as_its_joints_say(renderer, models):
     """The rod's tip is among the pixels that change when the arm is lifted out of sight."""
-    frames = [renderer.frame(np.array(joints), POS, QUAT) for joints in (HOME, PARKED, HOME)]
+    frames = [renderer.frame(state(np.array(joints), POS, QUAT)) for joints in (HOME, PARKED, HOME)]
     np.testing.assert_array_equal(frames[0], frames[2])
     changed = np.abs(frames[0].astype(int) - frames[1]).sum(-1) > 60
     data = mujoco.MjData(models[1])
@@ -135,7 +147,7 @@ def test_a_closed_renderer_draws_no_more_and_closes_again():
     made.close()
     made.close()
     with pytest.raises(SimClosedError):
-        made.frame(PARKED, POS, QUAT)
+        made.frame(state(PARKED, POS, QUAT))
 
 
 @pytest.mark.parametrize("said", ["gladLoadGL\n  error", ""])

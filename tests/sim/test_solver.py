@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sim import registry
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoConfig, MujocoWarpConfig
-from sim.protocol import SimState
-from sim.scene import SceneConfig
+from sim.state import SimState
 
 NUM_ENVS, SETTLE_STEPS, SLIDE_STEPS = 8, 40, 10
 DONE = 100  # iterations after which nothing changes any more
@@ -18,7 +18,7 @@ DONE = 100  # iterations after which nothing changes any more
 
 def simulator(engine: str, options):
     pytest.importorskip(engine)
-    return registry.make_simulator(engine, SceneConfig(), NUM_ENVS, options)
+    return registry.make_simulator(engine, make_scene(SceneConfig()), NUM_ENVS, options)
 
 
 def put(sim, state: SimState) -> None:
@@ -29,7 +29,7 @@ def after(sim, state: SimState, steps: int) -> SimState:
     """What `state` has become after `steps` control steps."""
     put(sim, state)
     for _ in range(steps):
-        sim.step(state.joint_pos_rad)
+        sim.step(state.robot.joint_pos)
     return jax.tree.map(jnp.array, sim.unpack(sim.views()))
 
 
@@ -42,9 +42,10 @@ def heaps():
     quat = rng.normal(size=(NUM_ENVS, 3, 4))
     pos = rng.uniform(-0.02, 0.02, (NUM_ENVS, 3, 3)) + np.array([-0.75, 0.0, 0.0])
     pos[..., 2] = [0.03, 0.07, 0.11]
-    dropped = start.replace(
-        screw_pos_w=jnp.array(pos, jnp.float32),
-        screw_quat_w=jnp.array(quat / np.linalg.norm(quat, axis=-1, keepdims=True), jnp.float32),
+    dropped = start.with_bodies(
+        "screws",
+        pos_w=jnp.array(pos, jnp.float32),
+        quat_w=jnp.array(quat / np.linalg.norm(quat, axis=-1, keepdims=True), jnp.float32),
     )
     state = after(with_engine, dropped, SETTLE_STEPS)
     with_engine.close()
@@ -58,14 +59,14 @@ def heaps():
 def test_bolts_that_slide_apart_end_where_a_solver_without_limit_ends_them(heaps, engine, options):
     angle = np.random.default_rng(2).uniform(-np.pi, np.pi, (NUM_ENVS, 3))
     away = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=-1)
-    sliding = heaps.replace(screw_linvel_w=jnp.array(0.3 * away, jnp.float32))
+    sliding = heaps.with_bodies("screws", linvel_w=jnp.array(0.3 * away, jnp.float32))
     ends = []
     for iterations in (options.solver_iterations, DONE):
         changed = dataclasses.replace(options, solver_iterations=iterations)
         sim = simulator(engine, changed)
-        ends.append(after(sim, sliding, SLIDE_STEPS).screw_pos_w)
+        ends.append(after(sim, sliding, SLIDE_STEPS).bodies["screws"].pos_w)
         sim.close()
-    moved = np.linalg.norm(ends[1] - heaps.screw_pos_w, axis=-1)
+    moved = np.linalg.norm(ends[1] - heaps.bodies["screws"].pos_w, axis=-1)
     error = np.linalg.norm(ends[0] - ends[1], axis=-1)
     assert np.median(moved) > 5e-3
     assert np.quantile(error, 0.9) < 2e-4

@@ -1,6 +1,5 @@
 """Shared by the tests of the tasks: an engine, a task, its bank, and states drawn at random."""
 
-import dataclasses
 import functools
 
 import jax
@@ -13,10 +12,11 @@ from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.task import SeparateTask
 from screwpush_jax.tasks.task import Episode
 from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoConfig
-from sim.protocol import SimSpec, SimState
+from sim.protocol import SimSpec
 from sim.registry import make_simulator
-from sim.scene import SceneConfig
+from sim.state import Bodies, RobotState, SimState
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -28,12 +28,12 @@ def arm():
 
 
 @pytest.fixture(scope="session")
-def make_task(arm):
+def make_task():
     """Builds the task from changes to its configuration; knows no engine."""
-    control_dt_s = SceneConfig(**PHYSICS).control_dt_s
 
     def make(num_screws=3, **changes) -> SeparateTask:
-        spec = SimSpec("none", 4, num_screws, control_dt_s, arm, deterministic=True)
+        scene = make_scene(SceneConfig(num_screws=num_screws, **PHYSICS))
+        spec = SimSpec("none", 4, scene, deterministic=True)
         return SeparateTask(SeparateConfig(**changes), spec)
 
     return make
@@ -42,7 +42,9 @@ def make_task(arm):
 @pytest.fixture(scope="session")
 def sim():
     """Eight scenes of the real engine, in an arbitrary state."""
-    simulator = make_simulator("mujoco", SceneConfig(**PHYSICS), 8, MujocoConfig(num_threads=2))
+    simulator = make_simulator(
+        "mujoco", make_scene(SceneConfig(**PHYSICS)), 8, MujocoConfig(num_threads=2)
+    )
     yield simulator
     simulator.close()
 
@@ -74,14 +76,9 @@ def state_at():
         joints = jnp.tile(jnp.array([elfin15.HOME_RAD]), (len(pos), 1))
         quat = np.zeros((*pos.shape[:2], 4), np.float32)
         quat[..., 0] = 1.0
-        return SimState(
-            joint_pos_rad=joints,
-            joint_vel=jnp.zeros_like(joints),
-            screw_pos_w=pos,
-            screw_quat_w=jnp.asarray(quat),
-            screw_linvel_w=jnp.asarray(np.broadcast_to(np.float32(linvel_w), pos.shape)),
-            screw_angvel_w=jnp.zeros_like(pos),
-        )
+        linvel = jnp.asarray(np.broadcast_to(np.float32(linvel_w), pos.shape))
+        screws = Bodies(pos, jnp.asarray(quat), linvel, jnp.zeros_like(pos))
+        return SimState(RobotState(joints, jnp.zeros_like(joints)), {"screws": screws}, {})
 
     return make
 
@@ -95,13 +92,11 @@ def random_state(state_at):
         pos = rng.uniform([-0.9, -0.15, 0.0], [-0.6, 0.15, 0.03], (count, screws, 3))
         quat = rng.normal(size=(count, screws, 4))
         quat /= np.linalg.norm(quat, axis=-1, keepdims=True)
-        drawn = dataclasses.replace(
-            state_at(pos, rng.normal(scale=0.02, size=pos.shape)),
-            joint_pos_rad=elfin15.HOME_RAD + rng.normal(scale=0.1, size=(count, 6)),
+        drawn = state_at(pos, rng.normal(scale=0.02, size=pos.shape)).with_robot(
+            joint_pos=elfin15.HOME_RAD + rng.normal(scale=0.1, size=(count, 6)),
             joint_vel=rng.normal(size=(count, 6)),
-            screw_quat_w=quat,
-            screw_angvel_w=rng.normal(size=pos.shape),
         )
+        drawn = drawn.with_bodies("screws", quat_w=quat, angvel_w=rng.normal(size=pos.shape))
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), drawn)
 
     return draw

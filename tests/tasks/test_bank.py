@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +14,10 @@ from scipy.spatial.transform import Rotation
 
 from screwpush_jax.tasks.separate import jumble, reset
 from screwpush_jax.tasks.task import BankError
-from sim.assets import mjcf
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf
 from sim.options import MujocoConfig
 from sim.registry import make_simulator
-from sim.scene import SceneConfig
 
 D, CENTER = 0.15, np.array([-0.75, 0.0])
 
@@ -31,36 +32,38 @@ def test_the_bank_has_the_size_asked_for(bank):
 
 
 def test_every_screw_of_a_jumble_rests(screws):
-    assert np.linalg.norm(screws.screw_linvel_w, axis=-1).max() < 0.01
+    assert np.linalg.norm(screws.bodies["screws"].linvel_w, axis=-1).max() < 0.01
 
 
 def test_every_screw_lies_in_the_inner_area_on_the_table(screws):
-    assert np.linalg.norm(screws.screw_pos_w[..., :2] - CENTER, axis=-1).max() < 0.12
-    assert screws.screw_pos_w[..., 2].max() < 0.025
-    assert screws.screw_pos_w[..., 2].min() > 0.005
+    assert np.linalg.norm(screws.bodies["screws"].pos_w[..., :2] - CENTER, axis=-1).max() < 0.12
+    assert screws.bodies["screws"].pos_w[..., 2].max() < 0.025
+    assert screws.bodies["screws"].pos_w[..., 2].min() > 0.005
 
 
 def test_every_jumble_is_tight_and_none_is_solved(screws):
-    distances = np.array([pdist(pos) for pos in screws.screw_pos_w])
+    distances = np.array([pdist(pos) for pos in screws.bodies["screws"].pos_w])
     assert distances.max() < 0.8 * D
     assert distances.min(axis=1).max() < 0.6 * D
 
 
 def test_jumbles_differ(screws):
-    assert len(np.unique(screws.screw_pos_w.round(5).reshape(40, -1), axis=0)) == 40
-    assert np.std(screws.screw_pos_w[..., 0]) > 0.02
+    assert len(np.unique(screws.bodies["screws"].pos_w.round(5).reshape(40, -1), axis=0)) == 40
+    assert np.std(screws.bodies["screws"].pos_w[..., 0]) > 0.02
 
 
 def test_the_same_seed_gives_the_same_bank_and_another_another(make_task, sim, bank, jit):
     again, other = (make_task().build_bank(sim, 40, seed, jit) for seed in (0, 4))
     jax.tree.map(np.testing.assert_array_equal, bank, again)
-    assert not np.allclose(bank.state.screw_pos_w, other.state.screw_pos_w, atol=1e-3)
+    assert not np.allclose(
+        bank.state.bodies["screws"].pos_w, other.state.bodies["screws"].pos_w, atol=1e-3
+    )
     assert not np.allclose(bank.joint_starts_rad, other.joint_starts_rad, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
 def mujoco_scene():
-    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(SceneConfig()))
+    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(make_scene(SceneConfig())))
     return model, mujoco.MjData(model)
 
 
@@ -83,10 +86,12 @@ def test_start_poses_hold_the_rod_upright_in_the_stated_box(bank, mujoco_scene):
 def test_no_start_touches_anything(bank, screws, mujoco_scene):
     """Every arm pose above every jumble."""
     model, data = mujoco_scene
-    arm_geoms = {model.geom("rod").id, model.geom("wrist").id}
+    arm_geoms = {model.geom("tool_rod").id, model.geom("link5_wrist").id}
     for row in range(40):
         for start in np.asarray(bank.joint_starts_rad)[::4]:
-            pose = np.concatenate([screws.screw_pos_w[row], screws.screw_quat_w[row]], axis=-1)
+            pose = np.concatenate(
+                [screws.bodies["screws"].pos_w[row], screws.bodies["screws"].quat_w[row]], axis=-1
+            )
             data.qpos[:] = np.concatenate([start, pose.ravel()])
             mujoco.mj_forward(model, data)
             touching = set(data.contact.geom[: data.ncon].ravel().tolist())
@@ -98,8 +103,8 @@ def drift_in_one_second(bank, sim) -> np.ndarray:
     some = jax.tree.map(lambda leaf: leaf[:8], bank.state)
     sim.write(jnp.ones(8, bool), sim.pack(some))
     for _ in range(round(1 / sim.spec.control_dt_s)):
-        sim.step(some.joint_pos_rad)
-    moved = np.asarray(sim.unpack(sim.views()).screw_pos_w - some.screw_pos_w)
+        sim.step(some.robot.joint_pos)
+    moved = np.asarray(sim.unpack(sim.views()).bodies["screws"].pos_w - some.bodies["screws"].pos_w)
     return np.linalg.norm(moved, axis=-1).max(axis=1)
 
 
@@ -112,13 +117,13 @@ def test_scenes_begin_as_the_bank_says(make_task, bank):
     task = make_task()
     scene, episode = task.begin(bank, jnp.array([3, 0]), jnp.array([5, 39]))
     np.testing.assert_array_equal(
-        scene.state.screw_pos_w, bank.state.screw_pos_w[jnp.array([3, 0])]
+        scene.state.bodies["screws"].pos_w, bank.state.bodies["screws"].pos_w[jnp.array([3, 0])]
     )
     np.testing.assert_array_equal(
-        scene.state.joint_pos_rad, bank.joint_starts_rad[jnp.array([5, 39])]
+        scene.state.robot.joint_pos, bank.joint_starts_rad[jnp.array([5, 39])]
     )
-    np.testing.assert_array_equal(episode.joint_targets, scene.state.joint_pos_rad)
-    assert not np.any(scene.state.joint_vel)
+    np.testing.assert_array_equal(episode.joint_targets, scene.state.robot.joint_pos)
+    assert not np.any(scene.state.robot.joint_vel)
     looked = task.look(episode, scene.state)
     np.testing.assert_allclose(scene.tip.pos_w, looked.tip.pos_w, atol=1e-6)
     np.testing.assert_allclose(scene.command.pos_w, looked.command.pos_w, atol=1e-6)
@@ -130,8 +135,8 @@ def test_scenes_begin_as_the_bank_says(make_task, bank):
 def settled(pos, linvel=0.0):
     """One settled scene, host arrays, with what `accept` reads."""
     pos = np.float32([pos])
-    fields = {"screw_pos_w": pos, "screw_linvel_w": np.broadcast_to(np.float32(linvel), pos.shape)}
-    return dataclasses.make_dataclass("State", fields)(**fields)
+    speed = np.broadcast_to(np.float32(linvel), pos.shape)
+    return SimpleNamespace(bodies={"screws": SimpleNamespace(pos_w=pos, linvel_w=speed)})
 
 
 def triangle(*sides: float) -> np.ndarray:
@@ -242,16 +247,16 @@ def test_three_screws_are_dropped_as_ever(make_task):
     plan = point + rng.uniform(-0.05, 0.05, (2, 3, 2))
     layers = 0.015 + 0.025 * rng.permuted(np.tile(np.arange(3), (2, 1)), axis=1)
     want = np.concatenate([plan, layers[..., None]], axis=-1)
-    np.testing.assert_allclose(dropped.screw_pos_w, want, rtol=1e-6)
+    np.testing.assert_allclose(dropped.bodies["screws"].pos_w, want, rtol=1e-6)
 
 
 @pytest.mark.parametrize("screws", [2, 3, 5, 8])
 def test_drops_stay_within_the_room_of_so_many_screws(make_task, screws):
     room = 0.12 * max(1, screws / 3) ** 0.5
     dropped = jumble.drop(make_task().config, np.zeros(6), 500, screws, np.random.default_rng(1))
-    offset = np.abs(np.asarray(dropped.screw_pos_w)[..., :2] - CENTER)
+    offset = np.abs(np.asarray(dropped.bodies["screws"].pos_w)[..., :2] - CENTER)
     assert 0.95 * room < offset.max() < room
-    heights = np.sort(np.asarray(dropped.screw_pos_w)[..., 2], axis=1)
+    heights = np.sort(np.asarray(dropped.bodies["screws"].pos_w)[..., 2], axis=1)
     np.testing.assert_allclose(heights, [0.015 + 0.025 * np.arange(screws)] * 500, rtol=1e-6)
 
 
@@ -261,7 +266,7 @@ def crowd():
     open_sims = []
 
     def make(screws):
-        scene = SceneConfig(num_screws=screws, physics_dt_s=0.01, decimation=5)
+        scene = make_scene(SceneConfig(num_screws=screws, physics_dt_s=0.01, decimation=5))
         open_sims.append(make_simulator("mujoco", scene, 32, MujocoConfig(num_threads=2)))
         return open_sims[-1]
 
@@ -285,7 +290,7 @@ def test_any_number_of_screws_from_two_to_eight_fills_a_bank(make_task, crowd, j
             sim.write(*args)
 
     bank = make_task(num_screws=screws).build_bank(Counting(), 8, 0, jit)
-    pos = np.asarray(bank.state.screw_pos_w)
+    pos = np.asarray(bank.state.bodies["screws"].pos_w)
     assert pos.shape == (8, screws, 3)
     wider = max(1, screws / 3) ** 0.5
     distances = np.array([pdist(screw) for screw in pos])
@@ -293,7 +298,7 @@ def test_any_number_of_screws_from_two_to_eight_fills_a_bank(make_task, crowd, j
     assert distances.max() < wider * 0.8 * D
     assert np.linalg.norm(pos[..., :2] - CENTER, axis=-1).max() < wider * 0.12
     assert 0.005 < pos[..., 2].min() < pos[..., 2].max() < 0.025
-    assert np.linalg.norm(bank.state.screw_linvel_w, axis=-1).max() < 0.001
+    assert np.linalg.norm(bank.state.bodies["screws"].linvel_w, axis=-1).max() < 0.001
     assert len(np.unique(distances.round(5), axis=0)) == 8, "each is a drop of its own"
     assert rounds <= 12, "one drop in 50 is accepted, at least"
 
@@ -305,16 +310,18 @@ def test_a_large_bank_of_many_screws_holds_turned_jumbles_that_rest_as_well(
     sim = crowd(6)
     bank = make_task(num_screws=6).build_bank(sim, 32, 3, jit)
     state = jax.tree.map(np.asarray, bank.state)
-    shapes = np.array([np.sort(pdist(pos)) for pos in state.screw_pos_w])
+    shapes = np.array([np.sort(pdist(pos)) for pos in state.bodies["screws"].pos_w])
     nearest = np.abs(shapes[:, None] - shapes[None, :3]).max(-1)
     assert nearest.min(1).max() < 5e-4, "the first three and their like"
     assert len(set(nearest.argmin(1).tolist())) == 3
-    places = np.unique(state.screw_pos_w.reshape(32, -1).round(4), axis=0)
+    places = np.unique(state.bodies["screws"].pos_w.reshape(32, -1).round(4), axis=0)
     assert len(places) == 32, "but each lies otherwise"
     sim.write(jnp.ones(32, bool), sim.pack(bank.state))
     for _ in range(round(1 / sim.spec.control_dt_s)):
-        sim.step(bank.state.joint_pos_rad)
-    moved = np.asarray(sim.unpack(sim.views()).screw_pos_w) - state.screw_pos_w
+        sim.step(bank.state.robot.joint_pos)
+    moved = (
+        np.asarray(sim.unpack(sim.views()).bodies["screws"].pos_w) - state.bodies["screws"].pos_w
+    )
     assert np.linalg.norm(moved, axis=-1).max() < 2e-3
 
 
@@ -326,17 +333,17 @@ def test_a_turned_jumble_is_turned_as_a_whole(make_task, random_state):
     angles = np.random.default_rng(6).uniform(-np.pi, np.pi, (5, 1))[:, 0]
     for row, source, angle in zip(range(5), rows, angles, strict=True):
         turn, center = Rotation.from_euler("z", angle), np.array([*CENTER, 0.0])
-        want = turn.apply(state.screw_pos_w[source] - center) + center
-        np.testing.assert_allclose(found.screw_pos_w[row], want, atol=1e-6)
-        for name in ("screw_linvel_w", "screw_angvel_w"):
-            want = turn.apply(getattr(state, name)[source])
-            np.testing.assert_allclose(getattr(found, name)[row], want, atol=1e-6)
+        want = turn.apply(state.bodies["screws"].pos_w[source] - center) + center
+        np.testing.assert_allclose(found.bodies["screws"].pos_w[row], want, atol=1e-6)
+        for name in ("linvel_w", "angvel_w"):
+            want = turn.apply(getattr(state.bodies["screws"], name)[source])
+            np.testing.assert_allclose(getattr(found.bodies["screws"], name)[row], want, atol=1e-6)
         before, after = (
             Rotation.from_quat(quat[:, [1, 2, 3, 0]])
-            for quat in (state.screw_quat_w[source], found.screw_quat_w[row])
+            for quat in (state.bodies["screws"].quat_w[source], found.bodies["screws"].quat_w[row])
         )
         assert (turn * before).approx_equal(after, atol=1e-5).all()
-        np.testing.assert_array_equal(found.joint_pos_rad[row], state.joint_pos_rad[source])
+        np.testing.assert_array_equal(found.robot.joint_pos[row], state.robot.joint_pos[source])
 
 
 # --- telling how far, and giving up -------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from sim.assets import mjcf
-from sim.scene import SceneConfig
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf
 
 DOWN = Rotation.from_euler("y", np.pi)
 
@@ -19,7 +19,7 @@ DOWN = Rotation.from_euler("y", np.pi)
 @pytest.fixture(scope="module")
 def mujoco_arm():
     """`(joints) -> (tip position, rotation, Jacobian [6, 6])` in float64."""
-    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(SceneConfig(num_screws=2)))
+    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(make_scene(SceneConfig(num_screws=2))))
     data, tip = mujoco.MjData(model), model.site("tip").id
 
     def at(joints):

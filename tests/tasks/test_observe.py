@@ -33,7 +33,7 @@ def observed(random_state, episode_of):
         state = random_state(7, N, screws)
         state = change(state) if change else state
         rng = np.random.default_rng(8)
-        targets = state.joint_pos_rad + jnp.asarray(
+        targets = state.robot.joint_pos + jnp.asarray(
             rng.normal(scale=0.01, size=(N, 6)), jnp.float32
         )
         episode = dataclasses.replace(
@@ -54,8 +54,8 @@ def flat(array) -> np.ndarray:
 
 
 def permuted(state, order):
-    names = [n for n in vars(state) if n.startswith("screw_")]
-    return dataclasses.replace(state, **{n: getattr(state, n)[:, np.array(order)] for n in names})
+    changes = {n: leaf[:, np.array(order)] for n, leaf in vars(state.bodies["screws"]).items()}
+    return state.with_bodies("screws", **changes)
 
 
 @pytest.mark.parametrize("screws", [2, 3, 8])
@@ -81,20 +81,20 @@ def test_full_says_what_its_table_says(make_task, observed):
     """Unsorted, so that the oracle needs no order."""
     task = make_task(sort_screws=False, horizon=200, active_axes=("x", "y"))
     state, scene, episode, _, fields = observed(task)
-    pos, tip = state.screw_pos_w, scene.tip.pos_w
+    pos, tip = state.bodies["screws"].pos_w, scene.tip.pos_w
     distances = np.array([pdist(screws) for screws in pos])
-    shank = Rotation.from_quat(state.screw_quat_w.reshape(-1, 4)[:, [1, 2, 3, 0]])
+    shank = Rotation.from_quat(state.bodies["screws"].quat_w.reshape(-1, 4)[:, [1, 2, 3, 0]])
     want = {
         "tip_pos_c": tip - CENTER,
         "tip_command_offset": scene.command.pos_w - tip,
         "rod_axis_w": scene.tip.rotation_w[:, :, 2],
-        "joint_pos": state.joint_pos_rad,
-        "joint_vel": state.joint_vel,
+        "joint_pos": state.robot.joint_pos,
+        "joint_vel": state.robot.joint_vel,
         "screw_pos_tip": flat(pos - tip[:, None]),
         "screw_pos_c": flat(pos - CENTER),
         "screw_axis_w": flat(shank.apply([1, 0, 0])),
-        "screw_linvel_w": flat(state.screw_linvel_w),
-        "screw_angvel_w": flat(state.screw_angvel_w),
+        "screw_linvel_w": flat(state.bodies["screws"].linvel_w),
+        "screw_angvel_w": flat(state.bodies["screws"].angvel_w),
         "pair_distance": distances,
         "min_gap": distances.min(1, keepdims=True) - 0.15,
         "prev_action": episode.action,
@@ -123,7 +123,7 @@ def test_renaming_the_screws_leaves_full_as_it_is(make_task, observed, order):
 def test_the_closest_pair_comes_first_the_nearer_to_the_tip_in_front(make_task, observed):
     state, scene, _, _, fields = observed(make_task())
     shown = fields["screw_pos_c"].reshape(N, 3, 3) + np.float32(CENTER)
-    for pos, tip, got in zip(state.screw_pos_w, scene.tip.pos_w, shown, strict=True):
+    for pos, tip, got in zip(state.bodies["screws"].pos_w, scene.tip.pos_w, shown, strict=True):
         pairs = [(0, 1), (0, 2), (1, 2)]
         closest = list(pairs[int(np.argmin(pdist(pos)))])
         closest.sort(key=lambda i, pos=pos, tip=tip: np.linalg.norm(pos[i] - tip))
@@ -147,7 +147,7 @@ def test_every_field_of_a_screw_follows_the_same_order(make_task, observed):
 def test_prototype19_is_the_nineteen_numbers_of_the_earlier_system(make_task, observed):
     task = make_task(observation="prototype19")
     state, scene, _, obs, _ = observed(task)
-    pos = state.screw_pos_w
+    pos = state.bodies["screws"].pos_w
     rpy = Rotation.from_matrix(scene.tip.rotation_w).as_euler("xyz")
     distances = np.array([pdist(screws) for screws in pos])
     assert obs.shape == (N, 19)

@@ -125,7 +125,7 @@ def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, episode_of
     """B pushed 3 cm away and out of rest, the tip at home; action 0.5 after 0 on three axes."""
     task = make_task(active_axes=("x", "y", "z"))
     state = state_at([[A, (-0.66, 0.0, 0.0), C]])
-    episode = episode_of(task, state.joint_pos_rad)
+    episode = episode_of(task, state.robot.joint_pos)
     before = potential([A, B, C])
     episode = dataclasses.replace(
         episode,
@@ -153,7 +153,7 @@ def test_potential_terms_telescope_over_any_trajectory(make_task, random_state, 
     """What a loop of states earns is nothing, whatever lies between."""
     task = make_task()
     states = [random_state(seed, 4) for seed in (0, 1, 2, 3, 0)]
-    episode = episode_of(task, states[0].joint_pos_rad)
+    episode = episode_of(task, states[0].robot.joint_pos)
     _, episode = judge(task, episode, states[0], jnp.zeros(4, bool))
     totals = {"progress": np.zeros(4), "reach": np.zeros(4)}
     for state in states[1:]:
@@ -171,6 +171,6 @@ def test_weights_without_a_term_are_refused(make_task, random_state, episode_of,
 
     task = make_task(reward=More())
     state = random_state(0, 1)
-    episode = episode_of(task, state.joint_pos_rad)
+    episode = episode_of(task, state.robot.joint_pos)
     with pytest.raises(ValueError, match="charm"):
         judge(task, episode, state, jnp.array([False]))

@@ -23,7 +23,7 @@ def judged(task, state_at, episode_of, judge):
 
     def of(screws, linvel=0.0, invalid=False, **memory):
         state = state_at([screws], linvel)
-        episode = dataclasses.replace(episode_of(task, state.joint_pos_rad), **memory)
+        episode = dataclasses.replace(episode_of(task, state.robot.joint_pos), **memory)
         return judge(task, episode, state, jnp.array([invalid]))
 
     return of
@@ -192,20 +192,15 @@ def test_a_screw_inside_does_not_end_the_episode(judged, screws):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     "leaf",
-    [
-        "joint_pos_rad",
-        "joint_vel",
-        "screw_pos_w",
-        "screw_quat_w",
-        "screw_linvel_w",
-        "screw_angvel_w",
-    ],
+    ["robot.joint_pos", "robot.joint_vel", "pos_w", "quat_w", "linvel_w", "angvel_w"],
 )
 def test_a_value_that_is_not_finite_is_invalid(task, state_at, leaf, value):
     state = state_at(np.stack([APART, APART]))
-    broken = np.array(getattr(state, leaf))
+    part, _, name = leaf.rpartition(".")
+    broken = np.array(getattr(state.robot if part else state.bodies["screws"], name))
     broken[(1, *[-1] * (broken.ndim - 1))] = value
-    state = dataclasses.replace(state, **{leaf: jnp.asarray(broken)})
+    change = {name: jnp.asarray(broken)}
+    state = state.with_robot(**change) if part else state.with_bodies("screws", **change)
     np.testing.assert_array_equal(task.is_invalid(state), [False, True])
 
 
@@ -221,32 +216,34 @@ def test_each_runaway_screw_is_invalid(task, state_at, screw, direction):
 @pytest.mark.parametrize(
     ("leaf", "most"),
     [
-        ("joint_pos_rad", 100.0),
+        ("joint_pos", 100.0),
         ("joint_vel", 1e4),
-        ("screw_angvel_w", 1e4),
-        ("screw_quat_w", np.sqrt(1.5)),
+        ("angvel_w", 1e4),
+        ("quat_w", np.sqrt(1.5)),
     ],
 )
 @pytest.mark.parametrize("factor", [JUST_BELOW, JUST_ABOVE, 1e6, 1e30])
 def test_any_number_beyond_all_reason_is_invalid(task, state_at, leaf, most, factor):
     """Each entry alone, of either sign, so that no finite number reaches an observation unbounded."""
     state = state_at([APART])
-    plain = np.array(getattr(state, leaf))
+    of_robot = leaf.startswith("joint")
+    plain = np.array(getattr(state.robot if of_robot else state.bodies["screws"], leaf))
     entries = np.eye(plain[0].size).reshape(-1, *plain.shape[1:]) * most * factor
     many = np.concatenate([entries, -entries])
-    if leaf == "screw_quat_w":  # all other screws keep theirs
+    if leaf == "quat_w":  # all other screws keep theirs
         many = np.where(np.abs(many).max(-1, keepdims=True) > 0, many, plain)
     states = jax.tree.map(lambda x: jnp.repeat(x, len(many), axis=0), state)
-    states = dataclasses.replace(states, **{leaf: jnp.asarray(many, jnp.float32)})
+    changed = {leaf: jnp.asarray(many, jnp.float32)}
+    states = states.with_robot(**changed) if of_robot else states.with_bodies("screws", **changed)
     np.testing.assert_array_equal(task.is_invalid(states), [factor > 1] * len(many))
 
 
 @pytest.mark.parametrize("screw", [0, 1, 2])
 def test_a_screw_without_orientation_or_out_of_sight_is_invalid(task, state_at, screw):
     state = state_at([APART])
-    quat = np.array(state.screw_quat_w)
+    quat = np.array(state.bodies["screws"].quat_w)
     quat[0, screw] = 0.0
-    none = dataclasses.replace(state, screw_quat_w=jnp.asarray(quat))
+    none = state.with_bodies("screws", quat_w=jnp.asarray(quat))
     assert bool(task.is_invalid(none)[0])
     for axis in "xyz":
         for where, invalid in ((15.0, False), (-15.0, False), (22.0, True), (-1e15, True)):

@@ -135,7 +135,7 @@ def test_what_ends_is_started_from_the_bank_and_seen_so(loop):
     loop.restart()
     loop.step()
     fields = {field.name: slice(field.start, field.stop) for field in loop.task.obs_layout}
-    jumbles = np.asarray(loop.bank.state.screw_pos_w).reshape(40, -1)
+    jumbles = np.asarray(loop.bank.state.bodies["screws"].pos_w).reshape(40, -1)
     starts = np.asarray(loop.bank.joint_starts_rad)
     count = 0
     for _ in range(HORIZON + 3):
@@ -147,9 +147,9 @@ def test_what_ends_is_started_from_the_bank_and_seen_so(loop):
             count += 1
             obs = after.pending.obs[row]
             shown = obs[fields["screw_pos_c"]].reshape(3, 3) + np.float32([-0.75, 0, 0])
-            for pos in (shown, np.asarray(written.screw_pos_w[row])):
+            for pos in (shown, np.asarray(written.bodies["screws"].pos_w[row])):
                 assert np.abs(jumbles - pos.ravel()).max(axis=1).min() < 1e-6
-            for joints in (obs[fields["joint_pos"]], np.asarray(written.joint_pos_rad[row])):
+            for joints in (obs[fields["joint_pos"]], np.asarray(written.robot.joint_pos[row])):
                 assert np.abs(starts - joints).max(axis=1).min() < 1e-6
             assert not obs[fields["joint_vel"]].any()
             assert not obs[fields["prev_action"]].any()
@@ -164,8 +164,8 @@ def test_the_simulator_continues_from_what_was_observed(loop):
     loop.restart()
     _, _, _, mask, reset, _ = loop.step()
     assert mask.all()
-    shown = loop.sim.unpack(loop.sim.views()).screw_pos_w
-    np.testing.assert_allclose(shown, loop.sim.unpack(reset).screw_pos_w, atol=2e-3)
+    shown = loop.sim.unpack(loop.sim.views()).bodies["screws"].pos_w
+    np.testing.assert_allclose(shown, loop.sim.unpack(reset).bodies["screws"].pos_w, atol=2e-3)
 
 
 def test_a_broken_environment_is_replaced_counted_and_paid_nothing(loop):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from screwpush_jax.tasks.geometry import compose, limit_tilt, rotation_about
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.separate.config import AXES, SeparateConfig
-from sim.protocol import ArmSpec
+from sim.assets.elfin15 import ArmSpec
 
 _SLACK_M, _SLACK_RAD = 1e-3, 5e-3
 """A slowed move along the workspace's border follows a chord: it may cut the border by this."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Le
 
 from screwpush_jax.tasks.reach import crosses_seam, distances_m, reach_m
-from sim.protocol import ArmSpec
+from sim.assets.elfin15 import ArmSpec
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]

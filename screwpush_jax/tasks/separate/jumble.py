@@ -6,14 +6,13 @@ closest pair must be as close as ever, so that none is solved. The chance that a
 falls with each screw, so they may creep S / 3 times as fast, which is no more than 0.8 mm/s.
 """
 
-import dataclasses
 from typing import Any
 
 import jax
 import numpy as np
 
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.protocol import SimState
+from sim.state import Bodies, RobotState, SimState
 
 _LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
 """Screws fall from heights this far apart, so that none begins inside another."""
@@ -39,8 +38,9 @@ def drop(
     cos_yaw, sin_yaw, cos_roll, sin_roll = np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
     quat = [cos_yaw * cos_roll, cos_yaw * sin_roll, sin_yaw * sin_roll, sin_yaw * cos_roll]
     joints, still = np.tile(parked_rad, (count, 1)), np.zeros((count, screws, 3))
-    arrays = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
-    return SimState(*jax.device_put([np.asarray(array, np.float32) for array in arrays]))
+    leaves = joints, np.zeros_like(joints), pos, np.stack(quat, axis=-1), still, still
+    placed = jax.device_put([np.asarray(leaf, np.float32) for leaf in leaves])
+    return SimState(RobotState(*placed[:2]), {"screws": Bodies(*placed[2:])}, {})
 
 
 def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
@@ -50,12 +50,12 @@ def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
 
 def rules(config: SeparateConfig, state: SimState) -> dict[str, Any]:
     """Where a settled state keeps each rule, `[N]`, by the field that says it."""
-    pos, distance_unit = np.asarray(state.screw_pos_w), config.separation_m
+    pos, distance_unit = np.asarray(state.bodies["screws"].pos_w), config.separation_m
     first, second = np.triu_indices(pos.shape[1], k=1)
     wider, slacker = room_factor(pos.shape[1]), max(pos.shape[1] / 3, 1.0)
     with np.errstate(invalid="ignore"):
         distances = np.linalg.norm(pos[:, first] - pos[:, second], axis=-1)
-        speed = np.linalg.norm(state.screw_linvel_w, axis=-1)
+        speed = np.linalg.norm(state.bodies["screws"].linvel_w, axis=-1)
         offset = np.linalg.norm(pos[..., :2] - np.array(config.area_center_m), axis=-1)
         low = (pos[..., 2] < config.jumble_height_m) & (pos[..., 2] > 0)
         far = wider * config.jumble_all_pairs * distance_unit
@@ -85,20 +85,21 @@ def turned(
         return (np.stack([cos * x - sin * y, sin * x + cos * y, z], -1) + origin).astype(np.float32)
 
     half_cos, half_sin = np.cos(angle / 2), np.sin(angle / 2)
-    w, x, y, z = np.moveaxis(np.asarray(state.screw_quat_w, np.float64), -1, 0)
+    screws = state.bodies["screws"]
+    w, x, y, z = np.moveaxis(np.asarray(screws.quat_w, np.float64), -1, 0)
     quat = [
         half_cos * w - half_sin * z,
         half_cos * x - half_sin * y,
         half_cos * y + half_sin * x,
         half_cos * z + half_sin * w,
     ]
-    turned_about = {
-        "screw_pos_w": turn(state.screw_pos_w, (*config.area_center_m, 0.0)),
-        "screw_quat_w": np.stack(quat, axis=-1).astype(np.float32),
-        "screw_linvel_w": turn(state.screw_linvel_w),
-        "screw_angvel_w": turn(state.screw_angvel_w),
-    }
-    return dataclasses.replace(state, **turned_about)
+    return state.with_bodies(
+        "screws",
+        pos_w=turn(screws.pos_w, (*config.area_center_m, 0.0)),
+        quat_w=np.stack(quat, axis=-1).astype(np.float32),
+        linvel_w=turn(screws.linvel_w),
+        angvel_w=turn(screws.angvel_w),
+    )
 
 
 def room_factor(screws: int) -> float:

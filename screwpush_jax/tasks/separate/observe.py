@@ -18,7 +18,7 @@ from screwpush_jax.tasks.geometry import (
 )
 from screwpush_jax.tasks.kinematics import TipPose
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.protocol import SimState
+from sim.state import SimState
 
 
 class Field(NamedTuple):
@@ -95,7 +95,7 @@ def observe(
         values = _prototype19(state, tip)
     else:
         values = _full(config, state, tip, command, prev_action, remaining_time)
-    fields = layout(config, state.screw_pos_w.shape[0], state.joint_pos_rad.shape[0])
+    fields = layout(config, state.bodies["screws"].pos_w.shape[0], state.robot.joint_pos.shape[0])
     return jnp.concatenate([values[field.name].reshape(-1) for field in fields])
 
 
@@ -107,22 +107,22 @@ def _full(
     prev_action: jax.Array,
     remaining_time: jax.Array,
 ) -> dict[str, jax.Array]:
-    order = screw_order(state.screw_pos_w, tip.pos_w)
+    order = screw_order(state.bodies["screws"].pos_w, tip.pos_w)
     order = order if config.sort_screws else jnp.arange(order.shape[0])
-    pos = state.screw_pos_w[order]
+    pos = state.bodies["screws"].pos_w[order]
     distances = pair_distances(pos)
     center = jnp.array([*config.area_center_m, 0.0])
     return {
         "tip_pos_c": tip.pos_w - center,
         "tip_command_offset": command.pos_w - tip.pos_w,
         "rod_axis_w": tip.rotation_w[:, 2],
-        "joint_pos": state.joint_pos_rad,
-        "joint_vel": state.joint_vel,
+        "joint_pos": state.robot.joint_pos,
+        "joint_vel": state.robot.joint_vel,
         "screw_pos_tip": pos - tip.pos_w[None],
         "screw_pos_c": pos - center[None],
-        "screw_axis_w": quat_x_axis(state.screw_quat_w[order]),
-        "screw_linvel_w": state.screw_linvel_w[order],
-        "screw_angvel_w": state.screw_angvel_w[order],
+        "screw_axis_w": quat_x_axis(state.bodies["screws"].quat_w[order]),
+        "screw_linvel_w": state.bodies["screws"].linvel_w[order],
+        "screw_angvel_w": state.bodies["screws"].angvel_w[order],
         "pair_distance": distances,
         "min_gap": jnp.min(distances) - config.separation_m,
         "prev_action": prev_action,
@@ -132,7 +132,7 @@ def _full(
 
 def _prototype19(state: SimState, tip: TipPose) -> dict[str, jax.Array]:
     rot = tip.rotation_w
-    distances = pair_distances(state.screw_pos_w)
+    distances = pair_distances(state.bodies["screws"].pos_w)
     return {
         "tip_pos_w": tip.pos_w,
         "tip_rpy": jnp.stack(
@@ -142,7 +142,7 @@ def _prototype19(state: SimState, tip: TipPose) -> dict[str, jax.Array]:
                 jnp.arctan2(rot[1, 0], rot[0, 0]),
             ]
         ),
-        "screw_pos_w": state.screw_pos_w,
+        "screw_pos_w": state.bodies["screws"].pos_w,
         "pair_distance": distances,
         "min_distance": jnp.min(distances),
     }

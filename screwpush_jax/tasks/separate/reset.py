@@ -15,7 +15,10 @@ from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_
 from screwpush_jax.tasks.separate import jumble
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.task import Bank, BankError, Jit
-from sim.protocol import ArmSpec, SimState, Simulator
+from sim.assets import elfin15
+from sim.assets.elfin15 import ArmSpec
+from sim.protocol import Simulator
+from sim.state import SimState
 
 _PARK_HEIGHT_M = 0.30
 """Tip height while screws fall: clear of anything."""
@@ -39,8 +42,12 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
     Raises:
       BankError: hardly any drop is accepted; the message names the rate and the rules.
     """
-    rng, num_envs, screws = np.random.default_rng(seed), sim.spec.num_envs, sim.spec.num_screws
-    rod_down = jit(_rod_down(sim.spec.arm))
+    rng, num_envs, screws = (
+        np.random.default_rng(seed),
+        sim.spec.num_envs,
+        sim.spec.scene.groups[0].count,
+    )
+    rod_down = jit(_rod_down(elfin15.arm_spec()))
     settle = _settler(sim, jit)
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
@@ -70,7 +77,7 @@ def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
         state = jax.device_put(state)
         sim.write(everywhere, pack(state))
         for _ in range(max(round(settle_s / sim.spec.control_dt_s), 1)):
-            sim.step(state.joint_pos_rad)
+            sim.step(state.robot.joint_pos)
         return jax.tree.map(np.array, unpack(sim.views()))
 
     return settle
@@ -91,7 +98,7 @@ def _sift(config: SeparateConfig, settled: Callable[[], SimState], wanted: int) 
         rules = jumble.rules(config, state)
         good = np.flatnonzero(np.all(list(rules.values()), axis=0))
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
-        found, tried = found + len(good), tried + len(state.screw_pos_w)
+        found, tried = found + len(good), tried + len(state.bodies["screws"].pos_w)
         broken.update({name: int(np.sum(~kept_by)) for name, kept_by in rules.items()})
         if found < wanted and is_hopeless(found, tried):
             raise BankError(_no_hope(found, tried, wanted, broken))

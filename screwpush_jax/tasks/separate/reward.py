@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from screwpush_jax.tasks.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.protocol import SimState
+from sim.state import SimState
 
 _REACH_UNIT_M = 0.1
 
@@ -18,11 +18,13 @@ def potentials(
     config: SeparateConfig, state: SimState, tip_pos_w: jax.Array
 ) -> dict[str, jax.Array]:
     """Potentials `[]` by the name of their reward term; larger is better."""
-    distances = pair_distances(state.screw_pos_w)
+    distances = pair_distances(state.bodies["screws"].pos_w)
     gaps = jnp.minimum(distances / config.separation_m, config.progress_clip)
-    first, second = pair_indices(state.screw_pos_w.shape[0])
+    first, second = pair_indices(state.bodies["screws"].pos_w.shape[0])
     closest = jnp.argmin(distances)
-    middle = 0.5 * (state.screw_pos_w[first] + state.screw_pos_w[second])[closest]
+    middle = (
+        0.5 * (state.bodies["screws"].pos_w[first] + state.bodies["screws"].pos_w[second])[closest]
+    )
     return {
         "progress": jnp.mean(gaps) + jnp.min(gaps),
         "reach": -safe_norm(tip_pos_w - middle) / _REACH_UNIT_M,

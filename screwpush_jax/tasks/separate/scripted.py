@@ -53,8 +53,8 @@ def scripted_action(config: SeparateConfig, episode: Episode, scene: Scene) -> j
 
 def _pushes(config: SeparateConfig, scene: Scene) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Heads `[S, 2]` (m), the direction to push each `[S, 2]`, and its score `[S]`."""
-    pos = scene.state.screw_pos_w[:, :2]
-    axis = quat_x_axis(scene.state.screw_quat_w)[:, :2]
+    pos = scene.state.bodies["screws"].pos_w[:, :2]
+    axis = quat_x_axis(scene.state.bodies["screws"].quat_w)[:, :2]
     head = pos + _HEAD_M * axis
     middle = jnp.mean(pos, axis=0)[None]
     outward = pos - middle
@@ -65,7 +65,7 @@ def _pushes(config: SeparateConfig, scene: Scene) -> tuple[jax.Array, jax.Array,
     ahead = jnp.abs(pos + 0.1 * direction - jnp.array([config.area_center_m]))
     edge = jnp.max(ahead, axis=-1) > config.area_half_m
     score = far[:, 0] / config.separation_m + jnp.where(clear, 2.0, 0.0) - jnp.where(edge, 8.0, 0.0)
-    return head, direction, score + _crowded(config, scene.state.screw_pos_w)
+    return head, direction, score + _crowded(config, scene.state.bodies["screws"].pos_w)
 
 
 def _clearance(entry: jax.Array, middle: jax.Array, axis: jax.Array) -> jax.Array:

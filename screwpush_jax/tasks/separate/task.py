@@ -16,7 +16,9 @@ from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted_action
 from screwpush_jax.tasks.separate.termination import is_invalid, is_out, is_separated
 from screwpush_jax.tasks.task import Bank, Episode, Jit, Scene, Verdict, as_it_is
-from sim.protocol import SimSpec, SimState, Simulator
+from sim.assets import elfin15
+from sim.protocol import SimSpec, Simulator
+from sim.state import SimState
 
 
 @final
@@ -30,7 +32,9 @@ class SeparateTask:
 
     @property
     def obs_layout(self) -> tuple[Field, ...]:
-        return layout(self.config, self.spec.num_screws, len(self.spec.arm.range_rad))
+        return layout(
+            self.config, self.spec.scene.groups[0].count, len(self.spec.scene.robot.joints)
+        )
 
     @property
     def obs_size(self) -> int:
@@ -54,7 +58,7 @@ class SeparateTask:
     def begin(self, bank: Bank, jumble: jax.Array, start: jax.Array) -> tuple[Scene, Episode]:
         joints = bank.joint_starts_rad[start]
         state = jax.tree.map(lambda leaf: leaf[jumble], bank.state)
-        state = dataclasses.replace(state, joint_pos_rad=joints, joint_vel=jnp.zeros_like(joints))
+        state = state.with_robot(joint_pos=joints, joint_vel=jnp.zeros_like(joints))
         tip = jax.tree.map(lambda leaf: leaf[start], bank.tips)
         count = jumble.shape[0]
         still = jnp.zeros((count, self.action_size))
@@ -69,8 +73,8 @@ class SeparateTask:
         return Scene(state=state, tip=tip, command=tip), episode
 
     def look(self, episode: Episode, state: SimState) -> Scene:
-        pose = jax.vmap(lambda q: forward_kinematics(self.spec.arm, q))
-        return Scene(state, pose(state.joint_pos_rad), pose(episode.joint_targets))
+        pose = jax.vmap(lambda q: forward_kinematics(elfin15.arm_spec(), q))
+        return Scene(state, pose(state.robot.joint_pos), pose(episode.joint_targets))
 
     def is_invalid(self, state: SimState) -> jax.Array:
         return jax.vmap(lambda one: is_invalid(self.config, one))(state)
@@ -121,7 +125,7 @@ class SeparateTask:
 
         def one(command, targets, action):
             dt_s = self.spec.control_dt_s
-            return move_command(self.config, self.spec.arm, dt_s, command, targets, action)
+            return move_command(self.config, elfin15.arm_spec(), dt_s, command, targets, action)
 
         targets = jax.vmap(one)(scene.command, episode.joint_targets, action)
         return dataclasses.replace(

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import WorkerError
 from sim.isaacgym.client import IsaacGym
 from sim.options import IsaacGymConfig
-from sim.scene import SceneConfig
 
 ROOT = Path(__file__).parent.parent.parent.parent
 STANDIN = str(ROOT / "tests" / "isaacgym_standin")
@@ -42,7 +42,7 @@ def build():
     made = []
 
     def make(num_envs=2, num_screws=3, **changes) -> IsaacGym:
-        scene = SceneConfig(physics_dt_s=0.01, decimation=5, num_screws=num_screws)
+        scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5, num_screws=num_screws))
         made.append(IsaacGym(scene, num_envs, config(**changes)))
         return made[-1]
 
@@ -120,8 +120,8 @@ if {pipeline!r} == "cpu":
 from sim.errors import WorkerError
 from sim.isaacgym.client import IsaacGym
 from sim.options import IsaacGymConfig
-from sim.scene import SceneConfig
-sim = IsaacGym(SceneConfig(), 1, IsaacGymConfig(python=sys.executable, python_path={path!r}, pipeline={pipeline!r}))
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+sim = IsaacGym(make_scene(SceneConfig()), 1, IsaacGymConfig(python=sys.executable, python_path={path!r}, pipeline={pipeline!r}))
 print(sim.worker_pid, flush=True)
 {then}
 """

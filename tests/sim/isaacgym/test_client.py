@@ -6,17 +6,20 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.assets import elfin15, mjcf, urdf
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.builders import mjcf, urdf
 from sim.errors import WorkerError
 from sim.isaacgym.worker.cuda import Cuda, CudaError
-from sim.scene import SceneConfig
 
 from .conftest import host
 
 
 def shifted(state, distance_m):
     """`state` with its screws moved along x."""
-    return state.replace(screw_pos_w=state.screw_pos_w + np.float32([distance_m, 0.0, 0.0]))
+    return state.with_bodies(
+        "screws", pos_w=state.bodies["screws"].pos_w + np.float32([distance_m, 0.0, 0.0])
+    )
 
 
 def write(sim, state, mask):
@@ -40,7 +43,7 @@ def test_two_writes_before_a_step_both_count(build, targets):
     for row, shift in ((0, 0.05), (1, -0.05)):
         write(sim, shifted(state, shift), jnp.arange(2) == row)
     sim.step(targets)
-    after = host(sim).screw_pos_w - state.screw_pos_w
+    after = host(sim).bodies["screws"].pos_w - state.bodies["screws"].pos_w
     np.testing.assert_allclose(after[..., 0], [[0.05] * 3, [-0.05] * 3], atol=2e-3)
 
 
@@ -50,9 +53,9 @@ def test_a_snapshot_holds_what_was_written_and_not_yet_stepped(build, targets):
     state = host(sim)
     write(sim, shifted(state, 0.1), jnp.array([False, True]))
     twin.restore(sim.snapshot())
-    want = state.screw_pos_w.copy()
+    want = state.bodies["screws"].pos_w.copy()
     want[1] += [0.1, 0.0, 0.0]
-    np.testing.assert_allclose(host(twin).screw_pos_w, want, atol=1e-6)
+    np.testing.assert_allclose(host(twin).bodies["screws"].pos_w, want, atol=1e-6)
 
 
 def test_the_hand_over_is_named_and_its_cost_is_measured(build, targets):
@@ -68,12 +71,12 @@ def test_the_hand_over_is_named_and_its_cost_is_measured(build, targets):
 @pytest.fixture(scope="module")
 def both_arms():
     """The arm's URDF and the scene's MJCF, both compiled by MuJoCo itself."""
-    text = urdf.build_arm_urdf().replace(
+    text = urdf.build_robot_urdf(elfin15.make_robot()).replace(
         '<robot name="elfin15">',
         '<robot name="elfin15"><mujoco><compiler fusestatic="false"/></mujoco>',
     )
     return mujoco.MjModel.from_xml_string(text), mujoco.MjModel.from_xml_string(
-        mjcf.build_mjcf(SceneConfig())
+        mjcf.build_mjcf(make_scene(SceneConfig()))
     )
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sim.assets import elfin15
 from sim.errors import WorkerError
 from sim.isaacgym.worker.cuda import Cuda, CudaError
 
@@ -36,7 +37,7 @@ def sim(build, request):
 
 
 def home(sim):
-    return jnp.tile(jnp.array(sim.spec.arm.home_rad, jnp.float32), (sim.spec.num_envs, 1))
+    return jnp.tile(jnp.array(elfin15.HOME_RAD, jnp.float32), (sim.spec.num_envs, 1))
 
 
 def test_auto_takes_the_direct_hand_over_where_it_can(build):
@@ -49,7 +50,7 @@ def test_views_keep_their_address_and_show_what_was_written(sim):
         targets = home(sim).at[:, 0].add(shift)  # about the vertical: the rod touches nothing
         for _ in range(10):
             sim.step(targets)
-        np.testing.assert_allclose(host(sim).joint_pos_rad, targets, atol=5e-3)
+        np.testing.assert_allclose(host(sim).robot.joint_pos, targets, atol=5e-3)
     assert {n: v.unsafe_buffer_pointer() for n, v in sim.views().items()} == where
 
 
@@ -61,7 +62,7 @@ def test_a_slow_reader_sees_each_step_whole(sim):
     def transition(views, clock, busy):
         turned = jax.lax.fori_loop(0, 100, lambda _, x: jnp.tanh(x @ x), busy)
         late = jnp.sum(turned) * 0.0  # not folded: it could be NaN
-        seen = sim.unpack(views).joint_pos_rad + late
+        seen = sim.unpack(views).robot.joint_pos + late
         return seen, home(sim) + 0.2 * jnp.sin(0.3 * clock)
 
     kept, targets = [], home(sim)
@@ -86,7 +87,7 @@ Gym.simulate = wait
 """)
     go = Path(os.environ["SCREWPUSH_TEST_GO"])
     sim = build(pipeline="gpu")
-    start, look = home(sim), jax.jit(lambda views: sim.unpack(views).joint_pos_rad[:, 0] + 0.0)
+    start, look = home(sim), jax.jit(lambda views: sim.unpack(views).robot.joint_pos[:, 0] + 0.0)
     asked = [start.at[:, 0].add(shift) for shift in (0.1, 0.2, 0.3)]
     look(sim.views()).block_until_ready()  # what is new to the device waits until it is idle
     seen = []
@@ -102,11 +103,13 @@ Gym.simulate = wait
 def test_written_scenes_begin_there_and_others_go_on(sim):
     sim.step(home(sim))
     state = host(sim)
-    moved = state.replace(screw_pos_w=state.screw_pos_w + np.float32([0.05, 0.0, 0.0]))
+    moved = state.with_bodies(
+        "screws", pos_w=state.bodies["screws"].pos_w + np.float32([0.05, 0.0, 0.0])
+    )
     mask = np.arange(64) % 3 == 0
     sim.write(jnp.asarray(mask), sim.pack(jax.tree.map(jnp.asarray, moved)))
     sim.step(home(sim))
-    shift = (host(sim).screw_pos_w - state.screw_pos_w)[..., 0]
+    shift = (host(sim).bodies["screws"].pos_w - state.bodies["screws"].pos_w)[..., 0]
     np.testing.assert_allclose(shift, np.where(mask, 0.05, 0.0)[:, None] * np.ones(3), atol=3e-3)
 
 

@@ -22,7 +22,7 @@ from .driver import Driver
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
 
 LAYOUT = make_layout(num_envs=5, num_screws=2, num_joints=6)
-RANGE_RAD = np.float32([9.0, 9.0, 9.0, 9.0, 9.0, 0.5])
+CONTROL_RANGE = np.float32([[-9.0] * 5 + [-0.5], [9.0] * 5 + [0.5]])
 THEIRS = {"root": 1024, "dof": 512}
 """Where the worker's own tensors lie in its allocation, bytes."""
 
@@ -38,7 +38,7 @@ class Bench:
             self.worker = Cuda()
             played.setattr(ctypes, "CDLL", self.driver.load)
             played.setattr(wp, "get_device", devices.__getitem__)
-            self.block = DeviceBlock(LAYOUT, RANGE_RAD)
+            self.block = DeviceBlock(LAYOUT, CONTROL_RANGE)
 
     def shared(self, name: str) -> np.ndarray:
         """A field as the worker sees it, by its place in the block."""
@@ -112,7 +112,7 @@ def test_a_read_is_a_copy(bench):
 
 def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
     """The same calls on the block of the host, which is numpy alone, leave the same."""
-    host = HostBlock(LAYOUT, RANGE_RAD)
+    host = HostBlock(LAYOUT, CONTROL_RANGE)
     for block in (bench.block, host):
         block.put_targets(jnp.asarray(numbers("targets")))
         for seed, rows in enumerate(([0, 3], [3, 4])):
@@ -142,7 +142,7 @@ def test_targets_end_a_round_of_marks_and_the_next_lists_the_same_rows_again(ben
 
 @pytest.mark.parametrize("on_device", [True, False])
 def test_a_target_that_is_no_number_leaves_the_last_one(bench, on_device):
-    block = bench.block if on_device else HostBlock(LAYOUT, RANGE_RAD)
+    block = bench.block if on_device else HostBlock(LAYOUT, CONTROL_RANGE)
     first, second = inside(numbers("targets")), numbers("targets", seed=1)
     second[1, 2], second[4, 5], second[3] = np.nan, np.inf, np.nan
     block.put_targets(jnp.asarray(first))

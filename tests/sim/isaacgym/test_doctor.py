@@ -1,18 +1,17 @@
 """The doctor: one line a check, and it finds an engine that means something else."""
 
 import ctypes
-import dataclasses
 import sys
 import time
 
 import jax.numpy as jnp
 import pytest
 
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.isaacgym import doctor, trials
 from sim.isaacgym.worker import cuda
 from sim.mujoco_cpu import MujocoCpu
 from sim.options import MujocoConfig
-from sim.scene import SceneConfig
 
 from .conftest import STANDIN, config
 from .driver import Driver
@@ -257,8 +256,8 @@ class WrongRow(MujocoCpu):
 def trial(check, engine=MujocoCpu, **physics):
     """What `check` says of MuJoCo itself, with other physics or broken on purpose."""
     config()  # skips on a GPU
-    scene = SceneConfig(physics_dt_s=0.01, decimation=5)
-    sim = engine(dataclasses.replace(scene, **physics), trials.NUM_ENVS, MujocoConfig())
+    scene = make_scene(SceneConfig(**{"physics_dt_s": 0.01, "decimation": 5} | physics))
+    sim = engine(scene, trials.NUM_ENVS, MujocoConfig())
     try:
         return doctor._run(lambda: check(sim))
     finally:

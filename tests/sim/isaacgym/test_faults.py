@@ -261,9 +261,9 @@ def test_a_new_worker_goes_on_from_a_snapshot_on_the_same_memory(build, targets)
     sim.restart()
     sim.restore(snapshot)
     assert {name: view.unsafe_buffer_pointer() for name, view in sim.views().items()} == where
-    np.testing.assert_array_equal(host(sim).screw_pos_w, seen.screw_pos_w)
+    np.testing.assert_array_equal(host(sim).bodies["screws"].pos_w, seen.bodies["screws"].pos_w)
     sim.step(targets + 0.05)
-    assert np.abs(np.asarray(host(sim).joint_pos_rad - targets - 0.05)).max() < 0.03
+    assert np.abs(np.asarray(host(sim).robot.joint_pos - targets - 0.05)).max() < 0.03
 
 
 def test_the_gpu_pipeline_without_a_gpu_is_refused_before_anything_starts(build):

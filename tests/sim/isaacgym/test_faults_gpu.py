@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 import warp as wp
 
+from sim.assets import elfin15
 from sim.isaacgym.device_block import DeviceBlock
 
 from .conftest import LIMIT_S, SLOW_STEP, failure, gone_in_time, is_running, learner, stepped
@@ -43,7 +44,7 @@ def no_memory_is_left():
 
 
 def home(sim):
-    return jnp.tile(jnp.array(sim.spec.arm.home_rad, jnp.float32), (sim.spec.num_envs, 1))
+    return jnp.tile(jnp.array(elfin15.HOME_RAD, jnp.float32), (sim.spec.num_envs, 1))
 
 
 @HANDOVERS
@@ -88,7 +89,7 @@ def test_a_worker_killed_in_a_step_lets_go_of_everything_that_was_queued(
     """
     break_gym(SLOW_STEP)
     sim = build(pipeline="gpu", handover=handover)
-    follow = jax.jit(lambda views, targets: targets + 0.0 * sim.unpack(views).joint_pos_rad)
+    follow = jax.jit(lambda views, targets: targets + 0.0 * sim.unpack(views).robot.joint_pos)
     pid, targets = sim.worker_pid, home(sim)
     for _ in range(2):  # compiles for both kinds of targets: what is loaded later waits for the GPU
         targets = follow(sim.views(), targets)

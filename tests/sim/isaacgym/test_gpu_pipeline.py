@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import warp as wp
 
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import DeviceLostError, SimClosedError
 from sim.isaacgym.client import IsaacGym
-from sim.scene import SceneConfig
 
 from .conftest import STANDIN, config, failure, host, is_running, stepped
 from .driver import Driver
@@ -25,7 +26,7 @@ from .driver import Driver
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
 
 PATH = f"{Path(__file__).parent}:{STANDIN}"
-SCENE = SceneConfig(physics_dt_s=0.01, decimation=5)
+SCENE = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
 
 
 @pytest.fixture
@@ -69,7 +70,9 @@ def drive(sim: IsaacGym, home):
     for _ in range(2):
         sim.step(home + 0.1)
     state = host(sim)
-    moved = state.replace(screw_pos_w=state.screw_pos_w + np.float32([0.05, 0.0, 0.02]))
+    moved = state.with_bodies(
+        "screws", pos_w=state.bodies["screws"].pos_w + np.float32([0.05, 0.0, 0.02])
+    )
     sim.write(jnp.array([False, True]), sim.pack(jax.tree.map(jnp.asarray, moved)))
     sim.step((home - 0.1).at[0, 2].set(jnp.nan))
     return host(sim)
@@ -79,7 +82,7 @@ def drive(sim: IsaacGym, home):
 def expected():
     """What the CPU pipeline shows."""
     sim = IsaacGym(SCENE, 2, config())
-    home = jnp.tile(jnp.array(sim.spec.arm.home_rad, jnp.float32), (2, 1))
+    home = jnp.tile(jnp.array(elfin15.HOME_RAD, jnp.float32), (2, 1))
     yield drive(sim, home), home
     sim.close()
 

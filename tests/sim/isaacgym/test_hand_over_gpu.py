@@ -14,10 +14,10 @@ import pytest
 import warp as wp
 
 from sim import bridge
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.errors import WorkerError
 from sim.isaacgym.client import IsaacGym
 from sim.options import IsaacGymConfig
-from sim.scene import SceneConfig
 
 from .conftest import STANDIN
 
@@ -37,7 +37,7 @@ def build(monkeypatch):
             monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "backend:cudaMallocAsync")
             monkeypatch.setenv("PYTORCH_ALLOC_CONF", "backend:cudaMallocAsync")
         options = IsaacGymConfig(python=sys.executable, python_path=STANDIN, handover=handover)
-        scene = SceneConfig(physics_dt_s=0.01, decimation=1)
+        scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=1))
         made.append(IsaacGym(scene, num_envs, options))
         return made[-1]
 
@@ -112,7 +112,7 @@ def lost(sim: IsaacGym) -> int:
     """Rows that a slow reader saw otherwise than the worker had shown them, or that it got otherwise
     than they were sent."""
     busy = jnp.eye(4096) * 0.1  # milliseconds on any device, and long before it is all queued
-    home = sim.unpack(sim.views()).joint_pos_rad + 0.0
+    home = sim.unpack(sim.views()).robot.joint_pos + 0.0
 
     @jax.jit
     def transition(views, clock, busy):
@@ -137,7 +137,7 @@ def lost(sim: IsaacGym) -> int:
 def test_the_hand_shake_is_short(build, handover):
     """Printed, not asserted: see `benchmarks`. That it is reported at all is what is tested."""
     sim = build(handover, num_envs=4096)
-    targets = sim.unpack(sim.views()).joint_pos_rad + 0.0
+    targets = sim.unpack(sim.views()).robot.joint_pos + 0.0
     for _ in range(5):
         sim.step(targets)
     sim.report()()

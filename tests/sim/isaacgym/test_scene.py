@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.isaacgym import client
 from sim.isaacgym.interpreter import worker_environment
-from sim.scene import SceneConfig
 
 from .conftest import ROOT, STANDIN, config
 
@@ -111,7 +111,7 @@ def told(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "Worker", Deaf)
         with pytest.raises(OverheardError) as caught:
-            client.IsaacGym(SceneConfig(num_screws=NUM_SCREWS), 2, config(viewer=True))
+            client.IsaacGym(make_scene(SceneConfig(num_screws=NUM_SCREWS)), 2, config(viewer=True))
     return caught.value.args[0]
 
 

@@ -10,8 +10,8 @@ import textwrap
 
 import pytest
 
-from sim.assets import urdf
-from sim.assets.bolt import Bolt
+from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.isaacgym.setup import make_assets
 
 from .conftest import STANDIN
 
@@ -62,9 +62,8 @@ def refresh():
 def run(tmp_path_factory):
     """`(code) -> CompletedProcess` of the scene above followed by `code`."""
     folder = tmp_path_factory.mktemp("assets")
-    (folder / "arm.urdf").write_text(urdf.build_arm_urdf())
-    (folder / "screw.urdf").write_text(urdf.build_screw_urdf(Bolt()))
-    (folder / urdf.HEAD_MESH).write_text(urdf.head_obj(Bolt()))
+    for name, text in make_assets(make_scene(SceneConfig())).items():
+        (folder / name).write_text(text)
 
     def execute(code: str):
         text = f"FOLDER = {str(folder)!r}\n{code}"

@@ -1,4 +1,4 @@
-"""Triangle meshes made in code for the pictures: solids of revolution and a threaded hex bolt.
+"""Triangle meshes made in code for the pictures, one for each kind of `sim.visual.Visual`.
 
 A mesh is a list of patches. Shading is smooth inside a patch and creased between patches.
 """
@@ -11,10 +11,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from sim.assets.bolt import Bolt
+from sim.visual import HexPrism, Thread, Visual
 
-_CORNER_STEPS = 6
-_THREAD_PITCH_M, _THREAD_DEPTH_M, _THREAD_FRACTION = 0.00225, 0.0008, 0.62
+_CORNER_STEPS, _SIDES = 6, 24
 _THREAD_PROFILE = (1.0, 1.0, 0.0, 0.0)
 """Height of the thread over its root at even steps of one turn."""
 
@@ -80,20 +79,17 @@ def barrel(
     return Mesh(mesh.vertex @ frame + tail, mesh.normal @ frame, mesh.face)
 
 
-def hex_bolt(bolt: Bolt, sides: int = 24) -> Mesh:
-    """The bolt as one sees it, in its body frame: chamfered head, plain shank, helical thread."""
-    tail, (under, top) = -bolt.length_m / 2, bolt.head_x_m
-    radius, root = bolt.shank_radius_m, bolt.shank_radius_m - _THREAD_DEPTH_M
-    thread_end = tail + _THREAD_FRACTION * (under - tail)
-    return merge(
-        [
-            lathe(np.array([[tail, 0.0], [tail, root - 0.0006]]), sides),
-            _thread(tail, thread_end, root, sides),
-            lathe(np.array([[thread_end, root], [thread_end, radius]]), sides),
-            lathe(np.array([[thread_end, radius], [under, radius]]), sides),
-            *_hex_head(under, top, bolt.head_across_corners_m / 2, radius),
-        ]
-    )
+def build(visual: Visual) -> Mesh:
+    """The mesh of one solid."""
+    if visual.kind == "barrel":
+        end_radius = visual.radius_m if visual.end_radius_m is None else visual.end_radius_m
+        sizes = visual.radius_m, end_radius, visual.fillet_m
+        return barrel(visual.start_m, visual.end_m, *sizes)
+    if visual.kind == "revolved":
+        return lathe(np.array(visual.profile_m), _SIDES)
+    if visual.kind == "thread":
+        return _thread(visual, _SIDES)
+    return merge(_hex_prism(visual))
 
 
 def add_mesh(asset: ET.Element, name: str, mesh: Mesh) -> None:
@@ -116,19 +112,21 @@ def _smooth_normals(vertex: np.ndarray, face: np.ndarray, area: np.ndarray) -> n
     return (total / np.maximum(length, 1e-12))[place]
 
 
-def _thread(start: float, end: float, root: float, sides: int) -> Mesh:
+def _thread(thread: Thread, sides: int) -> Mesh:
     """A helix: the columns of the grid climb by one pitch in one turn."""
+    start, end, root, pitch = thread.start_m, thread.end_m, thread.root_radius_m, thread.pitch_m
     steps = len(_THREAD_PROFILE)
-    rows = np.arange(math.ceil((end - start) / _THREAD_PITCH_M + 1) * steps + 1)[:, None]
+    rows = np.arange(math.ceil((end - start) / pitch + 1) * steps + 1)[:, None]
     turns = np.linspace(0.0, 1.0, sides + 1)
-    x = np.clip(start + (rows / steps + turns - 1.0) * _THREAD_PITCH_M, start, end)
-    radius = root + _THREAD_DEPTH_M * np.array(_THREAD_PROFILE)[rows % steps]
+    x = np.clip(start + (rows / steps + turns - 1.0) * pitch, start, end)
+    radius = root + thread.depth_m * np.array(_THREAD_PROFILE)[rows % steps]
     lead_in = root - 0.0006 + (x - start)
     return patch(_around_x(x, np.minimum(radius, lead_in), 2 * math.pi * turns))
 
 
-def _hex_head(under: float, top: float, radius: float, hole: float) -> list[Mesh]:
-    """Hexagonal prism between two x whose outer corners are cut by a 30 degree cone."""
+def _hex_prism(prism: HexPrism) -> list[Mesh]:
+    """The corners at its end are cut by a 30 degree cone."""
+    under, top, radius, hole = prism.start_m, prism.end_m, prism.radius_m, prism.hole_radius_m
     apothem = radius * math.cos(math.pi / 6)
     flat = np.linspace(-math.pi / 6, math.pi / 6, 9)
     edge = apothem / np.cos(flat)

@@ -1,0 +1,84 @@
+"""The scene of the tasks with bolts: the arm on its bench, bolts on the table within its reach."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from annotated_types import Gt, Interval
+
+from sim.assets import bolt, elfin15
+from sim.assets.bolt import Bolt
+from sim.scene import Physics, Scene
+from sim.visual import BoxMark, Camera, Mark, PlaneMark, View
+
+GROUP = "screws"
+"""Name of the bolts' group."""
+WORK_CENTER_W, WORK_HALF_M = (-0.75, 0.0), 0.35
+"""The work area, a square on the table."""
+
+_SPACING_M, _START_HEIGHT_M = 0.12, 0.01
+_MAT_HALF_M, _FLOOR_M = 0.40, -0.78
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneConfig:
+    """The physical scene. Engines build their own model from it and from `sim.assets`."""
+
+    num_screws: Annotated[int, Interval(ge=2, le=8)] = 3
+    """Screws in each scene, 2 to 8."""
+    physics_dt_s: Annotated[float, Interval(gt=0, le=0.1)] = 0.005
+    """Length of one physics step, seconds."""
+    decimation: Annotated[int, Gt(0)] = 10
+    """Physics steps in one control step."""
+    friction: Annotated[float, Gt(0)] = 0.6
+    """Sliding friction of screws, rod and table."""
+    cone: Literal["pyramidal", "elliptic"] = "pyramidal"
+    """Shape of the friction cone."""
+    screw: Bolt = Bolt()
+    """Geometry and density of a screw."""
+
+    @property
+    def control_dt_s(self) -> float:
+        """Length of one control step, seconds."""
+        return self.physics_dt_s * self.decimation
+
+
+def make_scene(config: SceneConfig) -> Scene:
+    """The arm at home, the bolts side by side on the table."""
+    x, y = WORK_CENTER_W
+    middle = (config.num_screws - 1) / 2
+    spots = tuple(
+        (x, y + _SPACING_M * (index - middle), _START_HEIGHT_M)
+        for index in range(config.num_screws)
+    )
+    return Scene(
+        robot=elfin15.make_robot(),
+        physics=Physics(config.physics_dt_s, config.decimation, config.friction, config.cone),
+        groups=(bolt.make_group(config.screw, GROUP, spots),),
+        marks=_bench(),
+        cameras=(
+            Camera("overview", (-1.95, -1.70, 1.22), (-0.43, -0.02, 0.37)),
+            Camera("table", (-1.24, -0.26, 0.50), (-0.760, -0.005, 0.0)),
+        ),
+        view=View((-0.5, 0.0, 0.4), 1.2),
+    )
+
+
+def _bench() -> tuple[Mark, ...]:
+    """A bench that carries arm and mat; the mat's top is a hair below the physical table."""
+    marks: list[Mark] = [
+        PlaneMark("floor", _FLOOR_M),
+        BoxMark("bench", (-1.28, -0.58, -0.045), (0.30, 0.58, -0.004)),
+    ]
+    for x in (-1.20, 0.22):
+        for y in (-0.50, 0.50):
+            low, high = (x - 0.035, y - 0.035, _FLOOR_M), (x + 0.035, y + 0.035, -0.045)
+            marks.append(BoxMark("dark", low, high))
+    x, half, line = WORK_CENTER_W[0], WORK_HALF_M, 0.002
+    low, high = (x - _MAT_HALF_M, -_MAT_HALF_M, -0.006), (x + _MAT_HALF_M, _MAT_HALF_M, -0.0004)
+    marks.append(BoxMark("mat", low, high))
+    for side in (-half, half):  # the lines around the work area
+        low, high = (x + side - line, -half - line, -0.002), (x + side + line, half + line, 0.0)
+        marks.append(BoxMark("mark", low, high))
+        low, high = (x - half, side - line, -0.002), (x + half, side + line, 0.0)
+        marks.append(BoxMark("mark", low, high))
+    return tuple(marks)

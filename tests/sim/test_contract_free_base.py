@@ -1,0 +1,129 @@
+"""The contract: a robot with a free base, torques and contact links, by the laws of mechanics."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from sim.builders import mjcf
+from sim.state import home_state
+
+GRAVITY = 9.81
+TILT = Rotation.from_euler("xyz", [0.4, -0.9, 2.2])
+
+
+@pytest.fixture
+def sim(lab):
+    return lab.shared(num_screws=0)
+
+
+@pytest.fixture
+def standing(sim):
+    """Two humanoids upright on the ground."""
+    return jax.tree.map(np.array, home_state(sim.spec.scene, 2))
+
+
+@pytest.fixture
+def aloft(standing):
+    """Two metres higher, tilted."""
+    quat = np.tile(np.float32(TILT.as_quat()[[3, 0, 1, 2]]), (2, 1))
+    higher = standing.robot.base_pos_w + np.float32([0.5, -0.3, 2.0])
+    return standing.with_robot(base_pos_w=higher, base_quat_w=quat)
+
+
+@pytest.fixture(scope="module")
+def mass_kg(lab):
+    import mujoco
+
+    scene = lab.shared(num_screws=0).spec.scene
+    return mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene)).body_mass.sum()
+
+
+def test_it_begins_upright_where_the_scene_puts_it(lab):
+    made = lab.make(num_screws=0)
+    robot = lab.read(made).robot
+    np.testing.assert_allclose(robot.base_pos_w, [[0, 0, 1.1]] * 2, atol=1e-6)
+    np.testing.assert_allclose(robot.base_quat_w, [[1, 0, 0, 0]] * 2, atol=1e-6)
+    np.testing.assert_array_equal(robot.joint_pos, np.zeros((2, 21)))
+    made.close()
+
+
+def test_without_torques_it_falls_as_galileo_says(lab, sim, aloft):
+    """In free fall no joint feels the weight, so it stays stiff and the base falls as its mass."""
+    lab.put(sim, aloft)
+    for count, state in enumerate(lab.run(sim, np.zeros(21), 12), start=1):
+        time = count * sim.spec.control_dt_s
+        fallen = state.robot.base_pos_w - aloft.robot.base_pos_w
+        np.testing.assert_allclose(fallen[:, :2], 0, atol=1e-4)
+        np.testing.assert_allclose(fallen[:, 2], -GRAVITY * time**2 / 2, atol=0.05 * time)
+        np.testing.assert_allclose(state.robot.base_linvel_w[:, 2], -GRAVITY * time, rtol=2e-3)
+        np.testing.assert_allclose(state.robot.joint_pos, 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_the_base_turns_about_the_world_axis_asked_for(lab, sim, aloft, axis):
+    """For a moment: what turns does not keep its axis for long."""
+    omega = np.zeros(3, np.float32)
+    omega[axis] = 1.5
+    lab.put(sim, aloft.with_robot(base_angvel_w=np.tile(omega, (2, 1))))
+    state = lab.run(sim, np.zeros(21), 2)[-1]
+    shown = Rotation.from_quat(state.robot.base_quat_w[0][[1, 2, 3, 0]])
+    turned = (shown * TILT.inv()).as_rotvec()
+    np.testing.assert_allclose(turned, 2 * sim.spec.control_dt_s * omega, atol=0.02)
+    np.testing.assert_allclose(state.robot.base_angvel_w[0], omega, atol=0.4)
+
+
+def test_the_velocity_is_that_of_the_bases_origin(lab, sim, aloft):
+    """Against central differences of the positions shown; its centre of mass is elsewhere."""
+    omega = np.tile(np.float32([0.0, 3.0, 0.0]), (2, 1))
+    lab.put(sim, aloft.with_robot(base_angvel_w=omega))
+    states = lab.run(sim, np.zeros(21), 6)
+    pos = np.array([s.robot.base_pos_w[0] for s in states])
+    shown = np.array([s.robot.base_linvel_w[0] for s in states])
+    difference = (pos[2:] - pos[:-2]) / (2 * sim.spec.control_dt_s)
+    # a step takes the velocity of its end, so the difference runs ahead by half a physics step
+    ahead = [0, 0, GRAVITY * sim.spec.scene.physics.dt_s / 2]
+    np.testing.assert_allclose(difference, shown[1:-1] - ahead, atol=0.05)
+
+
+def test_the_feet_carry_its_weight(lab, sim, standing, mass_kg):
+    lab.put(sim, standing)
+    feet = lab.run(sim, np.zeros(21), 20)[-1].contact
+    assert list(feet) == ["left_foot", "right_foot"]
+    total = feet["left_foot"] + feet["right_foot"]
+    np.testing.assert_allclose(total[:, 2], mass_kg * GRAVITY, rtol=0.02)
+    np.testing.assert_allclose(total[:, :2], 0, atol=8)
+    np.testing.assert_allclose(feet["left_foot"][:, 2], feet["right_foot"][:, 2], rtol=0.02)
+
+
+def test_in_the_air_nothing_touches_the_feet(lab, sim, aloft):
+    lab.put(sim, aloft)
+    for force in lab.run(sim, np.zeros(21), 2)[-1].contact.values():
+        np.testing.assert_array_equal(force, np.zeros((2, 3)))
+
+
+def test_a_torque_turns_its_own_joint_the_way_it_says(lab, sim, aloft):
+    names = [joint.name for joint in sim.spec.scene.robot.joints]
+    for name, sign in (("left_knee", 1), ("right_shoulder_2", 1), ("abdomen_z", -1)):
+        index = names.index(name)
+        control = np.zeros(21)
+        control[index] = sign * 10.0
+        lab.put(sim, aloft)
+        turned = lab.run(sim, control, 6)[-1].robot.joint_pos
+        assert (sign * turned[:, index] > 0.03).all(), name
+
+
+def test_a_torque_is_kept_within_the_gear_and_what_is_no_number_keeps_the_last(lab, sim, aloft):
+    high = np.float32(sim.spec.scene.robot.control_range[1])
+    index = int(np.argmax(high))
+    ends = []
+    for last, wild in ((high[index], 1e9), (high[index], np.inf), (high[index], np.nan)):
+        control = np.zeros(21, np.float32)
+        control[index] = last
+        lab.put(sim, aloft)
+        lab.run(sim, control, 1)
+        control[index] = wild
+        ends.append(lab.run(sim, control, 3)[-1].robot.joint_pos)
+    np.testing.assert_allclose(ends[1], ends[0], atol=1e-5)
+    np.testing.assert_allclose(ends[2], ends[0], atol=1e-5)
+    assert np.abs(ends[0][:, index]).min() > 0.1
