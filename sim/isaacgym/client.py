@@ -5,6 +5,7 @@ host runs ahead (`gate.py`), without one the host waits (`host_turns.py`). New s
 shared block until the next step takes them, because Isaac Gym takes one write of a tensor in a step.
 """
 
+import dataclasses
 import logging
 import tempfile
 from collections.abc import Callable
@@ -28,15 +29,14 @@ from sim.isaacgym.interpreter import find_python
 from sim.isaacgym.layout import make_frames
 from sim.isaacgym.process import Worker
 from sim.isaacgym.setup import make_assets, make_setup
-from sim.isaacgym.worker.layout import Layout, make_layout
+from sim.isaacgym.worker.layout import SHOWN, Layout, layout_of
 from sim.isaacgym.worker.messages import Message
 from sim.options import IsaacGymConfig
 from sim.protocol import SimSpec, Snapshot, Views
-from sim.scene import Scene
+from sim.scene import Scene, first_control
 from sim.state import home_state
 
 _log = logging.getLogger(__name__)
-_STATE = ("root", "dof")
 
 
 class Turns(Protocol):
@@ -62,7 +62,7 @@ class Block(Protocol):
     def adopt(self, answer: Message, wanted: str) -> tuple[bool, str]: ...
     def attend(self, worker: Worker, pack: bool, limit_s: float) -> Turns: ...
     def views(self) -> Views: ...
-    def put_targets(self, targets: jax.Array) -> None: ...
+    def put_control(self, control: jax.Array) -> None: ...
     def mark(self, mask: jax.Array, views: Views) -> None: ...
     def read(self, name: str) -> np.ndarray: ...
     def fill(self, name: str, value: np.ndarray) -> None: ...
@@ -98,8 +98,9 @@ class IsaacGym:
         )
         self.handover = ""
         """Which hand-over was taken, and why."""
-        layout = make_layout(num_envs, self._num_bodies, len(scene.robot.joints))
-        fields = {name: layout.fields[name] for name in _STATE}
+        layout = layout_of(dataclasses.asdict(scene), num_envs)
+        self._first_moved = layout.first_moved
+        fields = {name: layout.fields[name] for name in SHOWN if name in layout.fields}
         self._layouts = {name: (field.shape, field.dtype) for name, field in fields.items()}
         block = _make_block(layout, scene, config)
         self._block: Block | None = block
@@ -138,7 +139,7 @@ class IsaacGym:
     def step(self, control: jax.Array) -> None:
         block = self._open()
         self._inputs.check_control(control)
-        block.put_targets(control)
+        block.put_control(control)
         self._attended().step()
 
     def report(self) -> Callable[[], Report]:
@@ -148,16 +149,16 @@ class IsaacGym:
     def snapshot(self) -> Snapshot:
         block = self._open()
         self._attended().settle()
-        shown = {name: block.read(name) for name in _STATE}
-        waiting = block.read("arms")[: block.read("count")[0]] // (1 + self._num_bodies)
-        for name, value in shown.items():  # what the next step will begin with
-            value[waiting] = block.read(f"new_{name}")[waiting]
+        shown = {name: block.read(name) for name in self._layouts}
+        waiting = block.read("robots")[: block.read("count")[0]] // (1 + self._num_bodies)
+        for name in ("root", "dof"):  # what the next step will begin with
+            shown[name][waiting] = block.read(f"new_{name}")[waiting]
         return shown
 
     def restore(self, snapshot: Snapshot) -> None:
         self._open()
         check_snapshot("isaacgym", self._layouts, snapshot)
-        self._show({name: snapshot[name] for name in _STATE})
+        self._show({name: snapshot[name] for name in self._layouts})
 
     def close(self) -> None:
         """Ends the worker and frees the block; may be called again.
@@ -210,7 +211,8 @@ class IsaacGym:
         _log.info("isaacgym hand-over %s", self.handover)
         self._turns = block.attend(self._worker, pack, config.step_timeout_s)
         state = home_state(self._scene, self.spec.num_envs)
-        block.fill("targets", np.asarray(state.robot.joint_pos))
+        first = np.array(first_control(self._scene.robot), np.float32)
+        block.fill("control", np.tile(first, (self.spec.num_envs, 1)))
         self._show({name: np.asarray(view) for name, view in self.pack(state).items()})
 
     def _show(self, state: dict[str, np.ndarray]) -> None:
@@ -218,9 +220,11 @@ class IsaacGym:
         block, turns, count = self._open(), self._attended(), self.spec.num_envs
         turns.settle()
         actors = np.arange(count * (1 + self._num_bodies), dtype=np.int32).reshape(count, -1)
-        new = {f"new_{name}": value for name, value in state.items()} | {
-            "arms": actors[:, 0].copy(),
-            "screws": actors[:, 1:].flatten(),
+        moved = actors[:, self._first_moved :].flatten()
+        new = {f"new_{name}": state[name] for name in ("root", "dof")} | {
+            **{name: state[name] for name in state if name == "contact"},
+            **({"moved": moved} if moved.size else {}),
+            "robots": actors[:, 0].copy(),
             "count": np.array([count], np.int32),
             "listed": np.full(count, block.round, np.int32),
         }
@@ -230,12 +234,11 @@ class IsaacGym:
 
 
 def _check_supported(scene: Scene) -> None:
-    drives = all(joint.drive.kind == "position" for joint in scene.robot.joints)
-    fixed = scene.robot.base == "fixed" and not scene.contact_links
-    if not (drives and fixed and len(scene.groups) == 1):
+    kinds = {joint.drive.kind for joint in scene.robot.joints}
+    if len(kinds) != 1:
         raise SceneNotSupportedError(
-            f"isaacgym cannot build the scene of {scene.robot.name!r}; valid: a fixed base, position"
-            " drives, no contact links, one group of bodies"
+            f"isaacgym cannot build the scene of {scene.robot.name!r}, whose drives are of"
+            f" {len(kinds)} kinds; valid: one, position or torque"
         )
 
 

@@ -22,12 +22,11 @@ from sim.errors import WorkerError
 from sim.isaacgym.gate import Gate
 from sim.isaacgym.process import Worker
 from sim.isaacgym.worker.cuda import Cuda, CudaError
-from sim.isaacgym.worker.layout import Field, Layout
+from sim.isaacgym.worker.layout import SHOWN, Field, Layout
 from sim.isaacgym.worker.messages import Message
 from sim.protocol import Views
 
 _DTYPES = {"float32": wp.float32, "int32": wp.int32}
-_STATE = ("root", "dof")
 
 
 @wp.kernel
@@ -36,12 +35,12 @@ def _aim(
     low: wp.array(dtype=float),
     high: wp.array(dtype=float),
     count: wp.array(dtype=int),
-    targets: wp.array2d(dtype=float),
+    control: wp.array2d(dtype=float),
     told: wp.array(dtype=int),
 ):
     row, joint = wp.tid()
     if not wp.isnan(asked[row, joint]):
-        targets[row, joint] = wp.clamp(asked[row, joint], low[joint], high[joint])
+        control[row, joint] = wp.clamp(asked[row, joint], low[joint], high[joint])
     if row + joint == 0:
         told[0] = count[0]
         count[0] = 0
@@ -53,12 +52,13 @@ def _take(
     root: wp.array3d(dtype=float),
     dof: wp.array3d(dtype=float),
     round: int,
+    first_moved: int,
     new_root: wp.array3d(dtype=float),
     new_dof: wp.array3d(dtype=float),
     listed: wp.array(dtype=int),
     count: wp.array(dtype=int),
-    arms: wp.array(dtype=int),
-    screws: wp.array(dtype=int),
+    robots: wp.array(dtype=int),
+    moved: wp.array(dtype=int),
 ):
     row, column = wp.tid()
     if not mask[row]:
@@ -73,12 +73,12 @@ def _take(
         new_dof[row, joint, number] = dof[row, joint, number]
     if column == 0 and wp.atomic_max(listed, row, round) < round:
         place = wp.atomic_add(count, 0, 1)
-        arms[place] = row * actors
-        for screw in range(1, actors):
-            screws[place * (actors - 1) + screw - 1] = row * actors + screw
+        robots[place] = row * actors
+        for actor in range(first_moved, actors):
+            moved[place * (actors - first_moved) + actor - first_moved] = row * actors + actor
 
 
-_TAKEN = ("new_root", "new_dof", "listed", "count", "arms", "screws")
+_TAKEN = ("new_root", "new_dof", "listed", "count", "robots", "moved")
 
 
 class DeviceBlock:
@@ -153,25 +153,25 @@ class DeviceBlock:
         return self._gate
 
     def views(self) -> Views:
-        """`root` and `dof` as JAX arrays, zero-copy."""
+        """`root`, `dof` and `contact` as JAX arrays, zero-copy."""
         # whoever reads the views comes after all that was lent for that step: rule 4 of the bridge
         self._lent_before, self._lent_asked = self._lent_asked, []
-        fields = {name: self._fields[name] for name in _STATE}
+        fields = {name: self._fields[name] for name in SHOWN if name in self._fields}
         if self._gate is not None:
             return self._gate.to_jax(fields)
         return {name: bridge.to_jax(field) for name, field in fields.items()}
 
-    def put_targets(self, targets: jax.Array) -> None:
-        """Queues a copy of `targets [N, J]` behind the call that computes them.
+    def put_control(self, control: jax.Array) -> None:
+        """Queues a copy of `control [N, U]` behind the call that computes them.
 
-        They are kept within the joints' ranges; one that is no number leaves the last one there.
+        Each is kept within what its drive takes; one that is no number leaves the last one there.
         """
         with wp.ScopedDevice(self._device):
-            asked, count = wp.from_dlpack(bridge.lend(targets)), self._own["count"]
+            asked, count = wp.from_dlpack(bridge.lend(control)), self._own["count"]
             inputs = [asked, *self._control_range, count]
-            out = [self._own["targets"], self._told]
-            wp.launch(_aim, targets.shape, inputs=inputs, outputs=out)
-        self._lent_asked += [*self._lent, targets]
+            out = [self._own["control"], self._told]
+            wp.launch(_aim, control.shape, inputs=inputs, outputs=out)
+        self._lent_asked += [*self._lent, control]
         self._lent = []
         self.round += 1
 
@@ -183,7 +183,9 @@ class DeviceBlock:
         with wp.ScopedDevice(self._device):
             inputs = [wp.from_dlpack(bridge.lend(array)) for array in lent]
             dim = mask.shape[0], columns
-            wp.launch(_take, dim, inputs=[*inputs, self.round], outputs=out)
+            wp.launch(
+                _take, dim, inputs=[*inputs, self.round, self._layout.first_moved], outputs=out
+            )
         self._lent += lent
 
     def read(self, name: str) -> np.ndarray:

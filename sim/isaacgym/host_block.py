@@ -10,7 +10,7 @@ from sim import bridge
 from sim.clock import Report
 from sim.isaacgym.host_turns import HostTurns
 from sim.isaacgym.process import Worker
-from sim.isaacgym.worker.layout import Layout
+from sim.isaacgym.worker.layout import SHOWN, Layout
 from sim.isaacgym.worker.messages import Message
 from sim.protocol import Views
 
@@ -29,6 +29,7 @@ class HostBlock:
     def __init__(self, layout: Layout, control_range: np.ndarray):
         self._control_range = control_range
         self.round = 1
+        self._first_moved = layout.first_moved
         self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
         os.ftruncate(self._fd, layout.size)
         memory = mmap.mmap(self._fd, layout.size)
@@ -58,34 +59,35 @@ class HostBlock:
         return HostTurns(worker, pack, limit_s, self._fields["count"])
 
     def views(self) -> Views:
-        """`root` and `dof` as JAX arrays, zero-copy."""
-        return {name: bridge.to_jax(self._fields[name]) for name in ("root", "dof")}
+        """`root`, `dof` and `contact` as JAX arrays, zero-copy."""
+        return {name: bridge.to_jax(self._fields[name]) for name in SHOWN if name in self._fields}
 
-    def put_targets(self, targets: jax.Array) -> None:
-        """Waits for the call that computes `targets [N, J]`, and so for its reads of the views.
+    def put_control(self, control: jax.Array) -> None:
+        """Waits for the call that computes `control [N, U]`, and so for its reads of the views.
 
-        They are kept within the joints' ranges; one that is no number leaves the last one there.
+        Each is kept within what its drive takes; one that is no number leaves the last one there.
         """
-        asked = bridge.to_host(targets)
+        asked = bridge.to_host(control)
         kept = np.clip(asked, *self._control_range)
-        np.copyto(self._fields["targets"], kept, where=~np.isnan(asked))
+        np.copyto(self._fields["control"], kept, where=~np.isnan(asked))
         self.round += 1
 
     def mark(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
         fields = self._fields
         rows = np.flatnonzero(bridge.to_host(mask))
-        for name, view in views.items():
-            fields[f"new_{name}"][rows] = bridge.to_host(view)[rows]
+        for name in ("root", "dof"):
+            fields[f"new_{name}"][rows] = bridge.to_host(views[name])[rows]
         fresh = rows[fields["listed"][rows] < self.round]
         fields["listed"][fresh] = self.round
         begin = int(fields["count"][0])
         end = begin + len(fresh)
         fields["count"][0] = end
-        arms = fresh * fields["root"].shape[1]
-        fields["arms"][begin:end] = arms
-        after_arm = np.arange(1, fields["root"].shape[1])
-        fields["screws"].reshape(-1, len(after_arm))[begin:end] = arms[:, None] + after_arm
+        robots = fresh * fields["root"].shape[1]
+        fields["robots"][begin:end] = robots
+        moved = np.arange(self._first_moved, fields["root"].shape[1])
+        if len(moved):
+            fields["moved"].reshape(-1, len(moved))[begin:end] = robots[:, None] + moved
 
     def read(self, name: str) -> np.ndarray:
         """A copy of a field."""

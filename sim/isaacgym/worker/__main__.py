@@ -9,7 +9,7 @@ import traceback
 from typing import Any, Dict
 
 from .cuda import Cuda, CudaError
-from .layout import make_layout
+from .layout import layout_of
 from .messages import PROTOCOL, Channel, Message
 from .turns import Turns
 
@@ -45,7 +45,8 @@ def _serve(channel: Channel, turns: Turns) -> None:
     from .stepper import Stepper, timed
 
     stage = build(setup)
-    block, told = _map_block(setup)
+    block = _map_block(setup)
+    told: Dict[str, Any] = {}
     stepper = Stepper(stage, block, setup)
     if setup["gym"]["pipeline"] == "gpu" and setup["gym"]["handover"] != "arena":
         told.update(_export(stepper))
@@ -80,19 +81,18 @@ def _import_gym() -> None:
 
 
 def _map_block(setup: Message) -> Any:
-    """The learner's memory, and what to tell it about the device."""
+    """The learner's memory."""
     from .memory import map_device, map_host
 
-    size = setup["num_envs"], len(setup["screw_spots_w"]), setup["num_joints"]
-    layout = make_layout(*size)
+    layout = layout_of(setup["scene"], setup["num_envs"])
     if "fd" in setup["block"]:
-        return map_host(setup["block"]["fd"], layout), {}
+        return map_host(setup["block"]["fd"], layout)
     cuda = Cuda()
     if cuda.uuid() != setup["block"]["device"]:
         raise CudaError(
             "the worker's GPU is {}, the learner's {}".format(cuda.uuid(), setup["block"]["device"])
         )
-    return map_device(setup["block"]["handle"], layout, cuda), {}
+    return map_device(setup["block"]["handle"], layout, cuda)
 
 
 def _export(stepper: Any) -> Dict[str, Any]:

@@ -4,7 +4,7 @@ Arrays never travel here; they lie in the block of `layout`. Steps do not, eithe
 and answered in the page of `turns`::
 
     worker  -> {"hello": PROTOCOL, "python": "3.8.18"}
-    learner -> {"protocol": PROTOCOL, "num_envs": ..., ...}   scene, options, where the block lies
+    learner -> {"protocol": PROTOCOL, "scene": ..., ...}      scene, options, where the block lies
     worker  -> {"ready": true, ...}                           after the scene stands
     learner -> {"do": "close"}                                the last words
 
@@ -16,7 +16,7 @@ import socket
 import time
 from typing import Any, Dict, Optional
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised by one with every change of the messages, the turns or the block's layout."""
 
 Message = Dict[str, Any]

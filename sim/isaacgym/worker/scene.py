@@ -1,4 +1,4 @@
-"""The scenes in Isaac Gym: N environments of one arm and S screws on a plane.
+"""The scenes in Isaac Gym: N environments of one robot and B bodies on a plane.
 
 What the stubs do not state and this file relies on: the fields of the array of DOF properties, that
 a cylinder replaced by a capsule keeps the cylinder's length as its axis, and that a mesh collides
@@ -6,20 +6,18 @@ as its convex hull. `python -m sim.isaacgym.doctor` looks at all three.
 """
 
 import math
-from typing import Any, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from isaacgym import gymapi
 
 from .messages import Message
 
-TOOL_LINK, WRIST_LINK = "tool", "link5"
-_ROD_BIT = 1 << 30
-_MAX_SPIN_RAD_S = 1000.0  # Gym's own limit, 64, is a rolling shank of 6 mm radius at 0.38 m/s
-_HALF_SPACE_M = 1.5  # an arm reaches no further, and scenes of different groups never meet anyway
+_MAX_SPIN_RAD_S = 1000.0  # Gym's own limit, 64, is a cylinder of 6 mm radius that rolls at 0.38 m/s
+_HALF_SPACE_M = 1.5  # how far apart they are drawn; scenes of different groups never meet anyway
 
 
 class Stage(NamedTuple):
-    """What was built. Actor 0 of each environment is the arm, then come the screws."""
+    """What was built. Actor 0 of each environment is the robot, then come the bodies."""
 
     gym: gymapi.Gym
     sim: gymapi.Sim
@@ -43,12 +41,17 @@ def build(setup: Message) -> Stage:
     sim = gym.create_sim(0, graphics, gymapi.SIM_PHYSX, sim_params(setup))
     if sim is None:
         raise GymRefusedError("Isaac Gym's create_sim failed; its log lines say why")
-    _add_table(gym, sim, setup["friction"])
-    arm = gym.load_asset(sim, setup["folder"], setup["arm_urdf"], _arm_options())
-    screw = gym.load_asset(sim, setup["folder"], setup["screw_urdf"], _screw_options())
-    if arm is None or screw is None:
-        raise GymRefusedError("Isaac Gym's load_asset failed; its log lines say why")
-    scenes = [_add_scene(gym, sim, arm, screw, setup, env) for env in range(setup["num_envs"])]
+    scene = setup["scene"]
+    _add_ground(gym, sim, scene["physics"]["friction"])
+    files = [setup["robot_urdf"]] + setup["group_urdfs"]
+    options_of = [_robot_options(scene["robot"])] + [_body_options() for _ in scene["groups"]]
+    assets = []
+    for file, asset_options in zip(files, options_of):
+        assets.append(gym.load_asset(sim, setup["folder"], file, asset_options))
+        if assets[-1] is None:
+            raise GymRefusedError("Isaac Gym's load_asset failed; its log lines say why")
+    _check_joints(gym, assets[0], scene["robot"])
+    scenes = [_add_scene(gym, sim, assets, setup, env) for env in range(setup["num_envs"])]
     _check_numbers(scenes)
     viewer = _open_viewer(gym, sim) if options["viewer"] else None
     check(gym.prepare_sim(sim), "prepare_sim")
@@ -65,14 +68,22 @@ def _check_numbers(scenes: List[List[int]]) -> None:
         )
 
 
+def _check_joints(gym: gymapi.Gym, robot: gymapi.Asset, scene: Message) -> None:
+    """The columns of the DOF tensor have this order."""
+    wanted = [link["joint"]["name"] for link in scene["links"] if link["joint"] is not None]
+    found = list(gym.get_asset_dof_names(robot))
+    if found != wanted:
+        raise GymRefusedError(f"Isaac Gym orders the joints {found}; expected {wanted}")
+
+
 def sim_params(setup: Message) -> gymapi.SimParams:
     """Isaac Gym's own options from the learner's."""
     options, params = setup["gym"], gymapi.SimParams()
     on_gpu = options["pipeline"] == "gpu"
-    params.dt = setup["physics_dt_s"]
+    params.dt = setup["scene"]["physics"]["dt_s"]
     params.substeps = options["substeps"]
     params.up_axis = gymapi.UP_AXIS_Z
-    params.gravity = gymapi.Vec3(0.0, 0.0, -9.81)
+    params.gravity = gymapi.Vec3(*setup["scene"]["physics"]["gravity_m_s2"])
     params.use_gpu_pipeline = on_gpu
     physx = params.physx
     physx.use_gpu = on_gpu  # the pipeline flag alone changes nothing and says nothing
@@ -86,11 +97,12 @@ def sim_params(setup: Message) -> gymapi.SimParams:
     physx.max_depenetration_velocity = options["max_depenetration_m_s"]
     physx.max_gpu_contact_pairs = options["max_gpu_contact_pairs"]
     physx.default_buffer_size_multiplier = options["buffer_multiplier"]
-    physx.contact_collection = gymapi.CC_NEVER  # contacts are never read
+    read = setup["scene"]["contact_links"]  # those of the last substep, as the contract says
+    physx.contact_collection = gymapi.CC_LAST_SUBSTEP if read else gymapi.CC_NEVER
     return params
 
 
-def _add_table(gym: gymapi.Gym, sim: gymapi.Sim, friction: float) -> None:
+def _add_ground(gym: gymapi.Gym, sim: gymapi.Sim, friction: float) -> None:
     plane = gymapi.PlaneParams()
     plane.normal = gymapi.Vec3(0.0, 0.0, 1.0)
     plane.distance = 0.0
@@ -99,15 +111,15 @@ def _add_table(gym: gymapi.Gym, sim: gymapi.Sim, friction: float) -> None:
     gym.add_ground(sim, plane)
 
 
-def _arm_options() -> gymapi.AssetOptions:
+def _robot_options(robot: Message) -> gymapi.AssetOptions:
     options = _shared_options()
-    options.fix_base_link = True
-    options.disable_gravity = True  # a real controller compensates the arm's weight
-    options.default_dof_drive_mode = int(gymapi.DOF_MODE_POS)
+    options.fix_base_link = robot["base"] == "fixed"
+    options.disable_gravity = robot["gravity_compensated"]
+    options.default_dof_drive_mode = int(gymapi.DOF_MODE_NONE)  # each joint's own is set below
     return options
 
 
-def _screw_options() -> gymapi.AssetOptions:
+def _body_options() -> gymapi.AssetOptions:
     options = _shared_options()
     options.fix_base_link = False
     options.disable_gravity = False
@@ -117,7 +129,7 @@ def _screw_options() -> gymapi.AssetOptions:
 
 def _shared_options() -> gymapi.AssetOptions:
     options = gymapi.AssetOptions()
-    options.collapse_fixed_joints = False  # the rod keeps its own link, found by name below
+    options.collapse_fixed_joints = False  # each link is found by its name below
     options.replace_cylinder_with_capsule = True
     options.override_com = False
     options.override_inertia = False
@@ -128,74 +140,74 @@ def _shared_options() -> gymapi.AssetOptions:
 
 
 def _add_scene(
-    gym: gymapi.Gym,
-    sim: gymapi.Sim,
-    arm: gymapi.Asset,
-    screw: gymapi.Asset,
-    setup: Message,
-    index: int,
+    gym: gymapi.Gym, sim: gymapi.Sim, assets: List[gymapi.Asset], setup: Message, index: int
 ) -> List[int]:
     """One environment: its own collision group, the same order of actors as in every other."""
     half, per_row = _HALF_SPACE_M, max(1, int(math.sqrt(setup["num_envs"])))
     lower, upper = gymapi.Vec3(-half, -half, 0.0), gymapi.Vec3(half, half, half)
     env = gym.create_env(sim, lower, upper, per_row)
-    spots, assets = setup["screw_spots_w"], (arm, screw)
+    robot, groups = setup["scene"]["robot"], setup["scene"]["groups"]
+    counts = [1] + [len(group["start_pos_w"]) for group in groups]
     bodies, shapes = (
-        [count(asset) for asset in assets]
-        for count in (gym.get_asset_rigid_body_count, gym.get_asset_rigid_shape_count)
+        sum(count * size(asset) for count, asset in zip(counts, assets))
+        for size in (gym.get_asset_rigid_body_count, gym.get_asset_rigid_shape_count)
     )
-    many = len(spots)
-    check(
-        gym.begin_aggregate(env, bodies[0] + many * bodies[1], shapes[0] + many * shapes[1], True),
-        "begin_aggregate",
-    )
-    handle = gym.create_actor(env, arm, _pose(setup["base_pos_w"]), "arm", index, 0, 0)
-    _set_arm(gym, env, handle, arm, setup)
+    check(gym.begin_aggregate(env, bodies, shapes, True), "begin_aggregate")
+    pose = _pose(robot["links"][0]["offset_m"])
+    handle = gym.create_actor(env, assets[0], pose, "robot", index, 0, 0)
+    _set_robot(gym, env, handle, assets[0], setup)
     handles = [handle]
-    for number, spot in enumerate(spots):
-        handle = gym.create_actor(env, screw, _pose(spot), "screw", index, 0, 0)
-        _set_shapes(gym, env, handle, setup["friction"], {}, 1 << number)
-        handles.append(handle)
+    for group, asset, filters in zip(groups, assets[1:], setup["group_filters"]):
+        for spot, bits in zip(group["start_pos_w"], filters):
+            handle = gym.create_actor(env, asset, _pose(spot), group["name"], index, 0, 0)
+            _set_shapes(gym, env, handle, _looks(group, bits, setup))
+            handles.append(handle)
     check(gym.end_aggregate(env), "end_aggregate")
     return [gym.get_actor_index(env, handle, gymapi.DOMAIN_SIM) for handle in handles]
 
 
-def _set_arm(
+def _set_robot(
     gym: gymapi.Gym, env: gymapi.Env, handle: int, asset: gymapi.Asset, setup: Message
 ) -> None:
-    """Drives, and who meets whom: the rod all but the wrist, the wrist nothing but the table.
-
-    Two shapes that share a bit do not meet. Each screw has a bit of its own, so that screws meet
-    each other and the rod; the wrist has all of them.
-    """
+    """Drives, and who meets whom: two shapes that share a bit of their filters do not meet."""
+    links = setup["scene"]["robot"]["links"]
+    kinds = [link["joint"]["drive"]["kind"] for link in links if link["joint"] is not None]
+    modes = {"position": gymapi.DOF_MODE_POS, "torque": gymapi.DOF_MODE_EFFORT}
     props = gym.get_actor_dof_properties(env, handle)
     for name in ("driveMode", "stiffness", "damping", "effort", "velocity", "armature"):
         if name not in props.dtype.names:
             raise GymRefusedError("Isaac Gym's DOF properties lack the field " + repr(name))
-    for row, drive in enumerate(setup["drives"]):
-        props["driveMode"][row] = int(gymapi.DOF_MODE_POS)
+    for row, (drive, kind) in enumerate(zip(setup["drives"], kinds)):
+        props["driveMode"][row] = int(modes[kind])
         for name, value in drive.items():
             props[name][row] = value
     check(gym.set_actor_dof_properties(env, handle, props), "set_actor_dof_properties")
     names = gym.get_asset_rigid_body_names(asset)
     ranges = gym.get_asset_rigid_body_shape_indices(asset)
-    wrist = _ROD_BIT | ((1 << len(setup["screw_spots_w"])) - 1)
-    bits = {}
-    for link, value in ((TOOL_LINK, _ROD_BIT), (WRIST_LINK, wrist)):
-        shapes = ranges[names.index(link)]
-        bits.update({shapes.start + i: value for i in range(shapes.count)})
-    _set_shapes(gym, env, handle, setup["friction"], bits, 0)
+    looks: Dict[int, Tuple[float, int]] = {}
+    for link in links:
+        found = _looks(link, setup["link_filters"].get(link["name"], 0), setup)
+        start = ranges[names.index(link["name"])].start
+        looks.update({start + number: look for number, look in found.items()})
+    _set_shapes(gym, env, handle, looks)
+
+
+def _looks(owner: Message, bits: int, setup: Message) -> Dict[int, Tuple[float, int]]:
+    """Friction and filter of each shape of a link or a body, by its number."""
+    usual, found = setup["scene"]["physics"]["friction"], {}
+    for number, shape in enumerate(owner["shapes"]):
+        found[number] = usual if shape["friction"] is None else shape["friction"], bits
+    return found
 
 
 def _set_shapes(
-    gym: gymapi.Gym, env: gymapi.Env, handle: int, friction: float, bits: Any, other: int
+    gym: gymapi.Gym, env: gymapi.Env, handle: int, looks: Dict[int, Tuple[float, int]]
 ) -> None:
     """Friction and filter of each shape; fixed after `prepare_sim` on the GPU pipeline."""
     props = gym.get_actor_rigid_shape_properties(env, handle)
     for number, shape in enumerate(props):
-        shape.friction = friction
+        shape.friction, shape.filter = looks[number]
         shape.restitution = 0.0
-        shape.filter = bits.get(number, other)
     check(
         gym.set_actor_rigid_shape_properties(env, handle, props), "set_actor_rigid_shape_properties"
     )

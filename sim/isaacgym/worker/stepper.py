@@ -1,13 +1,13 @@
 """Isaac Gym's tensors and one control step on them.
 
-Order of a step: new states and targets in, straight from the block, `simulate` as often as asked,
+Order of a step: new states and controls in, straight from the block, `simulate` as often as asked,
 refresh, pack, wait for the device. Every tensor that Gym is given a pointer of is an attribute: it
 has to live, unchanged, until the next `simulate`. All of torch's work stays on the default stream.
 """
 
 import importlib
 import time
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from isaacgym import gymapi
@@ -27,18 +27,30 @@ class Stepper:
 
     def __init__(self, stage: Stage, block: Block, setup: Message) -> None:
         self._gym, self._sim, self._viewer = stage
-        self._block, self._decimation = block, setup["decimation"]
+        scene = setup["scene"]
+        self._block, self._decimation = block, scene["physics"]["decimation"]
+        drives = [link["joint"]["drive"] for link in scene["robot"]["links"] if link["joint"]]
+        self._by_torque = drives[0]["kind"] == "torque"
         self._on_gpu = setup["gym"]["pipeline"] == "gpu"
-        self._num_screws = len(setup["screw_spots_w"])
-        num_envs, num_joints = setup["num_envs"], setup["num_joints"]
+        num_envs, self._num_bodies = setup["num_envs"], block.fields["root"].shape[1] - 1
+        self._num_moved = self._num_bodies + (scene["robot"]["base"] == "free")
         self._gym_root = self._gym.acquire_actor_root_state_tensor(self._sim)
         self._gym_dof = self._gym.acquire_dof_state_tensor(self._sim)
-        self.root = self._wrap(self._gym_root).view(num_envs, 1 + self._num_screws, ROOT_SIZE)
-        self.dof = self._wrap(self._gym_dof).view(num_envs, num_joints, DOF_SIZE)
+        self.root = self._wrap(self._gym_root).view(num_envs, 1 + self._num_bodies, ROOT_SIZE)
+        self.dof = self._wrap(self._gym_dof).view(num_envs, len(drives), DOF_SIZE)
+        self._contact: Optional[torch.Tensor] = None
+        if scene["contact_links"]:
+            self._gym_contact = self._gym.acquire_net_contact_force_tensor(self._sim)
+            self._contact = self._wrap(self._gym_contact).view(num_envs, -1, 3)
+            names = [
+                link["name"] for link in scene["robot"]["links"]
+            ]  # actor 0: its bodies come first
+            rows = [names.index(link) for link in scene["contact_links"]]
+            self._felt = torch.tensor(rows, device=self.root.device)
         unwrap = _gymtorch.unwrap_tensor
         fields = block.fields
         self._aim, self._new_root, self._new_dof = (
-            unwrap(fields[name]) for name in ("targets", "new_root", "new_dof")
+            unwrap(fields[name]) for name in ("control", "new_root", "new_dof")
         )
         self._given: Any = ()
         gap = block.packed.numel() - self.root.numel() - self.dof.numel()
@@ -49,23 +61,29 @@ class Stepper:
     def show(self, question: Question) -> None:
         """Listed rows of the new state appear in the tensors now; the next step takes them."""
         fields = self._block.fields
-        rows = (fields["arms"][: question.rows] // (1 + self._num_screws)).long()
+        rows = (fields["robots"][: question.rows] // (1 + self._num_bodies)).long()
         self.root[rows] = fields["new_root"][rows]
         self.dof[rows] = fields["new_dof"][rows]
         self._hand_over(question.pack)
 
     def step(self, question: Question) -> None:
-        """One control step, with the new states and targets that lie in the block."""
+        """One control step, with the new states and controls that lie in the block."""
         self._write(question.rows)
-        aimed = self._gym.set_dof_position_target_tensor(self._sim, self._aim)
-        check(aimed, "set_dof_position_target_tensor")
+        if not self._by_torque:
+            aimed = self._gym.set_dof_position_target_tensor(self._sim, self._aim)
+            check(aimed, "set_dof_position_target_tensor")
         for _ in range(self._decimation):
+            if self._by_torque:  # it lasts for one simulate
+                pushed = self._gym.set_dof_actuation_force_tensor(self._sim, self._aim)
+                check(pushed, "set_dof_actuation_force_tensor")
             self._gym.simulate(self._sim)
             if not self._on_gpu:  # there the results come to these tensors only through this call
                 self._gym.fetch_results(self._sim, True)
         if self._on_gpu:
             self._gym.fetch_results(self._sim, True)
         self._refresh()
+        if self._contact is not None:  # Gym's own tensor has the other links, too
+            torch.index_select(self._contact, 1, self._felt, out=self._block.fields["contact"])
         self._draw()
         self._hand_over(question.pack)
 
@@ -82,15 +100,16 @@ class Stepper:
         if rows == 0:
             return
         unwrap, fields = _gymtorch.unwrap_tensor, self._block.fields
-        screws = fields["screws"][: rows * self._num_screws]
-        arms = fields["arms"][:rows]  # only actors with joints belong here
-        moved = self._new_root, unwrap(screws), screws.numel()
-        turned = self._new_dof, unwrap(arms), rows
-        self._given = screws, arms, moved, turned
-        check(
-            self._gym.set_actor_root_state_tensor_indexed(self._sim, *moved),
-            "set_actor_root_state_tensor_indexed",
-        )
+        actors = fields["moved"][: rows * self._num_moved]
+        robots = fields["robots"][:rows]  # only actors with joints belong here
+        moved = self._new_root, unwrap(actors), actors.numel()
+        turned = self._new_dof, unwrap(robots), rows
+        self._given = actors, robots, moved, turned
+        if self._num_moved:
+            check(
+                self._gym.set_actor_root_state_tensor_indexed(self._sim, *moved),
+                "set_actor_root_state_tensor_indexed",
+            )
         check(
             self._gym.set_dof_state_tensor_indexed(self._sim, *turned),
             "set_dof_state_tensor_indexed",
@@ -101,6 +120,9 @@ class Stepper:
             self._gym.refresh_actor_root_state_tensor(self._sim), "refresh_actor_root_state_tensor"
         )
         check(self._gym.refresh_dof_state_tensor(self._sim), "refresh_dof_state_tensor")
+        if self._contact is not None:
+            felt = self._gym.refresh_net_contact_force_tensor(self._sim)
+            check(felt, "refresh_net_contact_force_tensor")
 
     def _hand_over(self, pack: bool) -> None:
         """Packs the state into the block with one kernel, and waits until all is done."""

@@ -8,7 +8,10 @@ import torch
 from . import _urdf
 from ._physics import DOF_DTYPE, Physics
 from ._plain import (
+    CC_NEVER,
+    DOF_MODE_EFFORT,
     DOF_MODE_NONE,
+    DOF_MODE_POS,
     DOMAIN_SIM,
     SIM_PHYSX,
     UP_AXIS_Z,
@@ -80,6 +83,9 @@ class Gym:
 
     def get_asset_rigid_body_names(self, asset):
         return [body.name for body in asset.robot.bodies]
+
+    def get_asset_dof_names(self, asset):
+        return [joint.name for joint in asset.robot.dofs]
 
     def get_asset_rigid_body_shape_indices(self, asset):
         ranges, start = [], 0
@@ -159,6 +165,14 @@ class Gym:
     def acquire_dof_state_tensor(self, sim):
         return self._acquire(sim, "dof", self._running(sim).dof_rows().shape)
 
+    def acquire_net_contact_force_tensor(self, sim):
+        if sim.params.physx.contact_collection == CC_NEVER:
+            raise StandInError("contacts are not collected: their tensor would stay zero")
+        return self._acquire(sim, "contact", self._running(sim).contact_rows().shape)
+
+    def refresh_net_contact_force_tensor(self, sim):
+        return self._refresh(sim, "contact", self._running(sim).contact_rows)
+
     def refresh_actor_root_state_tensor(self, sim):
         return self._refresh(sim, "root", self._running(sim).root_rows)
 
@@ -175,8 +189,21 @@ class Gym:
                 raise StandInError(f"actor {index} has no joints: its index corrupts the tensor")
         return self._indexed(sim, "dof", values, indices, count)
 
+    def set_dof_actuation_force_tensor(self, sim, forces):
+        physics = self._running(sim)
+        self._driven(physics, DOF_MODE_EFFORT)
+        self._take(sim, "forces", forces, physics.forces.size, torch.float32)
+        return True
+
+    def _driven(self, physics, mode):
+        if any((actor.dofs["driveMode"] != int(mode)).any() for actor in physics.actors):
+            raise StandInError(
+                f"a joint's drive mode is not {mode}: it would ignore what it is told"
+            )
+
     def set_dof_position_target_tensor(self, sim, targets):
         physics = self._running(sim)
+        self._driven(physics, DOF_MODE_POS)
         self._take(sim, "targets", targets, physics.targets.size, torch.float32)
         return True
 
@@ -281,6 +308,9 @@ class Gym:
             rows = _host(pending["dof"][1]).reshape(len(physics.datas), -1, 2)
             for index in pending["dof"][3].tolist():
                 physics.set_dof_rows(index, rows[index // len(physics.actors)])
+        physics.forces[:] = 0.0  # a force lasts for one simulate
+        if "forces" in pending:
+            physics.forces[:] = _host(pending["forces"][1]).reshape(physics.forces.shape)
         if "targets" in pending:
             physics.targets[:] = _host(pending["targets"][1]).reshape(physics.targets.shape)
 

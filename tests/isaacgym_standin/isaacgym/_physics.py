@@ -9,6 +9,8 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
+from ._plain import CC_NEVER
+
 ROOT, DOF = 13, 2
 DOF_DTYPE = np.dtype(
     [("hasLimits", "?"), ("lower", "f4"), ("upper", "f4"), ("driveMode", "i4"), ("velocity", "f4"),
@@ -40,13 +42,24 @@ class Physics:
         self.actors = first
         self.num_dofs = sum(len(actor.dofs) for actor in first)
         self.targets = np.zeros((len(sim.envs), self.num_dofs))
+        self.forces = np.zeros((len(sim.envs), self.num_dofs))
+        self.by_torque = np.concatenate([actor.dofs["driveMode"] == 3 for actor in first])
         free = [i for i, actor in enumerate(first) if not actor.asset.options.fix_base_link]
-        self.free = {i: 7 * n + self.num_dofs for n, i in enumerate(free)}  # actor -> qpos start
-        self.free_v = {i: 6 * n + self.num_dofs for n, i in enumerate(free)}
+        joints = {i: self.model.joint(f"{first[i].name}{i}/free") for i in free}
+        self.free = {i: joint.qposadr[0] for i, joint in joints.items()}  # actor -> qpos start
+        self.free_v = {i: joint.dofadr[0] for i, joint in joints.items()}
+        hinges = [
+            self.model.joint(f"{actor.name}{i}/{dof.name}")
+            for i, actor in enumerate(first)
+            for dof in actor.asset.robot.dofs
+        ]
+        self.dofs_q = [joint.qposadr[0] for joint in hinges]
+        self.dofs_v = [joint.dofadr[0] for joint in hinges]
+        self.sensed = self.batch.bind("sensordata") if self.model.nsensordata else None
         self.com = {i: np.array(first[i].asset.robot.bodies[0].inertial["pos"]) for i in free}
 
     def step(self):
-        self.all.ctrl[:] = self.targets
+        self.all.ctrl[:] = np.where(self.by_torque, self.forces, self.targets)
         self._limit_speeds()
         try:
             self.batch.step(nstep=1)
@@ -97,13 +110,17 @@ class Physics:
 
     def dof_rows(self):
         """`[N * dofs, 2]`."""
-        n = self.num_dofs
-        return np.stack([self.all.qpos[:, :n], self.all.qvel[:, :n]], axis=-1).reshape(-1, DOF)
+        pairs = self.all.qpos[:, self.dofs_q], self.all.qvel[:, self.dofs_v]
+        return np.stack(pairs, axis=-1).reshape(-1, DOF)
+
+    def contact_rows(self):
+        """`[N * bodies, 3]`: what touches a body exerts on it."""
+        return -self.sensed.reshape(-1, 3)
 
     def set_dof_rows(self, index, rows):
-        env, n = index // len(self.actors), self.num_dofs
-        self.datas[env].qpos[:n], self.datas[env].qvel[:n] = rows[:, 0], rows[:, 1]
-        self.datas[env].qacc_warmstart[:] = 0.0
+        data = self.datas[index // len(self.actors)]
+        data.qpos[self.dofs_q], data.qvel[self.dofs_v] = rows[:, 0], rows[:, 1]
+        data.qacc_warmstart[:] = 0.0
 
 
 def _turn(wxyz, vectors):
@@ -145,6 +162,12 @@ def _mjcf(sim, actors):
     for number, actor in enumerate(actors):
         geoms += _add_actor(actor, f"{actor.name}{number}", asset, world, drives)
     _add_pairs(contact, geoms, sim.plane)
+    if params.physx.contact_collection != CC_NEVER:
+        sensor = ET.SubElement(root, "sensor")
+        for number, actor in enumerate(actors):
+            for body in actor.asset.robot.bodies:
+                ET.SubElement(sensor, "contact", body1=f"{actor.name}{number}/{body.name}", data="force",
+                              reduce="netforce", num="1")  # fmt: skip
     return ET.tostring(root, encoding="unicode")
 
 
@@ -162,7 +185,7 @@ def _add_actor(actor, prefix, asset, world, drives):
         if options.disable_gravity:
             element.set("gravcomp", "1")
         if joint is None and not options.fix_base_link:
-            ET.SubElement(element, "freejoint")
+            ET.SubElement(element, "freejoint", name=f"{prefix}/free")
         if joint is not None and joint.kind == "revolute":
             _add_joint(element, joint, actor.dofs[next(dof)], f"{prefix}/{joint.name}", drives)
         if body.inertial:
@@ -177,10 +200,18 @@ def _add_actor(actor, prefix, asset, world, drives):
 
 
 def _add_joint(body, joint, props, name, drives):
-    ET.SubElement(body, "joint", name=name, axis=_text(joint.axis), armature=repr(float(props["armature"])),
-                  range=_text((props["lower"], props["upper"])))  # fmt: skip
+    hinge = {"name": name, "axis": _text(joint.axis), "armature": repr(float(props["armature"])),
+             "range": _text((props["lower"], props["upper"]))}  # fmt: skip
+    if props["driveMode"] == 3:
+        hinge["damping"] = repr(float(props["damping"]))
+    ET.SubElement(body, "joint", hinge)
+    if props["driveMode"] == 3:
+        ET.SubElement(
+            drives, "motor", joint=name, forcerange=_text((-props["effort"], props["effort"]))
+        )
+        return
     if props["driveMode"] != 1:
-        raise RuntimeError("stand-in: only position drives")
+        raise RuntimeError("stand-in: only drives by position or effort")
     ET.SubElement(drives, "position", joint=name, kp=repr(float(props["stiffness"])),
                   kv=repr(float(props["damping"])),
                   forcerange=_text((-props["effort"], props["effort"])))  # fmt: skip

@@ -21,7 +21,7 @@ from .driver import Driver
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
 
-LAYOUT = make_layout(num_envs=5, num_screws=2, num_joints=6)
+LAYOUT = make_layout(num_envs=5, num_bodies=2, num_joints=6)
 CONTROL_RANGE = np.float32([[-9.0] * 5 + [-0.5], [9.0] * 5 + [0.5]])
 THEIRS = {"root": 1024, "dof": 512}
 """Where the worker's own tensors lie in its allocation, bytes."""
@@ -114,14 +114,14 @@ def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
     """The same calls on the block of the host, which is numpy alone, leave the same."""
     host = HostBlock(LAYOUT, CONTROL_RANGE)
     for block in (bench.block, host):
-        block.put_targets(jnp.asarray(numbers("targets")))
+        block.put_control(jnp.asarray(numbers("control")))
         for seed, rows in enumerate(([0, 3], [3, 4])):
             new = {name: jnp.asarray(numbers(name, seed)) for name in ("root", "dof")}
             block.mark(jnp.zeros(5, bool).at[jnp.array(rows)].set(True), new)
-    np.testing.assert_array_equal(bench.shared("targets"), inside(numbers("targets")))
+    np.testing.assert_array_equal(bench.shared("control"), inside(numbers("control")))
     np.testing.assert_array_equal(bench.shared("count"), [3])
-    np.testing.assert_array_equal(bench.shared("arms"), [0, 9, 12, 0, 0])
-    np.testing.assert_array_equal(bench.shared("screws"), [1, 2, 10, 11, 13, 14, 0, 0, 0, 0])
+    np.testing.assert_array_equal(bench.shared("robots"), [0, 9, 12, 0, 0])
+    np.testing.assert_array_equal(bench.shared("moved"), [1, 2, 10, 11, 13, 14, 0, 0, 0, 0])
     for name in LAYOUT.fields:
         np.testing.assert_array_equal(bench.shared(name), host.read(name), err_msg=name)
     host.close()
@@ -134,22 +134,24 @@ def test_targets_end_a_round_of_marks_and_the_next_lists_the_same_rows_again(ben
     for rows in ([4], [1, 4], []):
         for _ in range(2):
             bench.block.mark(jnp.zeros(5, bool).at[jnp.array(rows, int)].set(True), new)
-        bench.block.put_targets(jnp.asarray(numbers("targets")))
+        bench.block.put_control(jnp.asarray(numbers("control")))
         assert told.numpy() == len(rows)
         assert bench.shared("count") == 0
-        np.testing.assert_array_equal(bench.shared("arms")[: len(rows)], [3 * row for row in rows])
+        np.testing.assert_array_equal(
+            bench.shared("robots")[: len(rows)], [3 * row for row in rows]
+        )
 
 
 @pytest.mark.parametrize("on_device", [True, False])
 def test_a_target_that_is_no_number_leaves_the_last_one(bench, on_device):
     block = bench.block if on_device else HostBlock(LAYOUT, CONTROL_RANGE)
-    first, second = inside(numbers("targets")), numbers("targets", seed=1)
+    first, second = inside(numbers("control")), numbers("control", seed=1)
     second[1, 2], second[4, 5], second[3] = np.nan, np.inf, np.nan
-    block.put_targets(jnp.asarray(first))
-    block.put_targets(jnp.asarray(second))
+    block.put_control(jnp.asarray(first))
+    block.put_control(jnp.asarray(second))
     wanted = inside(second)
     wanted[1, 2], wanted[3] = first[1, 2], first[3]
-    np.testing.assert_array_equal(block.read("targets"), wanted)
+    np.testing.assert_array_equal(block.read("control"), wanted)
 
 
 def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
@@ -164,7 +166,7 @@ def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
         return weakref.ref(array)
 
     mask = lend(bench.block.mark, jnp.ones(5, bool), kept)
-    targets = lend(bench.block.put_targets, jnp.asarray(numbers("targets")))
+    targets = lend(bench.block.put_control, jnp.asarray(numbers("control")))
     late = lend(bench.block.mark, jnp.zeros(5, bool), kept)
 
     def alive() -> list[bool]:
@@ -173,7 +175,7 @@ def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
         return [array() is not None for array in (mask, targets, late)]
 
     assert [alive() for _ in range(3)] == [[True] * 3, [False, False, True], [False, False, True]]
-    bench.block.put_targets(jnp.asarray(numbers("targets")))
+    bench.block.put_control(jnp.asarray(numbers("control")))
     assert [alive() for _ in range(2)] == [[False, False, True], [False] * 3]
 
 
@@ -185,8 +187,8 @@ def test_the_workers_own_tensors_are_read_where_they_lie(bench, wanted, reason):
     for name, offset in THEIRS.items():
         at(bench.theirs, name, offset)[:] = numbers(name)
         np.testing.assert_array_equal(bench.block.views()[name], numbers(name))
-    bench.block.put_targets(jnp.asarray(numbers("targets")))
-    np.testing.assert_array_equal(bench.shared("targets"), inside(numbers("targets")))
+    bench.block.put_control(jnp.asarray(numbers("control")))
+    np.testing.assert_array_equal(bench.shared("control"), inside(numbers("control")))
 
 
 def test_a_released_block_is_its_own_again(bench):

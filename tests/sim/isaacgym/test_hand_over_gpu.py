@@ -127,7 +127,7 @@ def lost(sim: IsaacGym) -> int:
         shown = np.array(sim._block._fields["dof"].numpy())
         targets, seen, clock = transition(sim.views(), clock, busy)
         sim.step(targets)
-        kept.append((shown, seen, targets, sim._block.read("targets")))
+        kept.append((shown, seen, targets, sim._block.read("control")))
     for shown, seen, targets, taken in kept:
         wrong += int(np.sum(np.asarray(seen) != shown)) + int(np.sum(np.asarray(targets) != taken))
     return wrong

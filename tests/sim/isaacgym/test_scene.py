@@ -57,14 +57,14 @@ for name, answer in refusals.items():
 for name in ("step_graphics", "draw_viewer", "sync_frame_time", "destroy_viewer", "destroy_sim"):
     real = getattr(gym, name)
     setattr(gym, name, lambda *args, n=name, real=real: (calls.append(n), real(*args))[1])
-size = setup["num_envs"], len(setup["screw_spots_w"]), setup["num_joints"]
+made = layout.layout_of(setup["scene"], setup["num_envs"])
 fd = os.memfd_create("block")
-os.ftruncate(fd, layout.make_layout(*size).size)
+os.ftruncate(fd, made.size)
 windows, step = [], Question("step", True, 0)
 for closed_by in ("user", "end"):
     gym._sim, calls[:] = None, []
     stage = build(setup)
-    stepper = Stepper(stage, memory.map_host(fd, layout.make_layout(*size)), setup)
+    stepper = Stepper(stage, memory.map_host(fd, made), setup)
     stepper.step(step)
     stage.viewer.closed = closed_by == "user"
     stepper.step(step)
@@ -76,7 +76,7 @@ gym._sim = None
 stage = build(setup)
 setup["gym"]["pipeline"] = "gpu"
 try:
-    Stepper(stage, memory.map_host(fd, layout.make_layout(*size)), setup)
+    Stepper(stage, memory.map_host(fd, made), setup)
 except GymRefusedError as error:
     said["wrap_tensor"] = str(error)
 main.Cuda = lambda: types.SimpleNamespace(uuid=lambda: "GPU-1")

@@ -29,8 +29,8 @@ plane.normal = gymapi.Vec3(0.0, 0.0, 1.0)
 gym.add_ground(sim, plane)
 fixed = gymapi.AssetOptions()
 fixed.fix_base_link = True
-arm = gym.load_asset(sim, FOLDER, "arm.urdf", fixed)
-screw = gym.load_asset(sim, FOLDER, "screw.urdf", gymapi.AssetOptions())
+arm = gym.load_asset(sim, FOLDER, "robot.urdf", fixed)
+screw = gym.load_asset(sim, FOLDER, "group_screws.urdf", gymapi.AssetOptions())
 up = gymapi.Transform(gymapi.Vec3(0.5, 0.0, 0.5), gymapi.Quat(0.0, 0.0, 0.0, 1.0))
 for group in range(2):
     env = gym.create_env(sim, gymapi.Vec3(), gymapi.Vec3(), 1)
