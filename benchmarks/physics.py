@@ -21,7 +21,7 @@ from screwpush_jax.config import Config
 from screwpush_jax.evaluate import load_policy
 from screwpush_jax.setup import World, make_world, use_device
 from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.separate.types import ScrewStarts
 from sim.clock import Report
 from sim.options import MujocoWarpConfig
 from sim.protocol import SimState
@@ -92,9 +92,9 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
     sim = world.sim
     try:
         policy = load_policy(config, found, world)
-        bank = evaluation.unseen_bank(world, 1)
+        starts = evaluation.unseen_starts(world, 1)
         sim.report()
-        step = compiled.compile_trial(world.parts)
+        step = compiled.compile_episodes(world.env, world.network)
         states: list[SimState] = []
         early: list[Report] = []
 
@@ -104,16 +104,16 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
             elif not early:  # most episodes are over soon after, and then nothing moves
                 early.append(sim.report()())
 
-        exam = evaluation.run_episodes(world, step, policy, bank, "learned", 0, watch)
+        episodes = evaluation.run_episodes(world, step, policy, starts, "learned", 0, watch)
         later = sim.report()()
-        result = evaluation.judge(exam)
+        result = evaluation.summarize(episodes)
         gained = _energy_gain(config, world)
-        ends = _slide(world, bank)
+        ends = _slide(world, starts)
     finally:
         world.sim.close()
     solved = make_world(_vary(config, {"solver_iterations": _DONE}), args.num_envs)
     try:
-        unsolved_m = np.linalg.norm(ends - _slide(solved, bank), axis=-1)
+        unsolved_m = np.linalg.norm(ends - _slide(solved, starts), axis=-1)
     finally:
         solved.sim.close()
     peaks = {k: max(early[0][k], later[k]) for k in later if k.endswith(("_peak", "overflow"))}
@@ -145,9 +145,11 @@ def lowest_point_m(config: Config, state: SimState) -> jax.Array:
 def _energy_gain(config: Config, world: World) -> np.ndarray:
     """Largest rise of each scene's energy while dropped screws settle, over what they fell with."""
     sim, task = world.sim, world.task
-    # rows of a bank, lifted by 4 cm: they fall on the table and on each other
-    bank = task.build_bank(sim, sim.spec.num_envs, 2, compiled.jit_once)
-    lifted = bank.state.replace(screw_pos_w=bank.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04]))
+    # start states, lifted by 4 cm: they fall on the table and on each other
+    starts = task.starts(sim, sim.spec.num_envs, 2, compiled.jit_once)
+    lifted = starts.state.replace(
+        screw_pos_w=starts.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04])
+    )
     sim.write(jnp.ones(sim.spec.num_envs, bool), sim.pack(lifted))
     energies = [np.asarray(_energy_j(config, lifted))]
     for _ in range(20):
@@ -158,11 +160,11 @@ def _energy_gain(config: Config, world: World) -> np.ndarray:
     return rise / (energy[0] - energy[-1])
 
 
-def _slide(world: World, bank: Bank) -> np.ndarray:
-    """Where `bank`'s screws end, `[N, S, 3]` m, when each is sent off in a direction of its own."""
-    angle = jax.random.uniform(jax.random.key(3), bank.state.screw_pos_w.shape[:-1]) * 2 * jnp.pi
+def _slide(world: World, starts: ScrewStarts) -> np.ndarray:
+    """Where `starts`'s screws end, `[N, S, 3]` m, when each is sent off in a direction of its own."""
+    angle = jax.random.uniform(jax.random.key(3), starts.state.screw_pos_w.shape[:-1]) * 2 * jnp.pi
     away = jnp.stack([jnp.cos(angle), jnp.sin(angle), jnp.zeros_like(angle)], axis=-1)
-    sliding = bank.state.replace(screw_linvel_w=_SLIDE_M_S * away)
+    sliding = starts.state.replace(screw_linvel_w=_SLIDE_M_S * away)
     world.sim.write(jnp.ones(angle.shape[0], bool), world.sim.pack(sliding))
     for _ in range(_SLIDE_STEPS):
         world.sim.step(sliding.joint_pos_rad)

@@ -52,7 +52,7 @@ def measure(args: Args, num_envs: int) -> dict:
     rollout = random_rollout(args, num_envs)
     learner, rollout = compiled.place((learner, rollout))
     update = compiled.compile_update(ppo, 1000)
-    tally = Tally(running={}, finished={}, episodes=jnp.zeros(()))
+    tally = Tally(finished={}, episodes=jnp.zeros(()))
     seconds = []
     for _ in range(args.repeats + 3):
         begun = time.perf_counter()

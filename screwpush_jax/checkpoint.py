@@ -1,7 +1,7 @@
 """Orbax checkpoints: everything that decides the future of a run, and where to find one.
 
 A checkpoint holds the learner, the carry (environments, keys, the rollout at its position), the
-bank, the simulator's snapshot, and as JSON the configuration and the counters. Between two
+start states, the simulator's snapshot, and as JSON the configuration and the counters. Between two
 iterations the rollout holds nothing that is still to be used, and is left out.
 """
 
@@ -25,12 +25,14 @@ from screwpush_jax.paths import check_run_path
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.task import Starts
 from screwpush_jax.transition import Carry
 from sim import bridge
 
-FORMAT = 1
-"""Raised when an older checkpoint can no longer be read."""
+FORMAT = 2
+"""Raised when a run can no longer go on from an older checkpoint."""
+_LAST_VERSION = {1: "0.1.0"}
+"""The version that goes on with a run of an older format; what it has learned is read by any."""
 _META = {"format", "config", "counters", "engine", "task", "obs_layout", "t"}
 
 
@@ -40,7 +42,7 @@ class RunState:
 
     learner: Learner
     carry: Carry
-    bank: Bank
+    starts: Starts
     snapshot: dict[str, np.ndarray]
 
 
@@ -181,7 +183,7 @@ def _low(step_dir: Path) -> float:
 
 def _open(step_dir: Path) -> Found:
     meta = _read_json(_meta(step_dir))
-    if meta.get("format", FORMAT) != FORMAT:
+    if meta.get("format", FORMAT) not in (FORMAT, *_LAST_VERSION):
         raise CheckpointError(
             f"checkpoint {step_dir} has format {meta['format']!r}; valid: {FORMAT}"
         )
@@ -199,12 +201,23 @@ def _forget(config: Any) -> None:
         config["mujoco_warp"].pop("max_overflows", None)
 
 
+def check_goes_on(found: Found) -> None:
+    """Raises CheckpointError where the run's arrays are laid out as in an older version."""
+    old = found.meta.get("format", FORMAT)
+    if old != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {found.run_dir.name}/{found.step} has format {old}: it can be evaluated and"
+            f" played; to go on with the run, use screwpush-jax {_LAST_VERSION[old]}"
+        )
+
+
 def restore(found: Found, like: RunState) -> RunState:
     """The arrays of a checkpoint, in the structure of `like`, whose arrays may be abstract.
 
     Raises:
-      CheckpointError: damaged, or of other shapes than `like`'s.
+      CheckpointError: damaged, of an older format, or of other shapes than `like`'s.
     """
+    check_goes_on(found)
     whole = int(found.meta["t"]) != 0
     tree = _read(found, "state", _to_disk(like, with_rollout=whole))
     carry = tree["carry"]
@@ -212,7 +225,7 @@ def restore(found: Found, like: RunState) -> RunState:
         blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.carry.rollout)
         carry = dataclasses.replace(carry, rollout=jax.device_put(blank))
     learner = _read(found, "learner", _plain(like.learner))
-    state = RunState(learner, carry, tree["bank"], tree["snapshot"])
+    state = RunState(learner, carry, tree["starts"], tree["snapshot"])
     return jax.tree.map(_data_to_key, state, like)
 
 
@@ -252,7 +265,7 @@ def _to_disk(state: RunState, with_rollout: bool | None = None) -> Any:
     if with_rollout is None:
         with_rollout = int(state.carry.t) != 0
     carry = state.carry if with_rollout else dataclasses.replace(state.carry, rollout=None)
-    return _plain({"carry": carry, "bank": state.bank, "snapshot": state.snapshot})
+    return _plain({"carry": carry, "starts": state.starts, "snapshot": state.snapshot})
 
 
 def _plain(tree: Any) -> Any:

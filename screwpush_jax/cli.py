@@ -20,7 +20,7 @@ from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.paths import expand
 from screwpush_jax.setup import differences
 from screwpush_jax.stopping import drop_output
-from screwpush_jax.tasks.task import BankError
+from screwpush_jax.tasks.task import StartsError
 from sim import registry
 from sim.errors import DeviceLostError, SimError
 
@@ -65,7 +65,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(2)  # each array and each kernel would report the device, and the last one abort
-    except (UsageError, SimError, BankError) as error:
+    except (UsageError, SimError, StartsError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from screwpush_jax import compiled, trial
+from screwpush_jax import compiled
+from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.setup import World
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.task import Starts
 from sim.protocol import SimState
 
 
@@ -43,66 +44,65 @@ def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[st
     Raises:
       sim.errors.SimError: the physics failed, or was wrong more often than allowed.
     """
-    tried = compiled.compile_trial(world.parts)
-    bank = unseen_bank(world, seed)
-    names = list(trial.POLICIES) if baselines else ["learned"]
+    functions = compiled.compile_episodes(world.env, world.network)
+    starts = unseen_starts(world, seed)
+    names = policy_names(world.task) if baselines else (LEARNED,)
     results = {}
     for name in names:
-        exam = run_episodes(world, tried, policy, bank, name, seed)
+        episodes = run_episodes(world, functions, policy, starts, name, seed)
         world.sim.report()()
-        results[name] = judge(exam)
+        results[name] = summarize(episodes)
     return results
 
 
-def unseen_bank(world: World, seed: int) -> Bank:
+def unseen_starts(world: World, seed: int) -> Starts:
     """One start state for each environment."""
     sim = world.sim
-    return world.task.build_bank(sim, sim.spec.num_envs, seed, compiled.jit_once)
+    return world.task.starts(sim, sim.spec.num_envs, seed, compiled.jit_once)
 
 
 def run_episodes(
     world: World,
-    tried: compiled.Trial,
+    functions: compiled.EpisodeFunctions,
     policy: Policy,
-    bank: Bank,
+    starts: Starts,
     name: str,
     seed: int,
     watch: Callable[[SimState], None] | None = None,
-) -> trial.Exam:
-    """Runs episode n from start n of `bank` in environment n, all at once, to their ends.
+) -> Episodes:
+    """Runs episode n from start n of `starts` in environment n, all at once, to their ends.
 
     `name` says who acts, and `watch` sees each step's state. An engine may tell only in its next
-    report that these steps have failed: read it before the exam is used.
+    report that these steps have failed: read it before the episodes are used.
     """
-    sim, parts = world.sim, world.parts
-    kind = np.int32(list(trial.POLICIES).index(name))
-    unpack = compiled.jit_once(parts.unpack)
-    exam = tried.begin(bank, jax.random.key(seed))
-    policy, bank, exam = compiled.place((policy, bank, exam))
-    for _ in range(parts.task.horizon + 1):
-        targets, mask, views, exam = tried.step(bank, policy, kind, exam=exam, views=sim.views())
+    sim, env = world.sim, world.env
+    kind = np.int32(policy_names(env.task).index(name))
+    unpack = compiled.jit_once(env.unpack)
+    episodes = functions.init(starts, jax.random.key(seed))
+    policy, starts, episodes = compiled.place((policy, starts, episodes))
+    for _ in range(env.task.horizon + 1):
+        control, mask, views, episodes = functions.step(
+            starts, policy, kind, episodes=episodes, views=sim.views()
+        )
         sim.write(mask, views)
         if watch is not None:
             watch(unpack(views))
-        sim.step(targets)
-    return exam
+        sim.step(control)
+    return episodes
 
 
-def judge(exam: trial.Exam) -> Result:
+def summarize(episodes: Episodes) -> Result:
     """Figures of the ended episodes."""
-    count = exam.done.shape[0]
-    mean = {
-        name: float(np.mean(np.asarray(getattr(exam, name))))
-        for name in ("success", "out", "invalid", "length", "return_")
-    }
-    low, high = wilson_interval(mean["success"], count)
+    count = episodes.ended.shape[0]
+    mean = {name: float(np.mean(np.asarray(x))) for name, x in episodes.figures.items()}
+    low, high = wilson_interval(mean["success_once"], count)
     return Result(
         count,
-        mean["success"],
+        mean["success_once"],
         low,
         high,
-        mean["out"],
+        mean["out_of_area"],
         mean["invalid"],
-        mean["length"],
-        mean["return_"],
+        mean["episode_len"],
+        mean["return"],
     )

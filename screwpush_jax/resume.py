@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from screwpush_jax import run_folder
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint import Found, check_goes_on
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.tasks.separate.config import SeparateConfig
@@ -28,9 +28,11 @@ def settle(config: Config, found: Found) -> Config:
     """The configuration with which the run of `found` goes on.
 
     Raises:
-      CheckpointError: a value was asked for that would have no effect on it.
+      CheckpointError: its format is an older one, or a value was asked for that would have no
+        effect on it.
       UsageError: its budget is spent.
     """
+    check_goes_on(found)
     _check_fixed(config, found)
     if is_newest(found):
         name = run_folder.run_name(found.run_dir) if found.meta["config"].get("name") else ""

@@ -26,18 +26,19 @@ def world():
 
 
 def test_transition_and_update_are_traced_once(world):
-    config, (sim, task, parts, *_) = world
-    bank = task.build_bank(sim, 8, 0, compiled.jit_once)
+    config, (sim, env, network) = world
+    task = env.task
+    starts = task.starts(sim, 8, 0, compiled.jit_once)
     keys = jax.random.split(jax.random.key(0))
     learner = init_learner(config.ppo, task.obs_size, task.action_size, keys[0])
-    carry = init_carry(task, bank, 8, 2, keys[1])
-    learner, carry, bank = compiled.place((learner, carry, bank))
-    transition = compiled.compile_transition(parts)
+    carry = init_carry(task, starts, 8, 2, keys[1])
+    learner, carry, starts = compiled.place((learner, carry, starts))
+    transition = compiled.compile_transition(env, network)
     update = compiled.compile_update(config.ppo, 10)
     for _ in range(3):
         for _ in range(2):
             targets, mask, views, carry = transition(
-                bank, learner.policy, carry=carry, views=sim.views()
+                starts, learner.policy, carry=carry, views=sim.views()
             )
             sim.write(mask, views)
             sim.step(targets)
@@ -78,8 +79,9 @@ class BrokenOff:
 
 
 def test_figures_of_an_engine_that_failed_on_the_way_are_not_given(world):
-    config, (sim, task, *rest) = world
+    config, (sim, *rest) = world
+    task = world[1].task
     like = init_learner(config.ppo, task.obs_size, task.action_size, jax.random.key(0))
-    broken = World(BrokenOff(sim), task, *rest)
+    broken = World(BrokenOff(sim), *rest)
     with pytest.raises(WorkerError, match="error 700"):
         evaluation.examine(broken, like.policy, 5, baselines=False)

@@ -143,7 +143,7 @@ def test_before_the_first_checkpoint_the_same_command_starts_again(
 ):
     args = (*flags(debug_config), "--name", "again")
     with start_command("train", *args, cwd=tmp_path) as process:
-        said = stop_at(process, "bank of", number)
+        said = stop_at(process, "found 16", number)
     assert process.returncode == (143 if number == signal.SIGTERM else -9), said
     if number == signal.SIGTERM:
         assert "the same command starts anew" in said

@@ -1,4 +1,4 @@
-"""The bank of start states: jumbles by an independent check, arm poses that touch nothing."""
+"""The start states: jumbles by an independent check, arm poses that touch nothing."""
 
 import dataclasses
 
@@ -10,6 +10,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from screwpush_jax.tasks.separate import reset
+from screwpush_jax.tasks.task import StartsError
 from sim.assets import mjcf
 from sim.scene import SceneConfig
 
@@ -17,12 +18,12 @@ D, CENTER = 0.15, np.array([-0.75, 0.0])
 
 
 @pytest.fixture(scope="module")
-def screws(bank):
-    return jax.tree.map(np.asarray, bank.state)
+def screws(starts):
+    return jax.tree.map(np.asarray, starts.state)
 
 
-def test_the_bank_has_the_size_asked_for(bank):
-    assert {leaf.shape[0] for leaf in jax.tree.leaves(bank)} == {40}
+def test_there_are_as_many_as_were_asked_for(starts):
+    assert {leaf.shape[0] for leaf in jax.tree.leaves(starts)} == {40}
 
 
 def test_every_screw_of_a_jumble_rests(screws):
@@ -46,11 +47,11 @@ def test_jumbles_differ(screws):
     assert np.std(screws.screw_pos_w[..., 0]) > 0.02
 
 
-def test_the_same_seed_gives_the_same_bank_and_another_another(make_task, sim, bank, jit):
-    again, other = (make_task().build_bank(sim, 40, seed, jit) for seed in (0, 4))
-    jax.tree.map(np.testing.assert_array_equal, bank, again)
-    assert not np.allclose(bank.state.screw_pos_w, other.state.screw_pos_w, atol=1e-3)
-    assert not np.allclose(bank.joint_starts_rad, other.joint_starts_rad, atol=1e-3)
+def test_the_same_seed_gives_the_same_starts_and_another_others(make_task, sim, starts, jit):
+    again, other = (make_task().starts(sim, 40, seed, jit) for seed in (0, 4))
+    jax.tree.map(np.testing.assert_array_equal, starts, again)
+    assert not np.allclose(starts.state.screw_pos_w, other.state.screw_pos_w, atol=1e-3)
+    assert not np.allclose(starts.joint_starts_rad, other.joint_starts_rad, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,10 @@ def mujoco_scene():
     return model, mujoco.MjData(model)
 
 
-def test_start_poses_hold_the_rod_upright_in_the_stated_box(bank, mujoco_scene):
+def test_start_poses_hold_the_rod_upright_in_the_stated_box(starts, mujoco_scene):
     model, data = mujoco_scene
     tips = []
-    for joints in np.asarray(bank.joint_starts_rad):
+    for joints in np.asarray(starts.joint_starts_rad):
         data.qpos[:6] = joints
         mujoco.mj_kinematics(model, data)
         tips.append(data.site("tip").xpos.copy())
@@ -72,15 +73,15 @@ def test_start_poses_hold_the_rod_upright_in_the_stated_box(bank, mujoco_scene):
     assert tips[:, 2].min() > 0.06 - 1e-5
     assert tips[:, 2].max() < 0.10 + 1e-5
     assert (np.ptp(tips, axis=0) > [0.2, 0.2, 0.03]).all(), "they are spread"
-    np.testing.assert_allclose(bank.tips.pos_w, tips, atol=3e-6)
+    np.testing.assert_allclose(starts.tips.pos_w, tips, atol=3e-6)
 
 
-def test_no_start_touches_anything(bank, screws, mujoco_scene):
+def test_no_start_touches_anything(starts, screws, mujoco_scene):
     """Every arm pose above every jumble."""
     model, data = mujoco_scene
     arm_geoms = {model.geom("rod").id, model.geom("wrist").id}
     for row in range(40):
-        for start in np.asarray(bank.joint_starts_rad)[::4]:
+        for start in np.asarray(starts.joint_starts_rad)[::4]:
             pose = np.concatenate([screws.screw_pos_w[row], screws.screw_quat_w[row]], axis=-1)
             data.qpos[:] = np.concatenate([start, pose.ravel()])
             mujoco.mj_forward(model, data)
@@ -88,9 +89,9 @@ def test_no_start_touches_anything(bank, screws, mujoco_scene):
             assert not touching & arm_geoms
 
 
-def drift_in_one_second(bank, sim) -> np.ndarray:
-    """How far (m) each of the bank's first eight jumbles moves when it is left alone."""
-    some = jax.tree.map(lambda leaf: leaf[:8], bank.state)
+def drift_in_one_second(starts, sim) -> np.ndarray:
+    """How far (m) each of the first eight jumbles moves when it is left alone."""
+    some = jax.tree.map(lambda leaf: leaf[:8], starts.state)
     sim.write(jnp.ones(8, bool), sim.pack(some))
     for _ in range(round(1 / sim.spec.control_dt_s)):
         sim.step(some.joint_pos_rad)
@@ -98,25 +99,28 @@ def drift_in_one_second(bank, sim) -> np.ndarray:
     return np.linalg.norm(moved, axis=-1).max(axis=1)
 
 
-def test_a_jumble_stays_put(bank, sim):
-    shifted = [jax.tree.map(lambda leaf, n=n: leaf[8 * n :], bank) for n in range(5)]
+def test_a_jumble_stays_put(starts, sim):
+    shifted = [jax.tree.map(lambda leaf, n=n: leaf[8 * n :], starts) for n in range(5)]
     assert max(drift_in_one_second(part, sim).max() for part in shifted) < 1e-3
 
 
-def test_scenes_begin_as_the_bank_says(make_task, bank):
+def test_episodes_begin_as_the_start_states_say(make_task, starts):
     task = make_task()
-    scene, episode = task.begin(bank, jnp.array([3, 0]), jnp.array([5, 39]))
-    np.testing.assert_array_equal(
-        scene.state.screw_pos_w, bank.state.screw_pos_w[jnp.array([3, 0])]
-    )
-    np.testing.assert_array_equal(
-        scene.state.joint_pos_rad, bank.joint_starts_rad[jnp.array([5, 39])]
-    )
-    np.testing.assert_array_equal(episode.joint_targets, scene.state.joint_pos_rad)
-    assert not np.any(scene.state.joint_vel)
-    looked = task.look(episode, scene.state)
-    np.testing.assert_allclose(scene.tip.pos_w, looked.tip.pos_w, atol=1e-6)
-    np.testing.assert_allclose(scene.command.pos_w, looked.command.pos_w, atol=1e-6)
+    rows = jnp.array([[3, 0], [5, 39]])
+    derived, memory = task.reset(starts, rows, jax.random.key(0))
+    np.testing.assert_array_equal(derived.state.screw_pos_w, starts.state.screw_pos_w[rows[0]])
+    np.testing.assert_array_equal(derived.state.joint_pos_rad, starts.joint_starts_rad[rows[1]])
+    np.testing.assert_array_equal(memory.joint_targets, derived.state.joint_pos_rad)
+    assert not np.any(derived.state.joint_vel)
+    again = task.derive(memory, derived.state)
+    np.testing.assert_allclose(derived.tip.pos_w, again.tip.pos_w, atol=1e-6)
+    np.testing.assert_allclose(derived.command.pos_w, again.command.pos_w, atol=1e-6)
+
+
+def test_shapes_alone_are_known_without_any_start(make_task, starts):
+    shapes = make_task().abstract_starts(40)
+    jax.tree.map(lambda a, b: np.testing.assert_equal((a.shape, a.dtype), (b.shape, b.dtype)),
+                 shapes, starts)  # fmt: skip
 
 
 def jumble(**change):
@@ -162,5 +166,5 @@ def test_a_hopeless_configuration_is_an_error_that_names_the_fields(
 ):
     monkeypatch.setattr(reset, "_MAX_ROUNDS", 1)
     task = make_task(jumble_closest_pair=1e-4, settle_s=0.05)
-    with pytest.raises(reset.BankError, match="jumble_"):
-        task.build_bank(sim, 4, 0, jit)
+    with pytest.raises(StartsError, match="jumble_"):
+        task.starts(sim, 4, 0, jit)

@@ -15,13 +15,13 @@ def task(make_task):
 
 
 @pytest.fixture
-def judged(task, state_at, episode_of, judge):
-    """`(screws, linvel, invalid, **episode) -> (verdict, episode after)` of one environment."""
+def stepped(task, state_at, memory_of, step):
+    """`(screws, linvel, invalid, **memory) -> (result, memory after)` of one environment."""
 
     def of(screws, linvel=0.0, invalid=False, **memory):
         state = state_at([screws], linvel)
-        episode = dataclasses.replace(episode_of(task, state.joint_pos_rad), **memory)
-        return judge(task, episode, state, jnp.array([invalid]))
+        before = dataclasses.replace(memory_of(task, state.joint_pos_rad), **memory)
+        return step(task, before, state, jnp.array([invalid]))
 
     return of
 
@@ -49,34 +49,34 @@ def moved(row: int, **to) -> np.ndarray:
         (APART, 0.051, False),  # moves
     ],
 )
-def test_success_needs_screws_apart_inside_low_and_at_rest(judged, screws, speed, held):
+def test_success_needs_screws_apart_inside_low_and_at_rest(stepped, screws, speed, held):
     linvel = np.zeros((1, 3, 3))
     linvel[0, 1] = speed * np.array([0.6, 0.0, -0.8])
-    _, episode = judged(screws, linvel)
-    assert int(episode.held[0]) == (1 if held else 0)
+    _, memory = stepped(screws, linvel)
+    assert int(memory.held[0]) == (1 if held else 0)
 
 
-def test_apart_is_measured_in_three_dimensions(judged):
+def test_apart_is_measured_in_three_dimensions(stepped):
     """0.148 apart on the table, but one lies 0.04 higher: 0.153 apart."""
-    assert judged(moved(1, x=-0.702, z=0.047))[1].held[0] == 1
+    assert stepped(moved(1, x=-0.702, z=0.047))[1].held[0] == 1
 
 
-def test_success_is_five_steps_in_a_row(judged):
+def test_success_is_five_steps_in_a_row(stepped):
     held, flags = jnp.zeros(1, jnp.int32), []
     for _ in range(5):
-        verdict, episode = judged(APART, held=held)
-        held = episode.held
-        flags.append((bool(verdict.success[0]), bool(verdict.terminated[0])))
+        result, memory = stepped(APART, held=held)
+        held = memory.held
+        flags.append((bool(result.metrics["success_once"][0]), bool(result.terminated[0])))
     assert flags == [(False, False)] * 4 + [(True, True)]
-    assert float(verdict.terms["success"][0]) == 10.0
-    assert float(verdict.terms["holding"][0]) == pytest.approx(0.05)
+    assert float(result.terms["success"][0]) == 10.0
+    assert float(result.terms["holding"][0]) == pytest.approx(0.05)
 
 
-def test_one_bad_step_starts_the_count_anew(judged):
-    _, episode = judged(moved(1, x=-0.8), held=jnp.array([4], jnp.int32))
-    assert int(episode.held[0]) == 0
-    verdict, episode = judged(APART, held=episode.held)
-    assert (int(episode.held[0]), bool(verdict.success[0])) == (1, False)
+def test_one_bad_step_starts_the_count_anew(stepped):
+    _, memory = stepped(moved(1, x=-0.8), held=jnp.array([4], jnp.int32))
+    assert int(memory.held[0]) == 0
+    result, memory = stepped(APART, held=memory.held)
+    assert (int(memory.held[0]), bool(result.metrics["success_once"][0])) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ def test_one_bad_step_starts_the_count_anew(judged):
     ],
     ids=["far", "near", "left", "right", "fallen"],
 )
-def test_a_screw_that_leaves_or_falls_ends_the_episode(judged, screws):
-    verdict, _ = judged(screws, held=jnp.array([4], jnp.int32))
-    assert bool(verdict.out[0])
-    assert bool(verdict.terminated[0])
-    assert not bool(verdict.success[0] | verdict.invalid[0] | verdict.truncated[0])
-    assert float(verdict.terms["failure"][0]) == -10.0
+def test_a_screw_that_leaves_or_falls_ends_the_episode(stepped, screws):
+    result, _ = stepped(screws, held=jnp.array([4], jnp.int32))
+    assert bool(result.metrics["out_of_area"][0])
+    assert bool(result.terminated[0])
+    assert not bool(result.metrics["success_once"][0])
+    assert float(result.terms["failure"][0]) == -10.0
 
 
 @pytest.mark.parametrize(
     "screws", [APART, moved(0, x=-1.099), moved(2, y=0.349), moved(2, z=-0.04), moved(0, z=0.3)]
 )
-def test_a_screw_inside_does_not_end_the_episode(judged, screws):
-    verdict, _ = judged(screws)
-    assert not bool(verdict.out[0] | verdict.terminated[0])
+def test_a_screw_inside_does_not_end_the_episode(stepped, screws):
+    result, _ = stepped(screws)
+    assert not bool(result.metrics["out_of_area"][0] | result.terminated[0])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -133,26 +133,11 @@ def test_a_runaway_screw_is_invalid(task, state_at, speed, invalid):
     assert bool(task.is_invalid(state_at([APART], linvel))[0]) == invalid
 
 
-def test_an_invalid_step_ends_the_episode_without_any_reward(judged):
+def test_an_invalid_step_ends_the_episode_without_any_reward(stepped):
     """Whatever stands in its place: here a state that would be out, or a success."""
     for screws in (moved(0, x=-1.2), APART):
-        verdict, _ = judged(screws, invalid=True, held=jnp.array([4], jnp.int32))
-        assert bool(verdict.invalid[0])
-        assert bool(verdict.terminated[0])
-        assert not bool(verdict.success[0] | verdict.out[0] | verdict.truncated[0])
-        assert float(verdict.reward[0]) == 0.0
-        assert {float(term[0]) for term in verdict.terms.values()} == {0.0}
-
-
-@pytest.mark.parametrize(("step", "truncated"), [(8, False), (9, True)])
-def test_the_horizon_truncates_and_does_not_terminate(judged, step, truncated):
-    verdict, episode = judged(moved(1, x=-0.8), step=jnp.array([step], jnp.int32))
-    assert bool(verdict.truncated[0]) == truncated
-    assert not bool(verdict.terminated[0])
-    assert int(episode.step[0]) == step + 1
-
-
-def test_an_end_at_the_horizon_is_no_truncation(judged):
-    at_horizon = jnp.array([9], jnp.int32)
-    verdict, _ = judged(moved(0, x=-1.2), step=at_horizon)
-    assert (bool(verdict.terminated[0]), bool(verdict.truncated[0])) == (True, False)
+        result, _ = stepped(screws, invalid=True, held=jnp.array([4], jnp.int32))
+        assert bool(result.terminated[0])
+        assert not any(bool(value[0]) for value in result.metrics.values())
+        assert float(result.reward[0]) == 0.0
+        assert {float(term[0]) for term in result.terms.values()} == {0.0}

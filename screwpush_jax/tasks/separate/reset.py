@@ -1,4 +1,4 @@
-"""The bank of start states: screws dropped in the simulator itself, settled, and sifted."""
+"""The start states: screws dropped in the simulator itself, settled, and sifted."""
 
 import functools
 import logging
@@ -14,7 +14,8 @@ import numpy as np
 from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.separate import jumble
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from screwpush_jax.tasks.task import Bank, BankError, Jit
+from screwpush_jax.tasks.separate.types import ScrewStarts
+from screwpush_jax.tasks.task import Jit, StartsError
 from sim.protocol import ArmSpec, SimState, Simulator
 
 _PARK_HEIGHT_M = 0.30
@@ -28,16 +29,18 @@ _SAY_EVERY_S = 5.0
 _log = logging.getLogger(__name__)
 
 
-def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit: Jit) -> Bank:
+def find_starts(
+    config: SeparateConfig, sim: Simulator, size: int, seed: int, jit: Jit
+) -> ScrewStarts:
     """Drops, settles and sifts until `size` jumbles are found; equal seeds, equal drops.
 
     More than three screws cost more to step and seldom all come to rest. Of those only a part of a
-    large bank is dropped (one in 12, and at least 256); the others are the same jumbles turned
+    large number is dropped (one in 12, and at least 256); the others are the same jumbles turned
     about the area's centre, settled and sifted again. `jit` compiles the pure functions among the
     steps. How far it is goes to the log every few seconds.
 
     Raises:
-      BankError: hardly any drop is accepted; the message names the rate and the rules.
+      StartsError: hardly any drop is accepted; the message names the rate and the rules.
     """
     rng, num_envs, screws = np.random.default_rng(seed), sim.spec.num_envs, sim.spec.num_screws
     rod_down = jit(_rod_down(sim.spec.arm))
@@ -58,7 +61,7 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
         more = _sift(config, turn, size - wanted)
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
     starts, tips = rod_down(start_tips(config, size, rng))
-    return Bank(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
+    return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
 
 
 def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
@@ -80,7 +83,7 @@ def _sift(config: SeparateConfig, settled: Callable[[], SimState], wanted: int) 
     """The first `wanted` accepted ones of all that `settled` gives, host arrays.
 
     Raises:
-      BankError: as `build_bank`.
+      StartsError: as `find_starts`.
     """
     kept: list[SimState] = []
     broken: Counter[str] = Counter()
@@ -94,7 +97,7 @@ def _sift(config: SeparateConfig, settled: Callable[[], SimState], wanted: int) 
         found, tried = found + len(good), tried + len(state.screw_pos_w)
         broken.update({name: int(np.sum(~kept_by)) for name, kept_by in rules.items()})
         if found < wanted and is_hopeless(found, tried):
-            raise BankError(_no_hope(found, tried, wanted, broken))
+            raise StartsError(_no_hope(found, tried, wanted, broken))
         now_s = time.perf_counter()
         if found < wanted and now_s - said_s > _SAY_EVERY_S:
             said_s, left_s = now_s, (now_s - began) * (wanted / max(found, 1) - 1)
@@ -130,7 +133,7 @@ def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> n
     return rng.uniform(low, high, (size, 3)).astype(np.float32)
 
 
-@functools.cache  # one function for an arm, so that the next bank's is not compiled anew
+@functools.cache  # one function for an arm, so that the next call's is not compiled anew
 def _rod_down(arm: ArmSpec) -> Callable[[jax.Array], tuple[jax.Array, TipPose]]:
     """Joints `[n, J]` for tips at `[n, 3]` (m), the tool turned as at home, and their poses."""
 

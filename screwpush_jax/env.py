@@ -1,0 +1,232 @@
+"""The one reading of the simulator's views, with the clock, the ends and the restarts of episodes.
+
+    unpack -> is_invalid -> derive -> step -> restart -> observe
+
+Pure functions of N environments. Training, evaluation and whoever else steps a task call `advance`
+on the views that a control step left behind, choose an action, call `act`, and hand its control to
+the simulator.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from screwpush_jax.tasks.task import Derived, Starts, Task
+from sim.protocol import SimState, Views
+
+
+@dataclasses.dataclass(frozen=True)
+class Restart:
+    """When environments start anew, and from which start: what an algorithm may replace.
+
+    The first two functions are `(key, ..) -> ..`; one that draws nothing leaves its key unused.
+    """
+
+    rows: Callable[[jax.Array, int, tuple[int, int]], jax.Array]
+    """`(key, B, (R, N)) -> rows [R, N]`, int32: the rows of the starts that each environment would
+    start from now (R: see `Task.rows_per_start`)."""
+    first_step: Callable[[jax.Array, int, int], jax.Array]
+    """`(key, N, horizon) -> step [N]`, int32: the clock at which an environment's first episode
+    begins. Every later one begins at 0."""
+    is_due: Callable[[jax.Array], jax.Array] | None = None
+    """`over [N] -> mask [N]`: which of the environments whose episode is over start anew now. The
+    others are frozen until they are due. None: all of them at once, nothing is ever frozen."""
+
+
+def random_rows(key: jax.Array, size: int, shape: tuple[int, int]) -> jax.Array:
+    """Each of `size` rows with equal chance."""
+    return jax.random.randint(key, shape, 0, size)
+
+
+def own_rows(key: jax.Array, size: int, shape: tuple[int, int]) -> jax.Array:
+    """Environment n starts from row n."""
+    del key
+    if size < shape[1]:
+        raise ValueError(f"{size} start states for {shape[1]} environments, one each")
+    return jnp.broadcast_to(jnp.arange(shape[1]), shape)
+
+
+def random_step(key: jax.Array, num_envs: int, horizon: int) -> jax.Array:
+    """Anywhere in the episode, so that environments do not all reach the horizon together."""
+    return jax.random.randint(key, (num_envs,), 0, horizon)
+
+
+def step_zero(key: jax.Array, num_envs: int, horizon: int) -> jax.Array:
+    """At the beginning."""
+    del key, horizon
+    return jnp.zeros(num_envs, jnp.int32)
+
+
+AUTO_RESET = Restart(random_rows, random_step)
+"""For training: what ends starts anew at once."""
+ONCE = Restart(own_rows, step_zero, is_due=jnp.zeros_like)
+"""For evaluation: episode n from start n, and no other after it."""
+ON_REQUEST = Restart(random_rows, step_zero, is_due=jnp.zeros_like)
+"""For who resets environments by `EnvState.needs_reset`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Env:
+    """The static parts: a task, the engine's pure conversions, and the rule of restarts."""
+
+    task: Task
+    unpack: Callable[[Views], SimState]
+    pack: Callable[[SimState], Views]
+    restart: Restart = AUTO_RESET
+
+
+class EnvKeys(NamedTuple):
+    """What is random in one `advance`."""
+
+    rows: jax.Array
+    first_step: jax.Array
+    reset: jax.Array
+    observe: jax.Array
+
+
+@struct.dataclass
+class EnvState:
+    """What the environments remember between two steps."""
+
+    memory: Any  # the task's own, [N, ...]
+    control: jax.Array  # [N, U] in force
+    step: jax.Array  # [N] int32, control steps of the running episode
+    term_sums: dict[str, jax.Array]  # [N] each, of the running episode; terms nobody asked for lack
+    return_: jax.Array  # [N] reward of the running episode
+    needs_reset: jax.Array  # [N] bool, to be started whatever the simulator shows
+    frozen: jax.Array  # [N] bool, the episode is over and nothing of it counts any more
+
+
+@struct.dataclass
+class EnvStep:
+    """What came of the control step that just ended; it counts where an episode was `live`."""
+
+    live: jax.Array  # [N] bool
+    reward: jax.Array  # [N]
+    terminated: jax.Array  # [N] bool
+    truncated: jax.Array  # [N] bool, and bootstrapped from `final_obs`
+    ended: jax.Array  # [N] bool: live, and terminated or truncated
+    figures: dict[str, jax.Array]  # [N] each, of the episode so far, by metric name
+    final_obs: dict[str, jax.Array]  # [N, O] each, before any restart
+
+
+class Now(NamedTuple):
+    """Where the environments stand after the restarts: what the next action is chosen in."""
+
+    obs: dict[str, jax.Array]  # [N, O] each
+    derived: Any  # the task's own, [N, ...]
+    restarted: jax.Array  # [N] bool, whose state the simulator has to take
+    views: Views  # the state in the engine's layout
+
+
+def figure_names(task: Task, summed: Iterable[str]) -> tuple[str, ...]:
+    """The keys of `EnvStep.figures`: the summed terms, the task's metrics, and those of any task."""
+    of_any = ("invalid", "episode_len", "return")
+    return (*(f"reward/{name}" for name in summed), *task.metrics, *of_any)
+
+
+def init_env(task: Task, starts: Starts, num_envs: int, summed: Iterable[str] = ()) -> EnvState:
+    """Environments that all wait to be started; `summed` names the reward terms to be added up."""
+    rows = jnp.zeros((task.rows_per_start, num_envs), jnp.int32)
+    derived, memory = task.reset(starts, rows, jax.random.key(0))
+    control = jax.eval_shape(
+        lambda *now: task.act(*now)[0], memory, derived, jnp.zeros((num_envs, task.action_size))
+    )
+    zero, no = jnp.zeros(num_envs), jnp.zeros(num_envs, bool)
+    return EnvState(
+        memory=memory,
+        control=jnp.zeros(control.shape, control.dtype),
+        step=jnp.zeros(num_envs, jnp.int32),
+        term_sums=dict.fromkeys(summed, zero),
+        return_=zero,
+        needs_reset=~no,
+        frozen=no,
+    )
+
+
+def advance(
+    env: Env, starts: Starts, state: EnvState, views: Views, keys: EnvKeys
+) -> tuple[EnvStep, EnvState, Now]:
+    """From the views that a control step left behind to where its environments go on."""
+    task, fresh = env.task, state.needs_reset
+    start, start_memory, start_step = _starts(env, starts, fresh, keys)
+
+    sim_state = env.unpack(views)
+    invalid = task.is_invalid(sim_state) & ~fresh
+    sim_state = select(invalid | fresh, start.state, sim_state)
+    derived = task.derive(state.memory, sim_state)
+    result, memory = task.step(state.memory, derived, invalid)
+    step = state.step + 1
+    truncated = (step >= task.horizon) & ~result.terminated
+    live = ~(fresh | state.frozen)
+    ended = live & (result.terminated | truncated)
+    term_sums = {
+        name: value + jnp.where(live, result.terms[name], 0.0)
+        for name, value in state.term_sums.items()
+    }
+    return_ = state.return_ + jnp.where(live, result.reward, 0.0)
+    figures = {f"reward/{name}": value for name, value in term_sums.items()} | {
+        **{name: result.metrics[name] for name in task.metrics},
+        "invalid": invalid,
+        "episode_len": step,
+        "return": return_,
+    }
+    final_obs = _observe(task, memory, derived, step, keys.observe)
+    done = EnvStep(live, result.reward, result.terminated, truncated, ended, figures, final_obs)
+
+    over = ended | state.frozen
+    restarted = (over & env.restart.is_due(over) if env.restart.is_due else over) | fresh
+    derived, memory, step = select(
+        restarted, (start, start_memory, start_step), (derived, memory, step)
+    )
+    state = EnvState(
+        memory=memory,
+        control=state.control,
+        step=step,
+        term_sums={name: jnp.where(restarted, 0.0, value) for name, value in term_sums.items()},
+        return_=jnp.where(restarted, 0.0, return_),
+        needs_reset=jnp.zeros_like(fresh),
+        frozen=over & ~restarted,
+    )
+    obs = _observe(task, memory, derived, step, keys.observe)
+    return done, state, Now(obs, derived, restarted, env.pack(derived.state))
+
+
+def act(env: Env, state: EnvState, now: Now, action: jax.Array) -> tuple[jax.Array, EnvState]:
+    """Takes the raw action `[N, A]`: the control `[N, U]`, which frozen environments keep."""
+    control, memory = env.task.act(state.memory, now.derived, action)
+    if env.restart.is_due:
+        frozen = state.control, state.memory
+        control, memory = select(state.frozen, frozen, (control, memory))
+    return control, dataclasses.replace(state, memory=memory, control=control)
+
+
+def select(mask: jax.Array, if_true, if_false):
+    """Leaf-wise choice by `mask [N]` on the leading axis."""
+
+    def choose(a: jax.Array, b: jax.Array) -> jax.Array:
+        return jnp.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(choose, if_true, if_false)
+
+
+def _starts(
+    env: Env, starts: Starts, fresh: jax.Array, keys: EnvKeys
+) -> tuple[Derived, Any, jax.Array]:
+    """A start for each environment, should it begin anew: what is derived, memory, clock."""
+    task, restart = env.task, env.restart
+    num_envs, size = fresh.shape[0], jax.tree.leaves(starts)[0].shape[0]
+    rows = restart.rows(keys.rows, size, (task.rows_per_start, num_envs))
+    start, memory = task.reset(starts, rows, keys.reset)
+    first = restart.first_step(keys.first_step, num_envs, task.horizon)
+    return start, memory, jnp.where(fresh, first, 0)
+
+
+def _observe(
+    task: Task, memory: Any, derived: Derived, step: jax.Array, key: jax.Array
+) -> dict[str, jax.Array]:
+    return task.observe(memory, derived, 1.0 - step / task.horizon, key)
