@@ -106,7 +106,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
 
         episodes = evaluation.run_episodes(world, step, policy, starts, "learned", 0, watch)
         later = sim.report()()
-        result = evaluation.summarize(episodes)
+        result = evaluation.summarize(world.task, episodes)
         gained = _energy_gain(config, world)
         ends = _slide(world, starts)
     finally:
@@ -125,7 +125,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
         "num_envs": args.num_envs,
         "sim_ms_per_step": early[0]["perf/sim_ms"] / _PUSHING_STEPS,
         "success": result.success_rate,
-        "out": result.out_of_area,
+        "out": result.shares["out_of_area"],
         "invalid": result.invalid,
         "sunk_mm_p50": float(-1e3 * np.percentile(low, 50)),
         "sunk_mm_p99": float(-1e3 * np.percentile(low, 1)),

@@ -11,7 +11,7 @@ from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.setup import World
-from screwpush_jax.tasks.task import Starts
+from screwpush_jax.tasks.task import Starts, Task
 from sim.protocol import SimState
 
 
@@ -21,20 +21,34 @@ class Result:
 
     episodes: int
     success_rate: float
+    """Rate of the task's score."""
     success_low: float
     success_high: float
-    out_of_area: float
+    shares: dict[str, float]
+    """Of the task's other metrics those that are true or false."""
+    means: dict[str, float]
+    """Of the task's other metrics those that are numbers."""
     invalid: float
     episode_len: float
     """Mean control steps of an episode."""
     return_: float
 
+    def row(self) -> dict[str, float]:
+        """All figures by name, without levels."""
+        row: dict[str, float] = {}
+        for name, value in dataclasses.asdict(self).items():
+            row |= value if isinstance(value, dict) else {name: value}
+        return row
+
     def sentence(self) -> str:
         """One line for people."""
+        shares = self.shares | {"invalid": self.invalid}
+        said = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in shares.items()]
+        said += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.means.items()]
         return (
             f"{self.success_rate:7.2%} success (95 % interval {self.success_low:.2%} to"
-            f" {self.success_high:.2%}), {self.out_of_area:.2%} out of area,"
-            f" {self.invalid:.2%} invalid, {self.episode_len:.0f} steps, return {self.return_:.2f}"
+            f" {self.success_high:.2%}), {', '.join(said)}, {self.episode_len:.0f} steps, return"
+            f" {self.return_:.2f}"
         )
 
 
@@ -51,7 +65,7 @@ def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[st
     for name in names:
         episodes = run_episodes(world, functions, policy, starts, name, seed)
         world.sim.report()()
-        results[name] = summarize(episodes)
+        results[name] = summarize(world.task, episodes)
     return results
 
 
@@ -91,18 +105,21 @@ def run_episodes(
     return episodes
 
 
-def summarize(episodes: Episodes) -> Result:
+def summarize(task: Task, episodes: Episodes) -> Result:
     """Figures of the ended episodes."""
     count = episodes.ended.shape[0]
-    mean = {name: float(np.mean(np.asarray(x))) for name, x in episodes.figures.items()}
-    low, high = wilson_interval(mean["success_once"], count)
+    figures = {name: np.asarray(figure) for name, figure in episodes.figures.items()}
+    mean = {name: float(np.mean(figure)) for name, figure in figures.items()}
+    low, high = wilson_interval(mean[task.score], count)
+    others = [name for name in task.metrics if name != task.score]
     return Result(
-        count,
-        mean["success_once"],
-        low,
-        high,
-        mean["out_of_area"],
-        mean["invalid"],
-        mean["episode_len"],
-        mean["return"],
+        episodes=count,
+        success_rate=mean[task.score],
+        success_low=low,
+        success_high=high,
+        shares={name: mean[name] for name in others if figures[name].dtype == bool},
+        means={name: mean[name] for name in others if figures[name].dtype != bool},
+        invalid=mean["invalid"],
+        episode_len=mean["episode_len"],
+        return_=mean["return"],
     )

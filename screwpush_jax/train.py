@@ -25,6 +25,7 @@ from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.setup import World, init_arrays, make_world
 from screwpush_jax.stopping import Stopper
+from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.training import train
 from sim.errors import WorkerError
 
@@ -86,7 +87,7 @@ def _run(config: Config, found: Found | None, held: contextlib.ExitStack, live: 
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
         print(said, file=sys.stderr if stopper.signal == signal.SIGPIPE else sys.stdout)
     if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
-        write_report(run_dir)
+        write_report(run_dir, TASKS[config.task].metrics)
     if not stopper.requested:
         evaluate.run(config, checkpoint.find_in(run_dir, best=True))
     return stopper.exit_code
