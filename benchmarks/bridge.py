@@ -20,9 +20,10 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state
 from screwpush_jax import compiled
+from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
-from screwpush_jax.setup import World, make_world, use_device
+from screwpush_jax.device import use_device
 from sim.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
 

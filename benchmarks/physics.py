@@ -17,9 +17,10 @@ import tyro
 from benchmarks import record
 from benchmarks.start import trained
 from screwpush_jax import checkpoint, compiled, evaluation
+from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
+from screwpush_jax.device import use_device
 from screwpush_jax.evaluate import load_policy
-from screwpush_jax.setup import World, make_world, use_device
 from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.separate.types import ScrewStarts
 from sim.clock import Report
@@ -146,7 +147,7 @@ def _energy_gain(config: Config, world: World) -> np.ndarray:
     """Largest rise of each scene's energy while dropped screws settle, over what they fell with."""
     sim, task = world.sim, world.task
     # start states, lifted by 4 cm: they fall on the table and on each other
-    starts = task.starts(sim, sim.spec.num_envs, 2, compiled.jit_once)
+    starts = task.starts(sim, sim.spec.num_envs, 2, compiled.jit)
     lifted = starts.state.replace(
         screw_pos_w=starts.state.screw_pos_w + jnp.array([0.0, 0.0, 0.04])
     )

@@ -20,7 +20,8 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import compiled
-from screwpush_jax.setup import make_world, use_device
+from screwpush_jax.build import make_world
+from screwpush_jax.device import use_device
 
 
 @dataclasses.dataclass(frozen=True)

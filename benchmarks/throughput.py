@@ -21,10 +21,11 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint, compiled
+from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, load_yaml
+from screwpush_jax.device import use_device
 from screwpush_jax.recorder import Recorder
-from screwpush_jax.setup import World, make_world, use_device
 from screwpush_jax.training import train
 
 

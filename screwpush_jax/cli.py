@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from screwpush_jax import checkpoint
+from screwpush_jax.build import differences
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
-from screwpush_jax.environment import use_device
+from screwpush_jax.device import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.paths import expand
-from screwpush_jax.setup import differences
 from screwpush_jax.stopping import drop_output
 from screwpush_jax.tasks.task import StartsError
 from sim import registry

@@ -6,7 +6,7 @@ Training runs two of them, `transition` and `update`, and each is traced once.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -18,7 +18,6 @@ from screwpush_jax.ppo import update as update_module
 from screwpush_jax.ppo.networks import ActorCritic
 from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
 from screwpush_jax.ppo.update import Metrics
-from screwpush_jax.tasks.task import Task
 from screwpush_jax.transition import Tally
 from sim import bridge
 
@@ -62,23 +61,6 @@ def _mesh() -> Mesh:
     return Mesh([bridge.device()], (update_module.AXIS,))
 
 
-@functools.cache  # equal tasks share, too: training's and the evaluation's after it
-def share(task: Task) -> Task:
-    """`task`, its functions traced once for all the jitted functions that they become part of."""
-    return cast(Task, _Shared(task))
-
-
-class _Shared:
-    def __init__(self, task: Task):
-        self._task = task
-        self.reset, self.derive = jax.jit(task.reset), jax.jit(task.derive)
-        self.is_invalid, self.step = jax.jit(task.is_invalid), jax.jit(task.step)
-        self.observe, self.act = jax.jit(task.observe), jax.jit(task.act)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
-
-
 class EpisodeFunctions(NamedTuple):
     """Episodes that are run once each."""
 
@@ -96,7 +78,7 @@ def compile_episodes(env: Env, network: ActorCritic) -> EpisodeFunctions:
     return EpisodeFunctions(jax.jit(init), jax.jit(step, donate_argnames=("episodes",)))
 
 
-def jit_once(function: Callable) -> Callable:
+def jit(function: Callable) -> Callable:
     """For set-up: a pure function that runs a few times before the loop begins."""
     return jax.jit(function)
 

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from screwpush_jax import compiled
+from screwpush_jax.build import World
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.score import wilson_interval
-from screwpush_jax.setup import World
 from screwpush_jax.tasks.task import Starts, Task
 from sim.protocol import SimState
 
@@ -72,7 +72,7 @@ def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[st
 def unseen_starts(world: World, seed: int) -> Starts:
     """One start state for each environment."""
     sim = world.sim
-    return world.task.starts(sim, sim.spec.num_envs, seed, compiled.jit_once)
+    return world.task.starts(sim, sim.spec.num_envs, seed, compiled.jit)
 
 
 def run_episodes(
@@ -91,7 +91,7 @@ def run_episodes(
     """
     sim, env = world.sim, world.env
     kind = np.int32(policy_names(env.task).index(name))
-    unpack = compiled.jit_once(env.unpack)
+    unpack = compiled.jit(env.unpack)
     episodes = functions.init(starts, jax.random.key(seed))
     policy, starts, episodes = compiled.place((policy, starts, episodes))
     for _ in range(env.task.horizon + 1):

@@ -8,12 +8,12 @@ import jax
 import numpy as np
 
 from screwpush_jax import cli, compiled, evaluate, play_files, video
+from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import Episodes, policy_names
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_starts
-from screwpush_jax.setup import World, make_world
 from screwpush_jax.side_products import reason
 from screwpush_jax.tasks.registry import TASKS
 from sim.protocol import SimState

@@ -10,13 +10,13 @@ from typing import Any
 import jax
 
 from screwpush_jax import compiled
+from screwpush_jax.build import World
 from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.loggers import Loggers
 from screwpush_jax.score import Score
-from screwpush_jax.setup import World
 from screwpush_jax.stopping import Stopper, drop_output
 from screwpush_jax.transition import EPISODES
 

@@ -16,6 +16,7 @@ import jax
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
+from screwpush_jax.build import World, init_arrays, make_world
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.files import write_atomically
@@ -23,7 +24,6 @@ from screwpush_jax.paths import check_run_path, check_runs_dir
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
-from screwpush_jax.setup import World, init_arrays, make_world
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.training import train
@@ -134,10 +134,10 @@ def _start(config: Config, world: World, found: Found | None) -> RunState:
         print(f"restored {found.run_dir.name} at {found.step:,} control steps")
     else:
         began = time.perf_counter()
-        starts = task.starts(sim, size, config.seed, compiled.jit_once)
+        starts = task.starts(sim, size, config.seed, compiled.jit)
         sim.report()()  # these steps are none of training's
         print(f"found {size} start states in {time.perf_counter() - began:.1f} s")
-        learner, carry = compiled.jit_once(init)(starts, key)
+        learner, carry = compiled.jit(init)(starts, key)
         state = RunState(learner, carry, starts, sim.snapshot())
     learner, carry, starts = compiled.place((state.learner, state.carry, state.starts))
     return RunState(learner, carry, starts, state.snapshot)

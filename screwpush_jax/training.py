@@ -1,10 +1,10 @@
 """The whole of training: physics step, transition, and after T of them an update."""
 
 from screwpush_jax import compiled
+from screwpush_jax.build import World
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.recorder import Recorder
-from screwpush_jax.setup import World
 
 
 def train(config: Config, world: World, state: RunState, recorder: Recorder) -> RunState:

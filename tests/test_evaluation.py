@@ -4,9 +4,9 @@ import jax
 import pytest
 
 from screwpush_jax import compiled, evaluation
+from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, from_tree
 from screwpush_jax.ppo.update import init_learner
-from screwpush_jax.setup import World, make_world
 from screwpush_jax.transition import init_carry
 from sim.errors import WorkerError
 
@@ -28,7 +28,7 @@ def world():
 def test_transition_and_update_are_traced_once(world):
     config, (sim, env, network) = world
     task = env.task
-    starts = task.starts(sim, 8, 0, compiled.jit_once)
+    starts = task.starts(sim, 8, 0, compiled.jit)
     keys = jax.random.split(jax.random.key(0))
     learner = init_learner(config.ppo, task.obs_size, task.action_size, keys[0])
     carry = init_carry(task, starts, 8, 2, keys[1])

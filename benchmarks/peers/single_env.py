@@ -18,9 +18,9 @@ from stable_baselines3 import PPO
 from benchmarks import record
 from benchmarks.peers.sb3_ppo import network_options
 from screwpush_jax import compiled
+from screwpush_jax.build import make_world
 from screwpush_jax.config import Config
 from screwpush_jax.env import ON_REQUEST, EnvKeys, EnvStep, act, advance, init_env
-from screwpush_jax.setup import make_world
 from screwpush_jax.tasks.task import Starts
 
 STEPS = 2048
@@ -55,8 +55,8 @@ class SingleEnv(gymnasium.Env):
         self._sim, task = world.sim, world.task
         self._state = init_env(task, starts, 1)
         env = dataclasses.replace(world.env, restart=ON_REQUEST)
-        self._act = compiled.jit_once(partial(act, env))
-        self._advance = compiled.jit_once(partial(advance, env, starts))
+        self._act = compiled.jit(partial(act, env))
+        self._advance = compiled.jit(partial(advance, env, starts))
         self.observation_space = Box(-np.inf, np.inf, (task.obs_size,), np.float32)
         self.action_space = Box(-1.0, 1.0, (task.action_size,), np.float32)
 
@@ -90,6 +90,6 @@ class SingleEnv(gymnasium.Env):
 def _find_starts(config: Config) -> Starts:
     """Start states, settled in many scenes at once because that is no part of the loop."""
     world = make_world(config, _NUM_STARTS)
-    starts = world.task.starts(world.sim, _NUM_STARTS, config.seed, compiled.jit_once)
+    starts = world.task.starts(world.sim, _NUM_STARTS, config.seed, compiled.jit)
     world.sim.close()
     return starts

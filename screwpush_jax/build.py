@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import jax
 
-from screwpush_jax import compiled
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
 from screwpush_jax.ppo.networks import ActorCritic, make_network
@@ -34,7 +33,7 @@ def make_world(config: Config, num_envs: int) -> World:
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     sim = registry.make_simulator(engine, config.scene, num_envs, options)
-    task = compiled.share(TASKS[config.task](getattr(config, config.task), sim.spec))
+    task = TASKS[config.task](getattr(config, config.task), sim.spec)
     network = make_network(config.ppo, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), network)
 
