@@ -13,11 +13,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import episodes as episodes_module
 from screwpush_jax import transition as transition_module
-from screwpush_jax.env import ONCE, Env
+from screwpush_jax.env import Env
 from screwpush_jax.ppo import update as update_module
 from screwpush_jax.ppo.networks import ActorCritic
 from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
 from screwpush_jax.ppo.update import Metrics
+from screwpush_jax.restart import ONCE
 from screwpush_jax.transition import Tally
 from sim import bridge
 

@@ -9,19 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.env import (
-    AUTO_RESET,
-    ON_REQUEST,
-    ONCE,
-    Env,
-    EnvKeys,
-    Restart,
-    act,
-    advance,
-    init_env,
-    random_rows,
-    step_zero,
-)
+from screwpush_jax.env import Env, EnvKeys, act, advance, init_env
+from screwpush_jax.restart import AUTO_RESET, ON_REQUEST, ONCE, Restart, random_rows, step_zero
 from screwpush_jax.tasks.task import StepResult
 
 N, B, HORIZON, GOAL, GROUP = 6, 9, 5, 2.0, 3

@@ -20,7 +20,8 @@ from benchmarks.peers.sb3_ppo import network_options
 from screwpush_jax import compiled
 from screwpush_jax.build import make_world
 from screwpush_jax.config import Config
-from screwpush_jax.env import ON_REQUEST, EnvKeys, EnvStep, act, advance, init_env
+from screwpush_jax.env import EnvKeys, EnvStep, act, advance, init_env
+from screwpush_jax.restart import ON_REQUEST
 from screwpush_jax.tasks.task import Starts
 
 STEPS = 2048
