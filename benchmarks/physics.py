@@ -21,8 +21,8 @@ from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
 from screwpush_jax.evaluate import load_policy
-from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
-from screwpush_jax.tasks.separate.types import ScrewStarts
+from screwpush_jax.tasks.screws.geometry import quat_to_matrix, quat_x_axis
+from screwpush_jax.tasks.screws.types import ScrewStarts
 from sim.clock import Report
 from sim.options import MujocoWarpConfig
 from sim.protocol import SimState

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.tasks.kinematics import TipPose, inverse_kinematics
+from screwpush_jax.tasks.screws.kinematics import TipPose, inverse_kinematics
 from sim.assets.bolt import Bolt
 
 SHANK = Bolt().shank_radius_m

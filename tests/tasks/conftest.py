@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.tasks.kinematics import TipPose
+from screwpush_jax.tasks.screws.kinematics import TipPose
+from screwpush_jax.tasks.screws.types import Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.task import SeparateTask
-from screwpush_jax.tasks.separate.types import Memory
 from sim.assets import elfin15
 from sim.options import MujocoConfig
 from sim.protocol import SimSpec, SimState

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.separate.config import AXES
+from screwpush_jax.tasks.screws.config import AXES
 
 WALKERS = 16
 UPRIGHT = ("x", "y", "z", "yaw")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from sim.assets import mjcf
 from sim.scene import SceneConfig
 

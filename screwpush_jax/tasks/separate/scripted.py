@@ -12,9 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.geometry import pair_distances, pair_indices, quat_x_axis
-from screwpush_jax.tasks.separate.config import AXES, SeparateConfig
-from screwpush_jax.tasks.separate.types import Derived, Memory
+from screwpush_jax.tasks.screws.config import AXES
+from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, quat_x_axis
+from screwpush_jax.tasks.screws.types import Derived, Memory
+from screwpush_jax.tasks.separate.config import SeparateConfig
 
 _TRAVEL_M, _LOW_M = 0.085, 0.045
 """Tip height above lying screws; below the second the tip counts as lowered."""

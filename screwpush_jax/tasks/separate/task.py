@@ -8,30 +8,27 @@ from typing import ClassVar, final
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.kinematics import forward_kinematics
-from screwpush_jax.tasks.separate import reset
-from screwpush_jax.tasks.separate.action import clip_action, move_command
+from screwpush_jax.tasks.screws.task import ScrewsTask
+from screwpush_jax.tasks.screws.termination import is_out
+from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.observe import Field, layout, observe
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
-from screwpush_jax.tasks.separate.termination import is_invalid, is_out, is_separated
-from screwpush_jax.tasks.separate.types import Derived, Memory, ScrewStarts, abstract_starts
-from screwpush_jax.tasks.task import Baseline, Jit, StepResult, as_it_is
-from sim.protocol import SimSpec, SimState, Simulator
+from screwpush_jax.tasks.separate.termination import is_separated
+from screwpush_jax.tasks.task import Baseline, StepResult
+from sim.protocol import SimState
 
 
 @final
 @dataclasses.dataclass(frozen=True)
-class SeparateTask:
+class SeparateTask(ScrewsTask):
     """See `screwpush_jax.tasks.task.Task`."""
 
     config: SeparateConfig
-    spec: SimSpec
     name: ClassVar[str] = "separate"
     metrics: ClassVar[tuple[str, ...]] = ("success_once", "out_of_area")
     score: ClassVar[str] = "success_once"
-    rows_per_start: ClassVar[int] = 2  # a jumble, and a pose of the arm above it
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
 
     @property
@@ -43,51 +40,8 @@ class SeparateTask:
         return self.obs_layout[-1].stop
 
     @property
-    def action_size(self) -> int:
-        return len(self.config.active_axes)
-
-    @property
-    def horizon(self) -> int:
-        return self.config.horizon
-
-    @property
     def reward_keys(self) -> tuple[str, ...]:
         return tuple(sorted(dataclasses.asdict(self.config.reward)))
-
-    @property
-    def num_starts(self) -> int:
-        return self.config.bank_size
-
-    def starts(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> ScrewStarts:
-        return reset.find_starts(self.config, sim, size, seed, jit)
-
-    def abstract_starts(self, size: int) -> ScrewStarts:
-        return abstract_starts(self.spec, size)
-
-    def reset(self, starts: ScrewStarts, rows: jax.Array, key: jax.Array) -> tuple[Derived, Memory]:
-        del key  # all that is random was drawn when the starts were found
-        jumble, pose = rows
-        joints = starts.joint_starts_rad[pose]
-        state = jax.tree.map(lambda leaf: leaf[jumble], starts.state)
-        state = dataclasses.replace(state, joint_pos_rad=joints, joint_vel=jnp.zeros_like(joints))
-        tip = jax.tree.map(lambda leaf: leaf[pose], starts.tips)
-        count = jumble.shape[0]
-        still = jnp.zeros((count, self.action_size))
-        memory = Memory(
-            joint_targets=joints,
-            action=still,
-            prev_action=still,
-            held=jnp.zeros(count, jnp.int32),
-            potential=self._potentials(state, tip.pos_w),
-        )
-        return Derived(state=state, tip=tip, command=tip), memory
-
-    def derive(self, memory: Memory, state: SimState) -> Derived:
-        pose = jax.vmap(lambda q: forward_kinematics(self.spec.arm, q))
-        return Derived(state, pose(state.joint_pos_rad), pose(memory.joint_targets))
-
-    def is_invalid(self, state: SimState) -> jax.Array:
-        return jax.vmap(lambda one: is_invalid(self.config, one))(state)
 
     def step(
         self, memory: Memory, derived: Derived, invalid: jax.Array
@@ -125,19 +79,6 @@ class SeparateTask:
         one = partial(observe, self.config)
         seen = derived.state, derived.tip, derived.command, memory.action, time_left
         return {"policy": jax.vmap(one)(*seen)}
-
-    def act(self, memory: Memory, derived: Derived, action: jax.Array) -> tuple[jax.Array, Memory]:
-        action = clip_action(action)
-
-        def one(command, targets, action):
-            dt_s = self.spec.control_dt_s
-            return move_command(self.config, self.spec.arm, dt_s, command, targets, action)
-
-        targets = jax.vmap(one)(derived.command, memory.joint_targets, action)
-        memory = dataclasses.replace(
-            memory, joint_targets=targets, action=action, prev_action=memory.action
-        )
-        return targets, memory
 
     def _potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
         return jax.vmap(lambda s, tip: potentials(self.config, s, tip))(state, tip_pos_w)

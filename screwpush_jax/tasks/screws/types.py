@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.tasks.kinematics import TipPose
+from screwpush_jax.tasks.screws.kinematics import TipPose
 from sim.protocol import SimSpec, SimState
 
 
