@@ -20,10 +20,10 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state
 from screwpush_jax import compiled
+from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
-from screwpush_jax.environment import use_device
-from screwpush_jax.setup import World, make_world
+from screwpush_jax.device import use_device
 from sim.assets import elfin15
 from sim.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
@@ -142,13 +142,13 @@ def _hand_overs(args: Args, world: World) -> dict:
 
 def _transitions(args: Args, world: World, state: RunState) -> dict:
     """Control steps as training takes them."""
-    sim, carry, bank, learner = world.sim, state.carry, state.bank, state.learner
-    transition = compiled.compile_transition(world.parts)
+    sim, carry, starts, learner = world.sim, state.carry, state.starts, state.learner
+    transition = compiled.compile_transition(world.env, world.network)
 
     def act() -> None:
         nonlocal carry, targets, mask, views
         targets, mask, views, carry = transition(
-            bank, learner.policy, carry=carry, views=sim.views()
+            starts, learner.policy, carry=carry, views=sim.views()
         )
 
     def control_step() -> None:
@@ -156,7 +156,7 @@ def _transitions(args: Args, world: World, state: RunState) -> dict:
         act()
         sim.write(mask, views)
 
-    targets, mask, views, carry = transition(bank, learner.policy, carry=carry, views=sim.views())
+    targets, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
     row: dict = {"views and transition us": host_us(world, act, args.repeats)}
     laps = [lap_us(world, control_step, args.repeats) for _ in range(_LAPS)]
     for part in ("physics", "transition"):

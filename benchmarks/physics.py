@@ -17,12 +17,12 @@ import tyro
 from benchmarks import record
 from benchmarks.start import trained
 from screwpush_jax import checkpoint, compiled, evaluation
+from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
-from screwpush_jax.environment import use_device
+from screwpush_jax.device import use_device
 from screwpush_jax.evaluate import load_policy
-from screwpush_jax.setup import World, make_world
-from screwpush_jax.tasks.geometry import quat_to_matrix, quat_x_axis
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.screws.geometry import quat_to_matrix, quat_x_axis
+from screwpush_jax.tasks.screws.types import ScrewStarts
 from sim.assets.arm_with_bolts import SceneConfig
 from sim.clock import Report
 from sim.options import MujocoWarpConfig
@@ -93,9 +93,9 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
     sim = world.sim
     try:
         policy = load_policy(config, found, world)
-        bank = evaluation.unseen_bank(world, 1)
+        starts = evaluation.unseen_starts(world, 1)
         sim.report()
-        step = compiled.compile_trial(world.parts)
+        step = compiled.compile_episodes(world.env, world.network)
         states: list[SimState] = []
         early: list[Report] = []
 
@@ -105,16 +105,16 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
             elif not early:  # most episodes are over soon after, and then nothing moves
                 early.append(sim.report()())
 
-        exam = evaluation.run_episodes(world, step, policy, bank, "learned", 0, watch)
+        episodes = evaluation.run_episodes(world, step, policy, starts, "learned", 0, watch)
         later = sim.report()()
-        result = evaluation.judge(exam)
+        result = evaluation.summarize(world.task, episodes)
         gained = _energy_gain(config, world)
-        ends = _slide(world, bank)
+        ends = _slide(world, starts)
     finally:
         world.sim.close()
     solved = make_world(_vary(config, {"solver_iterations": _DONE}), args.num_envs)
     try:
-        unsolved_m = np.linalg.norm(ends - _slide(solved, bank), axis=-1)
+        unsolved_m = np.linalg.norm(ends - _slide(solved, starts), axis=-1)
     finally:
         solved.sim.close()
     peaks = {k: max(early[0][k], later[k]) for k in later if k.endswith(("_peak", "overflow"))}
@@ -126,7 +126,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
         "num_envs": args.num_envs,
         "sim_ms_per_step": early[0]["perf/sim_ms"] / _PUSHING_STEPS,
         "success": result.success_rate,
-        "out": result.out_of_area,
+        "out": result.shares["out_of_area"],
         "invalid": result.invalid,
         "sunk_mm_p50": float(-1e3 * np.percentile(low, 50)),
         "sunk_mm_p99": float(-1e3 * np.percentile(low, 1)),
@@ -146,10 +146,10 @@ def lowest_point_m(config: Config, state: SimState) -> jax.Array:
 def _energy_gain(config: Config, world: World) -> np.ndarray:
     """Largest rise of each scene's energy while dropped screws settle, over what they fell with."""
     sim, task = world.sim, world.task
-    # rows of a bank, lifted by 4 cm: they fall on the table and on each other
-    bank = task.build_bank(sim, sim.spec.num_envs, 2, compiled.jit_once)
-    lifted = bank.state.with_bodies(
-        "screws", pos_w=bank.state.bodies["screws"].pos_w + jnp.array([0.0, 0.0, 0.04])
+    # start states, lifted by 4 cm: they fall on the table and on each other
+    starts = task.starts(sim, sim.spec.num_envs, 2, compiled.jit)
+    lifted = starts.state.with_bodies(
+        "screws", pos_w=starts.state.bodies["screws"].pos_w + jnp.array([0.0, 0.0, 0.04])
     )
     sim.write(jnp.ones(sim.spec.num_envs, bool), sim.pack(lifted))
     energies = [np.asarray(_energy_j(config, lifted))]
@@ -161,15 +161,12 @@ def _energy_gain(config: Config, world: World) -> np.ndarray:
     return rise / (energy[0] - energy[-1])
 
 
-def _slide(world: World, bank: Bank) -> np.ndarray:
-    """Where `bank`'s screws end, `[N, S, 3]` m, when each is sent off in a direction of its own."""
-    angle = (
-        jax.random.uniform(jax.random.key(3), bank.state.bodies["screws"].pos_w.shape[:-1])
-        * 2
-        * jnp.pi
-    )
+def _slide(world: World, starts: ScrewStarts) -> np.ndarray:
+    """Where `starts`'s screws end, `[N, S, 3]` m, when each is sent off in a direction of its own."""
+    shape = starts.state.bodies["screws"].pos_w.shape[:-1]
+    angle = jax.random.uniform(jax.random.key(3), shape) * 2 * jnp.pi
     away = jnp.stack([jnp.cos(angle), jnp.sin(angle), jnp.zeros_like(angle)], axis=-1)
-    sliding = bank.state.with_bodies("screws", linvel_w=_SLIDE_M_S * away)
+    sliding = starts.state.with_bodies("screws", linvel_w=_SLIDE_M_S * away)
     world.sim.write(jnp.ones(angle.shape[0], bool), world.sim.pack(sliding))
     for _ in range(_SLIDE_STEPS):
         world.sim.step(sliding.robot.joint_pos)

@@ -20,8 +20,8 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import compiled
-from screwpush_jax.environment import use_device
-from screwpush_jax.setup import make_world
+from screwpush_jax.build import make_world
+from screwpush_jax.device import use_device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +49,14 @@ def main(args: Args) -> None:
     world = make_world(config, args.num_envs)
     sim = world.sim
     state = fresh_state(config, world, found)
-    learner, carry, bank = state.learner, state.carry, state.bank
-    transition = compiled.compile_transition(world.parts)
+    learner, carry, starts = state.learner, state.carry, state.starts
+    transition = compiled.compile_transition(world.env, world.network)
     update = compiled.compile_update(config.ppo, 1000)
 
     def act() -> jax.Array:
         nonlocal carry, targets
         targets, mask, views, carry = transition(
-            bank, learner.policy, carry=carry, views=sim.views()
+            starts, learner.policy, carry=carry, views=sim.views()
         )
         sim.write(mask, views)
         return targets
@@ -70,7 +70,7 @@ def main(args: Args) -> None:
         sim.step(targets)
         return jnp.copy(sim.views()["qpos"])
 
-    targets = carry.episode.joint_targets
+    targets = carry.env.control
     for _ in range(args.warm_steps):
         act()
         push()

@@ -5,9 +5,9 @@ from pathlib import Path
 import jax
 
 from screwpush_jax import checkpoint, compiled
+from screwpush_jax.build import World, init_arrays
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import Config, from_tree
-from screwpush_jax.setup import World, init_arrays
 
 
 def trained(spec: str, runs_dir: str) -> tuple[Found, Config]:
@@ -18,10 +18,11 @@ def trained(spec: str, runs_dir: str) -> tuple[Found, Config]:
 
 def fresh_state(config: Config, world: World, found: Found | None = None) -> RunState:
     """A fresh run's state, with the checkpoint's learner if one is given; no snapshot."""
-    bank = world.task.build_bank(world.sim, config.separate.bank_size, 0, compiled.jit_once)
-    init = compiled.jit_once(lambda bank, key: init_arrays(config, world.task, bank, key))
-    learner, carry = init(bank, jax.random.key(0))
+    task = world.task
+    starts = task.starts(world.sim, task.num_starts, 0, compiled.jit)
+    init = compiled.jit(lambda starts, key: init_arrays(config, task, starts, key))
+    learner, carry = init(starts, jax.random.key(0))
     if found:
         learner = checkpoint.restore_learner(found, learner)
-    learner, carry, bank = compiled.place((learner, carry, bank))
-    return RunState(learner, carry, bank, {})
+    learner, carry, starts = compiled.place((learner, carry, starts))
+    return RunState(learner, carry, starts, {})

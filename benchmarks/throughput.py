@@ -21,11 +21,11 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint, compiled
+from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, load_yaml
-from screwpush_jax.environment import use_device
+from screwpush_jax.device import use_device
 from screwpush_jax.recorder import Recorder
-from screwpush_jax.setup import World, make_world
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.training import train
 
@@ -118,8 +118,8 @@ def _train(args: Args, config: Config, world: World, state: RunState):
 def _replay(args: Args, config: Config, world: World, state: RunState) -> dict[str, list[float]]:
     """Control steps/s of physics alone, with the bridge, and with the policy."""
     sim, carry, num_steps = world.sim, state.carry, config.ppo.num_steps
-    transition = compiled.compile_transition(world.parts)
-    start, targets = sim.snapshot(), carry.episode.joint_targets.copy()
+    transition = compiled.compile_transition(world.env, world.network)
+    start, targets = sim.snapshot(), carry.env.control.copy()
     script, speeds = [], {"physics": [], "+ bridge": [], "+ policy": []}
     steps = config.num_envs * num_steps
 
@@ -127,7 +127,7 @@ def _replay(args: Args, config: Config, world: World, state: RunState) -> dict[s
         sim.step(targets)
         used = targets
         targets, mask, views, carry = transition(
-            state.bank, state.learner.policy, carry=carry, views=sim.views()
+            state.starts, state.learner.policy, carry=carry, views=sim.views()
         )
         sim.write(mask, views)
         if keep:

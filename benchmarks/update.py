@@ -15,7 +15,7 @@ import tyro
 from benchmarks import record
 from screwpush_jax import compiled
 from screwpush_jax.config import Config
-from screwpush_jax.environment import use_device
+from screwpush_jax.device import use_device
 from screwpush_jax.ppo.rollout import init_rollout
 from screwpush_jax.ppo.types import PPOConfig, Rollout
 from screwpush_jax.ppo.update import init_learner
@@ -52,7 +52,7 @@ def measure(args: Args, num_envs: int) -> dict:
     rollout = random_rollout(args, num_envs)
     learner, rollout = compiled.place((learner, rollout))
     update = compiled.compile_update(ppo, 1000)
-    tally = Tally(running={}, finished={}, episodes=jnp.zeros(()))
+    tally = Tally(finished={}, episodes=jnp.zeros(()))
     seconds = []
     for _ in range(args.repeats + 3):
         begun = time.perf_counter()

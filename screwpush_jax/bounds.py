@@ -32,7 +32,7 @@ def check_section(section: Any, prefix: str = "") -> None:
 
     Args:
       section: the dataclass.
-      prefix: what stands before its fields' names in a flag, such as `scene.screw.`; a top level
+      prefix: what stands before its fields' names in a flag, such as `ppo.`; a top level
         (without one) calls this from its own `check()`, which is not called here.
 
     Raises:

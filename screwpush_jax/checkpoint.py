@@ -1,7 +1,7 @@
 """Orbax checkpoints: everything that decides the future of a run, and where to find one.
 
 A checkpoint holds the learner, the carry (environments, keys, the rollout at its position), the
-bank, the simulator's snapshot, and as JSON the configuration and the counters. Between two
+start states, the simulator's snapshot, and as JSON the configuration and the counters. Between two
 iterations the rollout holds nothing that is still to be used, and is left out.
 """
 
@@ -25,13 +25,12 @@ from screwpush_jax.paths import check_run_path
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.task import Starts
 from screwpush_jax.transition import Carry
 from sim import bridge
 
 FORMAT = 2
 """Raised when what a run needs to go on is laid out anew; the learner of an older one is still read."""
-_LEARNER_READABLE = (1, FORMAT)
 _LAST_VERSION = {1: "0.1.0"}
 """The version that goes on with runs of an older format."""
 _META = {"format", "config", "counters", "engine", "task", "obs_layout", "t"}
@@ -43,7 +42,7 @@ class RunState:
 
     learner: Learner
     carry: Carry
-    bank: Bank
+    starts: Starts
     snapshot: dict[str, np.ndarray]
 
 
@@ -184,8 +183,9 @@ def _low(step_dir: Path) -> float:
 
 def _open(step_dir: Path) -> Found:
     meta = _read_json(_meta(step_dir))
-    if meta.get("format", FORMAT) not in _LEARNER_READABLE:
-        valid = ", ".join(map(str, _LEARNER_READABLE))
+    readable = (*_LAST_VERSION, FORMAT)
+    if meta.get("format", FORMAT) not in readable:
+        valid = ", ".join(map(str, readable))
         raise CheckpointError(
             f"checkpoint {step_dir} has format {meta['format']!r}; valid: {valid}"
         )
@@ -218,8 +218,9 @@ def restore(found: Found, like: RunState) -> RunState:
     """The arrays of a checkpoint, in the structure of `like`, whose arrays may be abstract.
 
     Raises:
-      CheckpointError: damaged, or of other shapes than `like`'s.
+      CheckpointError: damaged, of an older format, or of other shapes than `like`'s.
     """
+    check_goes_on(found)
     whole = int(found.meta["t"]) != 0
     tree = _read(found, "state", _to_disk(like, with_rollout=whole))
     carry = tree["carry"]
@@ -227,7 +228,7 @@ def restore(found: Found, like: RunState) -> RunState:
         blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.carry.rollout)
         carry = dataclasses.replace(carry, rollout=jax.device_put(blank))
     learner = _read(found, "learner", _plain(like.learner))
-    state = RunState(learner, carry, tree["bank"], tree["snapshot"])
+    state = RunState(learner, carry, tree["starts"], tree["snapshot"])
     return jax.tree.map(_data_to_key, state, like)
 
 
@@ -267,7 +268,7 @@ def _to_disk(state: RunState, with_rollout: bool | None = None) -> Any:
     if with_rollout is None:
         with_rollout = int(state.carry.t) != 0
     carry = state.carry if with_rollout else dataclasses.replace(state.carry, rollout=None)
-    return _plain({"carry": carry, "bank": state.bank, "snapshot": state.snapshot})
+    return _plain({"carry": carry, "starts": state.starts, "snapshot": state.snapshot})
 
 
 def _plain(tree: Any) -> Any:

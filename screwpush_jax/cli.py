@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from screwpush_jax import checkpoint
+from screwpush_jax.build import differences
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, from_tree, load_yaml, parse
-from screwpush_jax.environment import use_device
+from screwpush_jax.device import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.paths import check_run_path, check_runs_dir, expand
-from screwpush_jax.setup import differences
 from screwpush_jax.stopping import drop_output
-from screwpush_jax.tasks.task import BankError
+from screwpush_jax.tasks.task import StartsError
 from sim import registry
 from sim.errors import DeviceLostError, SimError
 
@@ -65,7 +65,7 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(2)  # each array and each kernel would report the device, and the last one abort
-    except (UsageError, SimError, BankError) as error:
+    except (UsageError, SimError, StartsError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -3,28 +3,31 @@
 Training runs two of them, `transition` and `update`, and each is traced once.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from screwpush_jax import episodes as episodes_module
 from screwpush_jax import transition as transition_module
-from screwpush_jax import trial
+from screwpush_jax.env import Env
 from screwpush_jax.ppo import update as update_module
+from screwpush_jax.ppo.networks import ActorCritic
 from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
 from screwpush_jax.ppo.update import Metrics
-from screwpush_jax.tasks.task import Task
-from screwpush_jax.transition import Interface, Tally
+from screwpush_jax.restart import ONCE
+from screwpush_jax.transition import Tally
 from sim import bridge
 
 T = TypeVar("T")
 
 
-def compile_transition(parts: Interface) -> Callable:
-    """`transition(bank, policy, carry, views)`; the carry's memory is reused."""
-    function = functools.partial(transition_module.transition, parts)
+def compile_transition(env: Env, network: ActorCritic) -> Callable:
+    """`transition(starts, policy, carry, views)`; the carry's memory is reused."""
+    function = functools.partial(transition_module.transition, env, network)
     return jax.jit(function, donate_argnames=("carry",))
 
 
@@ -59,39 +62,24 @@ def _mesh() -> Mesh:
     return Mesh([bridge.device()], (update_module.AXIS,))
 
 
-@functools.cache  # equal tasks share, too: training's and the evaluation's after it
-def share(task: Task) -> Task:
-    """`task`, its functions traced once for all the jitted functions that they become part of."""
-    return cast(Task, _Shared(task))
-
-
-class _Shared:
-    def __init__(self, task: Task):
-        self._task = task
-        self.begin, self.look = jax.jit(task.begin), jax.jit(task.look)
-        self.is_invalid, self.judge = jax.jit(task.is_invalid), jax.jit(task.judge)
-        self.observe, self.act = jax.jit(task.observe), jax.jit(task.act)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
-
-
-class Trial(NamedTuple):
+class EpisodeFunctions(NamedTuple):
     """Episodes that are run once each."""
 
-    begin: Callable
-    """`begin(bank, key) -> exam`."""
+    init: Callable
+    """`init(starts, key) -> episodes`."""
     step: Callable
-    """`step(bank, policy, kind, exam, views)`; the exam's memory is reused."""
+    """`step(starts, policy, kind, episodes, views)`; the episodes' memory is reused."""
 
 
-def compile_trial(parts: Interface) -> Trial:
+def compile_episodes(env: Env, network: ActorCritic) -> EpisodeFunctions:
     """Compiles at the first use, for all policies at once."""
-    begin, step = (functools.partial(f, parts) for f in (trial.init_exam, trial.step))
-    return Trial(jax.jit(begin), jax.jit(step, donate_argnames=("exam",)))
+    env = dataclasses.replace(env, restart=ONCE)
+    init = functools.partial(episodes_module.init_episodes, env)
+    step = functools.partial(episodes_module.step, env, network)
+    return EpisodeFunctions(jax.jit(init), jax.jit(step, donate_argnames=("episodes",)))
 
 
-def jit_once(function: Callable) -> Callable:
+def jit(function: Callable) -> Callable:
     """For set-up: a pure function that runs a few times before the loop begins."""
     return jax.jit(function)
 

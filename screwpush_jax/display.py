@@ -51,24 +51,28 @@ class Display:
         if bar is not None:
             bar.stop()
 
-    def show(self, iteration: int, elapsed_s: float, metrics: dict[str, float]) -> None:
+    def show(
+        self, iteration: int, elapsed_s: float, success: float | None, metrics: dict[str, float]
+    ) -> None:
         """Takes the metrics of an iteration; training has taken `elapsed_s` so far.
+
+        `success` is the rate of the task's score, None where no episode ended.
 
         Raises:
           BrokenPipeError: nobody reads the output any more. Whatever else goes wrong is one line.
         """
         self._seen.append((iteration, elapsed_s))
-        success = percent(metrics.get("env/success_once"), 1)
+        rate = percent(success, 1)
         speed = f"{metrics.get('perf/env_steps_per_s', math.nan):,.0f} steps/s"
         left = duration(self._left_s())
         self._on_bar(
             lambda bar: bar.show(
-                self._share(), success=success, speed=speed, elapsed=duration(elapsed_s), left=left
+                self._share(), success=rate, speed=speed, elapsed=duration(elapsed_s), left=left
             )
         )
         if self._bar is None and self._line_is_due():
             self._print(
-                f"iteration {iteration}/{self._total}  success {success}"
+                f"iteration {iteration}/{self._total}  success {rate}"
                 f"  return {metrics.get('env/return', math.nan):.2f}  {speed}"
                 f"  physics {percent(metrics.get('perf/sim_fraction'), 0)}  about {left} left"
             )

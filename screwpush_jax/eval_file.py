@@ -1,6 +1,5 @@
 """Results of evaluations beside the run, none of which takes the place of another."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -46,7 +45,7 @@ def write(config: Config, found: Found, engine: str, results: Mapping[str, Resul
         "episodes": config.eval.episodes,
         "settings": changed_settings(config, found, engine),
     }
-    rows = {name: dataclasses.asdict(result) for name, result in results.items()}
+    rows = {name: result.row() for name, result in results.items()}
     path = next(p for p in _names(found.run_dir, made_with) if _may_take(p, made_with))
     write_atomically(path, to_json(made_with | rows, indent=1) + "\n")
     return path

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from screwpush_jax import compiled, trial
+from screwpush_jax import compiled
+from screwpush_jax.build import World
+from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.ppo.types import Policy
 from screwpush_jax.score import wilson_interval
-from screwpush_jax.setup import World
-from screwpush_jax.tasks.task import Bank
+from screwpush_jax.tasks.task import Starts, Task
 from sim.state import SimState
 
 
@@ -20,20 +21,34 @@ class Result:
 
     episodes: int
     success_rate: float
+    """Rate of the task's score."""
     success_low: float
     success_high: float
-    out_of_area: float
+    shares: dict[str, float]
+    """Of the task's other metrics those that are true or false."""
+    means: dict[str, float]
+    """Of the task's other metrics those that are numbers."""
     invalid: float
     episode_len: float
     """Mean control steps of an episode."""
     return_: float
 
+    def row(self) -> dict[str, float]:
+        """All figures by name, without levels."""
+        row: dict[str, float] = {}
+        for name, value in dataclasses.asdict(self).items():
+            row |= value if isinstance(value, dict) else {name: value}
+        return row
+
     def sentence(self) -> str:
         """One line for people."""
+        shares = self.shares | {"invalid": self.invalid}
+        said = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in shares.items()]
+        said += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.means.items()]
         return (
             f"{self.success_rate:7.2%} success (95 % interval {self.success_low:.2%} to"
-            f" {self.success_high:.2%}), {self.out_of_area:.2%} out of area,"
-            f" {self.invalid:.2%} invalid, {self.episode_len:.0f} steps, return {self.return_:.2f}"
+            f" {self.success_high:.2%}), {', '.join(said)}, {self.episode_len:.0f} steps, return"
+            f" {self.return_:.2f}"
         )
 
 
@@ -43,66 +58,68 @@ def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[st
     Raises:
       sim.errors.SimError: the physics failed, or was wrong more often than allowed.
     """
-    tried = compiled.compile_trial(world.parts)
-    bank = unseen_bank(world, seed)
-    names = list(trial.POLICIES) if baselines else ["learned"]
+    functions = compiled.compile_episodes(world.env, world.network)
+    starts = unseen_starts(world, seed)
+    names = policy_names(world.task) if baselines else (LEARNED,)
     results = {}
     for name in names:
-        exam = run_episodes(world, tried, policy, bank, name, seed)
+        episodes = run_episodes(world, functions, policy, starts, name, seed)
         world.sim.report()()
-        results[name] = judge(exam)
+        results[name] = summarize(world.task, episodes)
     return results
 
 
-def unseen_bank(world: World, seed: int) -> Bank:
+def unseen_starts(world: World, seed: int) -> Starts:
     """One start state for each environment."""
     sim = world.sim
-    return world.task.build_bank(sim, sim.spec.num_envs, seed, compiled.jit_once)
+    return world.task.starts(sim, sim.spec.num_envs, seed, compiled.jit)
 
 
 def run_episodes(
     world: World,
-    tried: compiled.Trial,
+    functions: compiled.EpisodeFunctions,
     policy: Policy,
-    bank: Bank,
+    starts: Starts,
     name: str,
     seed: int,
     watch: Callable[[SimState], None] | None = None,
-) -> trial.Exam:
-    """Runs episode n from start n of `bank` in environment n, all at once, to their ends.
+) -> Episodes:
+    """Runs episode n from start n of `starts` in environment n, all at once, to their ends.
 
     `name` says who acts, and `watch` sees each step's state. An engine may tell only in its next
-    report that these steps have failed: read it before the exam is used.
+    report that these steps have failed: read it before the episodes are used.
     """
-    sim, parts = world.sim, world.parts
-    kind = np.int32(list(trial.POLICIES).index(name))
-    unpack = compiled.jit_once(parts.unpack)
-    exam = tried.begin(bank, jax.random.key(seed))
-    policy, bank, exam = compiled.place((policy, bank, exam))
-    for _ in range(parts.task.horizon + 1):
-        targets, mask, views, exam = tried.step(bank, policy, kind, exam=exam, views=sim.views())
+    sim, env = world.sim, world.env
+    kind = np.int32(policy_names(env.task).index(name))
+    unpack = compiled.jit(env.unpack)
+    episodes = functions.init(starts, jax.random.key(seed))
+    policy, starts, episodes = compiled.place((policy, starts, episodes))
+    for _ in range(env.task.horizon + 1):
+        control, mask, views, episodes = functions.step(
+            starts, policy, kind, episodes=episodes, views=sim.views()
+        )
         sim.write(mask, views)
         if watch is not None:
             watch(unpack(views))
-        sim.step(targets)
-    return exam
+        sim.step(control)
+    return episodes
 
 
-def judge(exam: trial.Exam) -> Result:
+def summarize(task: Task, episodes: Episodes) -> Result:
     """Figures of the ended episodes."""
-    count = exam.done.shape[0]
-    mean = {
-        name: float(np.mean(np.asarray(getattr(exam, name))))
-        for name in ("success", "out", "invalid", "length", "return_")
-    }
-    low, high = wilson_interval(mean["success"], count)
+    count = episodes.ended.shape[0]
+    figures = {name: np.asarray(figure) for name, figure in episodes.figures.items()}
+    mean = {name: float(np.mean(figure)) for name, figure in figures.items()}
+    low, high = wilson_interval(mean[task.score], count)
+    others = [name for name in task.metrics if name != task.score]
     return Result(
-        count,
-        mean["success"],
-        low,
-        high,
-        mean["out"],
-        mean["invalid"],
-        mean["length"],
-        mean["return_"],
+        episodes=count,
+        success_rate=mean[task.score],
+        success_low=low,
+        success_high=high,
+        shares={name: mean[name] for name in others if figures[name].dtype == bool},
+        means={name: mean[name] for name in others if figures[name].dtype != bool},
+        invalid=mean["invalid"],
+        episode_len=mean["episode_len"],
+        return_=mean["return"],
     )

@@ -8,13 +8,14 @@ import jax
 import numpy as np
 
 from screwpush_jax import cli, compiled, evaluate, play_files, video
+from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
+from screwpush_jax.episodes import Episodes, policy_names
 from screwpush_jax.errors import UsageError
-from screwpush_jax.evaluation import run_episodes, unseen_bank
-from screwpush_jax.setup import World, make_world
+from screwpush_jax.evaluation import run_episodes, unseen_starts
 from screwpush_jax.side_products import reason
-from screwpush_jax.trial import POLICIES, Exam
+from screwpush_jax.tasks.registry import TASKS
 from sim.assets.arm_with_bolts import make_scene
 from sim.state import SimState
 
@@ -53,11 +54,10 @@ def main(argv: Sequence[str]) -> None:
     video.check_installed()
     renderer = video.open_renderer(make_scene(args.scene), args.size, args.camera)
     try:
-        states, exam = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
-        clips, success = (
-            cut(states, np.asarray(exam.length), args.episodes),
-            np.asarray(exam.success),
-        )
+        states, ran = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
+        lengths = np.asarray(ran.figures["episode_len"]).astype(int)
+        clips = cut(states, lengths, args.episodes)
+        success = np.asarray(ran.figures[TASKS[args.task].score]) > 0
         kept = play_files.save_states(output, _columns(clips))
         try:
             video.write_video(output, clips, success, renderer, args.scene.control_dt_s)
@@ -71,17 +71,17 @@ def main(argv: Sequence[str]) -> None:
 
 def record(
     config: Config, found: Found, policy_name: str, episodes: int
-) -> tuple[list[SimState], Exam]:
-    """Runs the episodes; every step's state `[N, ...]` on the host, and the exam."""
+) -> tuple[list[SimState], Episodes]:
+    """Runs the episodes; every step's state `[N, ...]` on the host, and the episodes."""
     world: World = make_world(config, episodes)
     states: list[SimState] = []
     try:
         policy = evaluate.load_policy(config, found, world)
-        exam = run_episodes(
+        ran = run_episodes(
             world,
-            compiled.compile_trial(world.parts),
+            compiled.compile_episodes(world.env, world.network),
             policy,
-            unseen_bank(world, config.eval.seed),
+            unseen_starts(world, config.eval.seed),
             policy_name,
             config.eval.seed,
             watch=lambda state: states.append(jax.tree.map(np.array, state)),
@@ -89,7 +89,7 @@ def record(
         world.sim.report()()  # an engine that failed on the way says so
     finally:
         world.sim.close()
-    return states[1:], exam
+    return states[1:], ran
 
 
 def cut(states: list[SimState], lengths: np.ndarray, episodes: int) -> list[SimState]:
@@ -109,7 +109,7 @@ def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:
 def _check(args: PlayArgs) -> None:
     """Raises UsageError for a bad policy, camera, size or number."""
     for flag, value, valid in (
-        ("policy", args.policy, tuple(POLICIES)),
+        ("policy", args.policy, policy_names(TASKS[args.task])),
         ("camera", args.camera, ("table", "overview")),
     ):
         if value not in valid:

@@ -10,13 +10,13 @@ from typing import Any
 import jax
 
 from screwpush_jax import compiled
+from screwpush_jax.build import World
 from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.loggers import Loggers
 from screwpush_jax.score import Score
-from screwpush_jax.setup import World
 from screwpush_jax.stopping import Stopper, drop_output
 from screwpush_jax.transition import EPISODES
 
@@ -102,7 +102,8 @@ class Recorder:
         metrics |= self._performance(report())
         self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
         try:
-            self._display.show(self.iterations, self.elapsed_s, metrics)
+            success = metrics.get(f"env/{self._world.task.score}")
+            self._display.show(self.iterations, self.elapsed_s, success, metrics)
         except BrokenPipeError:  # `train | head`
             drop_output()
             self.stopper.request(signal.SIGPIPE)
@@ -129,7 +130,7 @@ class Recorder:
                 " --ppo.max-grad-norm may help)"
             )
         count = int(self._tally.get("episodes", 0.0))
-        score = Score.of_proportion(self._mean("env/success_once"), count, "training")
+        score = Score.of_proportion(self._mean(f"env/{task.score}"), count, "training")
         if t == 0:
             self._tally, self._since_save = {}, 0
         counters = {

@@ -1,5 +1,6 @@
 """`report.png`: the learning curves of a run."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT_FILE = "report.png"
-_PANELS = {
-    "success and failures": ("env/success_once", "env/out_of_area", "env/invalid"),
+_PANELS: dict[str, tuple[str, ...]] = {
     "return": ("env/return",),
     "episode length (control steps)": ("env/episode_len",),
     "KL, clipped fraction": ("actor/approx_kl", "actor/pg_clipfrac"),
@@ -25,23 +25,34 @@ _PANELS = {
 _MARGINS = {"left": 0.05, "right": 0.98, "bottom": 0.07, "top": 0.9, "hspace": 0.3, "wspace": 0.18}
 
 
-def write_report(run_dir: Path) -> Path | None:
-    """Draws the curves of the run's metrics file; the picture's path.
+def write_report(run_dir: Path, task_metrics: Sequence[str]) -> Path | None:
+    """Draws the curves of the run's metrics file, the task's own first; the picture's path.
 
     A picture that cannot be made is one printed line, and None.
     """
     path = run_dir / REPORT_FILE
     with attempt(f"{REPORT_FILE} was not drawn"):
         rows = read_metrics(run_dir)
-        pictures.draw(path, (15, 8), lambda figure: _paint(figure, run_dir.name, rows))
+        shown = panels(task_metrics)
+        pictures.draw(path, (15, 8), lambda figure: _paint(figure, run_dir.name, shown, rows))
         return path
     return None
 
 
-def _paint(figure: "Figure", name: str, rows: list[dict[str, Any]]) -> None:
+def panels(task_metrics: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names of the metrics in each panel, by its title."""
+    return {"episodes": tuple(f"env/{name}" for name in (*task_metrics, "invalid"))} | _PANELS
+
+
+def _paint(
+    figure: "Figure",
+    name: str,
+    shown: Mapping[str, Sequence[str]],
+    rows: list[dict[str, Any]],
+) -> None:
     # fixed margins and titles: matplotlib's own layout takes longer than all the rest
     axes = figure.subplots(2, 3, gridspec_kw=_MARGINS)
-    for axis, (title, names) in zip(axes.flat, _PANELS.items(), strict=True):
+    for axis, (title, names) in zip(axes.flat, shown.items(), strict=True):
         for metric in names:
             _curve(axis, metric, rows)
         axis.set_title(title, y=1.0)

@@ -33,8 +33,8 @@ class Score:
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> "Score":
         """The inverse of `dataclasses.asdict`; a bare success rate counts as one episode's."""
-        if "success_once" in tree:
-            return cls.of_proportion(float(tree["success_once"]), 1, "training")
+        if len(tree) == 1:
+            return cls.of_proportion(float(*tree.values()), 1, "training")
         return cls(float(tree["mean"]), float(tree["low"]), int(tree["count"]), str(tree["source"]))
 
 

@@ -16,15 +16,15 @@ import jax
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
+from screwpush_jax.build import World, init_arrays, make_world
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.files import write_atomically
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
-from screwpush_jax.setup import World, init_arrays, make_world
 from screwpush_jax.stopping import Stopper
-from screwpush_jax.tasks.task import abstract_bank
+from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.training import train
 from sim.errors import WorkerError
 
@@ -93,14 +93,14 @@ def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
         print(said, file=sys.stderr if stopper.signal == signal.SIGPIPE else sys.stdout)
         if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
-            write_report(run_dir)
+            write_report(run_dir, TASKS[config.task].metrics)
     else:
         _evaluate(config, run_dir)
     return stopper.exit_code
 
 
 def _evaluate(config: Config, run_dir: Path) -> None:
-    write_report(run_dir)
+    write_report(run_dir, TASKS[config.task].metrics)
     evaluate.run(config, checkpoint.find_in(run_dir, best=True))
 
 
@@ -134,24 +134,24 @@ def _train(
 
 def _start(config: Config, world: World, found: Found | None) -> RunState:
     """A fresh run's state, or the checkpoint's."""
-    task, sim, size = world.task, world.sim, config.separate.bank_size
+    task, sim, size = world.task, world.sim, world.task.num_starts
     init, key = partial(init_arrays, config, task), jax.random.key(config.seed)
     if found:
         cli.check_layout(found, task.obs_layout)
-        bank = abstract_bank(sim.spec, size)
-        learner, carry = jax.eval_shape(init, bank, key)
-        state = checkpoint.restore(found, RunState(learner, carry, bank, sim.snapshot()))
+        starts = task.abstract_starts(size)
+        learner, carry = jax.eval_shape(init, starts, key)
+        state = checkpoint.restore(found, RunState(learner, carry, starts, sim.snapshot()))
         sim.restore(state.snapshot)
         print(f"restored {found.run_dir.name} at {found.step:,} control steps")
     else:
         began = time.perf_counter()
-        bank = task.build_bank(sim, size, config.seed, compiled.jit_once)
+        starts = task.starts(sim, size, config.seed, compiled.jit)
         sim.report()()  # these steps are none of training's
-        print(f"bank of {size} start states settled in {time.perf_counter() - began:.1f} s")
-        learner, carry = compiled.jit_once(init)(bank, key)
-        state = RunState(learner, carry, bank, sim.snapshot())
-    learner, carry, bank = compiled.place((state.learner, state.carry, state.bank))
-    return RunState(learner, carry, bank, state.snapshot)
+        print(f"found {size} start states in {time.perf_counter() - began:.1f} s")
+        learner, carry = compiled.jit(init)(starts, key)
+        state = RunState(learner, carry, starts, sim.snapshot())
+    learner, carry, starts = compiled.place((state.learner, state.carry, state.starts))
+    return RunState(learner, carry, starts, state.snapshot)
 
 
 def _go_on(config: Config, run_dir: Path) -> str:

@@ -1,10 +1,10 @@
 """The whole of training: physics step, transition, and after T of them an update."""
 
 from screwpush_jax import compiled
+from screwpush_jax.build import World
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.recorder import Recorder
-from screwpush_jax.setup import World
 
 
 def train(config: Config, world: World, state: RunState, recorder: Recorder) -> RunState:
@@ -14,21 +14,21 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     the next physics step, which does not need the new policy, runs beside the update. A restored
     state goes on exactly where it stood: `carry.t` says how much of the rollout is already filled.
     """
-    sim, learner, carry, bank = world.sim, state.learner, state.carry, state.bank
+    sim, learner, carry, starts = world.sim, state.learner, state.carry, state.starts
     stopper = recorder.stopper
-    transition = stopper.compiles_first(compiled.compile_transition(world.parts))
+    transition = stopper.compiles_first(compiled.compile_transition(world.env, world.network))
     update = stopper.compiles_first(compiled.compile_update(config.ppo, config.num_iterations))
     if int(carry.t) < 0:  # nothing has been started yet
-        _, mask, views, carry = transition(bank, learner.policy, carry=carry, views=sim.views())
+        _, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
         sim.write(mask, views)
-    targets = carry.episode.joint_targets.copy()
+    control = carry.env.control.copy()
 
     position = int(carry.t)
     while recorder.should_continue():
         while position < config.ppo.num_steps and not stopper.requested:
-            sim.step(targets)
-            targets, mask, views, carry = transition(
-                bank, learner.policy, carry=carry, views=sim.views()
+            sim.step(control)
+            control, mask, views, carry = transition(
+                starts, learner.policy, carry=carry, views=sim.views()
             )
             sim.write(mask, views)
             position += 1
@@ -38,7 +38,7 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
         position = 0
         recorder.iteration(metrics, sim.report())
         if recorder.checkpoint_due():
-            recorder.save(RunState(learner, carry, bank, sim.snapshot()))
-    final = RunState(learner, carry, bank, sim.snapshot())
+            recorder.save(RunState(learner, carry, starts, sim.snapshot()))
+    final = RunState(learner, carry, starts, sim.snapshot())
     recorder.save(final)
     return final

@@ -169,7 +169,8 @@ def test_each_field_is_read_and_explained(path):
     by_name = kind.__name__ in ("RewardWeights", "LogConfig")  # read through their table of names
     assert by_name or re.search(rf"\.{name}\b|\b{name}=|\"{name}\"", source)
     if kind.__name__ != "Bolt":
-        definition = source.split(f"class {kind.__name__}", 1)[1]
+        owner = next(one for one in kind.__mro__ if name in vars(one).get("__annotations__", {}))
+        definition = source.split(f"class {owner.__name__}", 1)[1]
         assert re.search(rf'\n    {name}: [^\n]*\n    """', definition)
 
 

@@ -31,7 +31,9 @@ def run(tmp_path, monkeypatch):
 
     def examine(*_):
         calls.append(1)
-        return {"learned": Result(16, len(calls) / 100, 0.0, 1.0, 0.0, 0.0, 9.0, float("nan"))}
+        nan = float("nan")
+        shares, means = {"in_pieces": 0.25}, {"speed": 3.5}
+        return {"learned": Result(16, len(calls) / 100, 0.0, 1.0, shares, means, 0.0, 9.0, nan)}
 
     monkeypatch.setattr(evaluate, "make_world", lambda *_: SimpleNamespace(sim=Sim()))
     monkeypatch.setattr(evaluate, "load_policy", lambda *_: None)
@@ -48,7 +50,7 @@ def files(folder):
     return {path.name: json.loads(path.read_text()) for path in sorted(folder.iterdir())}
 
 
-def test_a_file_says_what_it_was_made_with(run, tmp_path):
+def test_a_file_says_what_it_was_made_with(run, tmp_path, capsys):
     run()
     (name, content), *others = files(tmp_path).items()
     assert not others
@@ -57,8 +59,14 @@ def test_a_file_says_what_it_was_made_with(run, tmp_path):
     assert content == {
         "step": 512, "engine": "mujoco", "seed": 1_000_000, "episodes": 16, "settings": {}
     }  # fmt: skip
-    assert figures["success_rate"] == 0.01
-    assert figures["return_"] is None  # NaN is no JSON
+    assert figures.pop("return_") is None  # NaN is no JSON
+    assert figures == {
+        "episodes": 16, "success_rate": 0.01, "success_low": 0.0, "success_high": 1.0,
+        "in_pieces": 0.25, "speed": 3.5, "invalid": 0.0, "episode_len": 9.0
+    }  # fmt: skip
+    assert (
+        "), 25.00% in pieces, 0.00% invalid, speed 3.5, 9 steps, return" in capsys.readouterr().out
+    )
 
 
 OTHERS = {

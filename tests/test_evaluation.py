@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from screwpush_jax import compiled, evaluation
+from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, from_tree
 from screwpush_jax.ppo.update import init_learner
-from screwpush_jax.setup import World, make_world
 from screwpush_jax.transition import init_carry
 from sim.errors import WorkerError
 
@@ -28,18 +28,19 @@ def world():
 
 
 def test_transition_and_update_are_traced_once(world):
-    config, (sim, task, parts, *_) = world
-    bank = task.build_bank(sim, 8, 0, compiled.jit_once)
+    config, (sim, env, network) = world
+    task = env.task
+    starts = task.starts(sim, 8, 0, compiled.jit)
     keys = jax.random.split(jax.random.key(0))
     learner = init_learner(config.ppo, task.obs_size, task.action_size, keys[0])
-    carry = init_carry(task, bank, 8, 2, keys[1])
-    learner, carry, bank = compiled.place((learner, carry, bank))
-    transition = compiled.compile_transition(parts)
+    carry = init_carry(task, starts, 8, 2, keys[1])
+    learner, carry, starts = compiled.place((learner, carry, starts))
+    transition = compiled.compile_transition(env, network)
     update = compiled.compile_update(config.ppo, 10)
     for _ in range(3):
         for _ in range(2):
             targets, mask, views, carry = transition(
-                bank, learner.policy, carry=carry, views=sim.views()
+                starts, learner.policy, carry=carry, views=sim.views()
             )
             sim.write(mask, views)
             sim.step(targets)
@@ -80,39 +81,44 @@ class BrokenOff:
 
 
 def test_figures_of_an_engine_that_failed_on_the_way_are_not_given(world):
-    config, (sim, task, *rest) = world
+    config, (sim, *rest) = world
+    task = world[1].task
     like = init_learner(config.ppo, task.obs_size, task.action_size, jax.random.key(0))
-    broken = World(BrokenOff(sim), task, *rest)
+    broken = World(BrokenOff(sim), *rest)
     with pytest.raises(WorkerError, match="error 700"):
         evaluation.examine(broken, like.policy, 5, baselines=False)
 
 
 class Scenes:
-    """Eight scenes that show what the test says, and the exam of a policy in them."""
+    """Eight scenes that show what the test says, and the episodes of a policy in them."""
 
     def __init__(self, config, world):
-        self.sim, self.task, parts, *_ = world
-        self.bank = self.task.build_bank(self.sim, 8, 0, compiled.jit_once)
+        self.sim, env, network = world
+        self.task = env.task
+        self.bank = self.task.starts(self.sim, 8, 0, compiled.jit)
         like = init_learner(
             config.ppo, self.task.obs_size, self.task.action_size, jax.random.key(0)
         )
         self.policy = like.policy
-        self.tried = compiled.compile_trial(parts)
-        rows = jnp.arange(8)
-        self.starts = jax.tree.map(np.asarray, self.task.begin(self.bank, rows, rows)[0].state)
+        self.functions = compiled.compile_episodes(env, network)
+        rows = jnp.tile(jnp.arange(8), (self.task.rows_per_start, 1))
+        derived, _ = self.task.reset(self.bank, rows, jax.random.key(0))
+        self.starts = jax.tree.map(np.asarray, derived.state)
+
+    def init(self):
+        return self.functions.init(self.bank, jax.random.key(0))
 
     def begin(self):
-        exam = self.tried.begin(self.bank, jax.random.key(0))
-        return self.step(exam, self.starts)[-1]
+        return self.step(self.init(), self.starts)[-1]
 
-    def step(self, exam, state):
-        """What `trial.step` makes of the host state, on the host: targets, mask, state, exam."""
+    def step(self, episodes, state):
+        """What `episodes.step` makes of the host state: control, mask, state (on the host), episodes."""
         views = self.sim.pack(jax.tree.map(jnp.asarray, state))
-        targets, mask, views, exam = self.tried.step(
-            self.bank, self.policy, np.int32(0), exam=exam, views=views
+        control, mask, views, episodes = self.functions.step(
+            self.bank, self.policy, np.int32(0), episodes=episodes, views=views
         )
         written = self.sim.unpack(views)
-        return (*jax.tree.map(np.array, (targets, mask, written)), exam)
+        return (*jax.tree.map(np.array, (control, mask, written)), episodes)
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +139,27 @@ ENDINGS = {
     "out": {"pos_w": (-0.3, 0.0, 0.007)},
 }
 
-FIGURES = ("done", "success", "out", "invalid", "length", "return_")
+FIGURES = {
+    "done": "ended",
+    "success": "success_once",
+    "out": "out_of_area",
+    "invalid": "invalid",
+    "length": "episode_len",
+    "return_": "return",
+}
+"""Under which name episodes keep each."""
 
 
-def figures(exam, row):
-    return [np.asarray(getattr(exam, name))[row].item() for name in FIGURES]
+def figure(episodes, name) -> np.ndarray:
+    """`[N]` of the ended episodes, and of the others what counts up to here."""
+    ended, found = np.asarray(episodes.ended), episodes.figures | {"ended": episodes.ended}
+    running = {"length": episodes.env.step, "return_": episodes.env.return_}
+    kept = np.asarray(found[FIGURES[name]])
+    return np.where(ended, kept, running[name]) if name in running else kept
+
+
+def figures(episodes, row):
+    return [figure(episodes, name)[row].item() for name in FIGURES]
 
 
 def test_the_first_step_only_starts_the_episodes(scenes):
@@ -145,52 +167,55 @@ def test_the_first_step_only_starts_the_episodes(scenes):
     lost = with_screw(scenes.starts, 1, pos_w=ENDINGS["out"]["pos_w"])
     for row in (2, 3):
         lost = with_screw(lost, row, linvel_w=np.nan)
-    exam = scenes.tried.begin(scenes.bank, jax.random.key(0))
-    targets, mask, written, exam = scenes.step(exam, lost)
+    episodes = scenes.init()
+    control, mask, written, episodes = scenes.step(episodes, lost)
     assert mask.all()
     for row in range(8):
-        assert figures(exam, row) == [False, False, False, False, 0, 0.0]
+        assert figures(episodes, row) == [False, False, False, False, 0, 0.0]
     np.testing.assert_allclose(
         written.bodies["screws"].pos_w, scenes.starts.bodies["screws"].pos_w, atol=1e-6
     )
-    assert np.abs(targets - scenes.starts.robot.joint_pos).max() < 0.1
-    assert not np.any(exam.episode.step)
+    assert np.abs(control - scenes.starts.robot.joint_pos).max() < 0.1
+    assert not np.any(episodes.env.step)
 
 
 def test_a_scene_that_blows_up_is_put_back_to_its_start_each_time(scenes):
     """While its episode runs and after it ended; the others go on untouched."""
-    exam, start = scenes.begin(), scenes.starts
+    episodes, start = scenes.begin(), scenes.starts
     for broken in ([2], [2, 5], [], [5]):
         state = start
         for row, value in zip(broken, (np.nan, 1e20), strict=False):
             state = with_screw(state, row, linvel_w=value)
-        targets, mask, written, exam = scenes.step(exam, state)
+        control, mask, written, episodes = scenes.step(episodes, state)
         assert np.flatnonzero(mask).tolist() == broken
         for row in broken:
             np.testing.assert_allclose(
                 written.bodies["screws"].pos_w[row], start.bodies["screws"].pos_w[row], atol=1e-6
             )
-            np.testing.assert_allclose(targets[row], start.robot.joint_pos[row], atol=1e-6)
-        assert all(np.isfinite(x).all() for x in jax.tree.leaves((targets, written)))
-    assert np.flatnonzero(exam.invalid).tolist() == [2, 5]
-    assert np.asarray(exam.length).tolist() == [4, 4, 1, 4, 4, 2, 4, 4]
-    assert all(np.isfinite(x).all() for x in (exam.return_, exam.episode.joint_targets))
+            np.testing.assert_allclose(control[row], start.robot.joint_pos[row], atol=1e-6)
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves((control, written)))
+    assert np.flatnonzero(figure(episodes, "invalid")).tolist() == [2, 5]
+    assert figure(episodes, "length").tolist() == [4, 4, 1, 4, 4, 2, 4, 4]
+    assert np.isfinite(figure(episodes, "return_")).all()
+    assert all(
+        np.isfinite(x).all() for x in jax.tree.leaves((episodes.env.memory, episodes.env.control))
+    )
 
 
 def test_an_engine_is_sound_again_after_a_scene_blew_up(scenes):
     """The real engine, told by the mask: one step later the scene lies as at its start."""
-    sim, exam = scenes.sim, scenes.begin()
+    sim, episodes = scenes.sim, scenes.begin()
     rows = jnp.arange(8) == 3
     everywhere = sim.pack(jax.tree.map(jnp.asarray, scenes.starts))
     sim.write(jnp.ones(8, bool), everywhere)
     sim.write(rows, jax.tree.map(lambda view: view * jnp.nan, everywhere))
     for _ in range(3):
         views = {name: jnp.array(view) for name, view in sim.views().items()}
-        targets, mask, views, exam = scenes.tried.step(
-            scenes.bank, scenes.policy, np.int32(0), exam=exam, views=views
+        control, mask, views, episodes = scenes.functions.step(
+            scenes.bank, scenes.policy, np.int32(0), episodes=episodes, views=views
         )
         sim.write(mask, views)
-        sim.step(targets)
+        sim.step(control)
     shown = jax.tree.map(np.asarray, sim.unpack(sim.views()))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(shown))
     np.testing.assert_allclose(
@@ -205,35 +230,35 @@ def test_an_engine_is_sound_again_after_a_scene_blew_up(scenes):
 @pytest.mark.parametrize("first", [*ENDINGS, "success"])
 def test_what_happens_after_the_end_of_an_episode_does_not_count(scenes, first, later):
     """Scene 0 ends one way, and then shows another."""
-    exam, start = scenes.begin(), scenes.starts
+    episodes, start = scenes.begin(), scenes.starts
     apart = np.array(start.bodies["screws"].pos_w)
     apart[0] = [[-0.9, -0.1, 0.007], [-0.6, -0.1, 0.007], [-0.75, 0.1, 0.007]]
     states = {kind: with_screw(start, 0, **change) for kind, change in ENDINGS.items()}
     states["success"] = start.with_bodies("screws", pos_w=apart)
 
-    def show(kind, exam):
+    def show(kind, episodes):
         for _ in range(5 if kind == "success" else 1):
-            *_, exam = scenes.step(exam, states[kind])
-        return exam
+            *_, episodes = scenes.step(episodes, states[kind])
+        return episodes
 
-    exam = show(first, exam)
-    ended = figures(exam, 0)
+    episodes = show(first, episodes)
+    ended = figures(episodes, 0)
     assert ended[0], "done"
     assert dict(zip(FIGURES, ended, strict=True))[first]
-    assert not np.any(exam.done[1:])
-    exam = show(later, exam)
-    assert figures(exam, 0) == ended
+    assert not np.any(episodes.ended[1:])
+    episodes = show(later, episodes)
+    assert figures(episodes, 0) == ended
     ends = int(ended[FIGURES.index("length")])
     assert ends == (5 if first == "success" else 1)
 
 
 def test_an_episode_that_runs_counts_every_step_and_reward(scenes):
     """Scene 4 stands still for the whole horizon: six steps that cost time, then truncated."""
-    exam = scenes.begin()
+    episodes = scenes.begin()
     for count in range(1, 8):
-        *_, exam = scenes.step(exam, scenes.starts)
-        assert np.asarray(exam.length)[4] == min(count, 6)
-        assert bool(exam.done[4]) == (count >= 6)
-    assert not np.any(exam.success | exam.out | exam.invalid)
+        *_, episodes = scenes.step(episodes, scenes.starts)
+        assert figure(episodes, "length")[4] == min(count, 6)
+        assert bool(episodes.ended[4]) == (count >= 6)
+    assert not any(figure(episodes, name).any() for name in ("success", "out", "invalid"))
     still = -0.02 * 6
-    np.testing.assert_allclose(exam.return_, np.full(8, still), atol=0.05)
+    np.testing.assert_allclose(figure(episodes, "return_"), np.full(8, still), atol=0.05)

@@ -46,8 +46,8 @@ def ready(tmp_path, monkeypatch):
 
     def record(*_):
         ran.append(1)
-        exam = SimpleNamespace(length=LENGTHS, success=np.array([True, False]))
-        return [states(t) for t in range(T)], exam
+        figures = {"episode_len": LENGTHS, "success_once": np.array([True, False])}
+        return [states(t) for t in range(T)], SimpleNamespace(figures=figures)
 
     def call(**changes):
         args = PlayArgs(**{"episodes": N, "size": (48, 32)} | changes)

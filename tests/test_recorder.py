@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from screwpush_jax.compiled import jit_once
+from screwpush_jax.compiled import jit
 from screwpush_jax.config import Config, from_tree
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.ppo.update import init_learner
@@ -30,7 +30,7 @@ def recorder(tmp_path):
 
 
 def state(change=lambda leaf: leaf):
-    init = jit_once(lambda key: init_learner(CONFIG.ppo, 3, 2, key))
+    init = jit(lambda key: init_learner(CONFIG.ppo, 3, 2, key))
     learner = init(jax.random.key(0))
     weights = jax.tree.map(change, learner.policy.params)
     learner = learner.replace(policy=learner.policy.replace(params=weights))

@@ -15,7 +15,8 @@ from screwpush_jax.files import to_json
 from screwpush_jax.report import write_report
 
 ROOT = Path(__file__).parent.parent
-NAMES = [name for panel in report._PANELS.values() for name in panel]
+METRICS = ("success_once", "out_of_area")
+NAMES = [name for panel in report.panels(METRICS).values() for name in panel]
 
 
 def run(folder, rows):
@@ -45,7 +46,7 @@ ROWS = {
 
 @pytest.mark.parametrize("rows", ROWS)
 def test_a_short_run_has_a_report(rows, tmp_path, capsys):
-    path = write_report(run(tmp_path / "run", ROWS[rows]))
+    path = write_report(run(tmp_path / "run", ROWS[rows]), METRICS)
     assert path == tmp_path / "run" / "report.png"
     assert (coloured(path) > 0) == (rows not in ("no iteration", "nothing measured"))
     assert capsys.readouterr().err == ""
@@ -53,7 +54,7 @@ def test_a_short_run_has_a_report(rows, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["a$^$", "\udcff", "螺丝\t"])
 def test_a_name_is_no_formula(name, tmp_path, capsys):
-    assert write_report(run(tmp_path / name, FULL))
+    assert write_report(run(tmp_path / name, FULL), METRICS)
     assert capsys.readouterr().err == ""
 
 
@@ -61,9 +62,9 @@ HOSTILE = {"text.usetex": True, "font.family": ["no such font"], "savefig.format
 
 
 def test_the_users_settings_are_neither_used_nor_changed(tmp_path, capsys):
-    plain = write_report(run(tmp_path / "run", FULL)).read_bytes()
+    plain = write_report(run(tmp_path / "run", FULL), METRICS).read_bytes()
     with matplotlib.rc_context(HOSTILE):
-        assert write_report(tmp_path / "run").read_bytes() == plain
+        assert write_report(tmp_path / "run", METRICS).read_bytes() == plain
         assert {name: matplotlib.rcParams[name] for name in HOSTILE} == HOSTILE
     assert capsys.readouterr().err == ""
 
@@ -74,7 +75,7 @@ def test_it_is_drawn_in_the_process_of_a_notebook(tmp_path):
     folder = run(tmp_path / "a$^$", FULL)
     code = "import sys, pathlib, os\nfrom screwpush_jax import report\n"
     code += "assert 'matplotlib' not in sys.modules\n"
-    code += "assert report.write_report(pathlib.Path(sys.argv[1]))\n"
+    code += "assert report.write_report(pathlib.Path(sys.argv[1]), ())\n"
     code += f"assert os.environ['MPLBACKEND'] == {backend!r}"
     env = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
     env |= {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
@@ -101,6 +102,6 @@ def test_a_report_that_fails_is_one_line(fault, tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(report, "_paint", lambda *_: 1 / 0)
     else:
         monkeypatch.setattr(os, "fsync", lambda _: os.stat("/nowhere"))
-    assert write_report(folder) is None
+    assert write_report(folder, METRICS) is None
     (said,) = capsys.readouterr().err.splitlines()
     assert "report.png was not drawn" in said

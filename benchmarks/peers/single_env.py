@@ -4,7 +4,9 @@ Our own physics, observation, reward and action behind a `gymnasium.Env`, traine
 Stable-Baselines3's PPO as its documentation shows it. The rate counts steps and updates alike.
 """
 
+import dataclasses
 import time
+from functools import partial
 
 import gymnasium
 import jax
@@ -16,15 +18,16 @@ from stable_baselines3 import PPO
 from benchmarks import record
 from benchmarks.peers.sb3_ppo import network_options
 from screwpush_jax import compiled
+from screwpush_jax.build import make_world
 from screwpush_jax.config import Config
-from screwpush_jax.setup import make_world
-from screwpush_jax.tasks.task import Bank
-from sim.protocol import Views
+from screwpush_jax.env import EnvKeys, EnvStep, act, advance, init_env
+from screwpush_jax.restart import ON_REQUEST
+from screwpush_jax.tasks.task import Starts
 
 STEPS = 2048
 """Environment steps of one measurement, and of one update: Stable-Baselines3's default."""
 _REPEATS = 3
-_BANK_SIZE = 64
+_NUM_STARTS = 64
 """Start states: enough for resets not to repeat themselves at once."""
 
 
@@ -48,46 +51,46 @@ class SingleEnv(gymnasium.Env):
     """One scene of the task; every array has a leading axis of size 1 inside."""
 
     def __init__(self, config: Config):
-        self._bank = _build_bank(config)
-        self._sim, self._task, _ = make_world(config, 1)
-        self._begin = compiled.jit_once(self._begin_pure)
-        self._act = compiled.jit_once(self._task.act)
-        self._judge = compiled.jit_once(self._judge_pure)
-        self.observation_space = Box(-np.inf, np.inf, (self._task.obs_size,), np.float32)
-        self.action_space = Box(-1.0, 1.0, (self._task.action_size,), np.float32)
+        starts = _find_starts(config)
+        world = make_world(config, 1)
+        self._sim, task = world.sim, world.task
+        self._state = init_env(task, starts, 1)
+        env = dataclasses.replace(world.env, restart=ON_REQUEST)
+        self._act = compiled.jit(partial(act, env))
+        self._advance = compiled.jit(partial(advance, env, starts))
+        self.observation_space = Box(-np.inf, np.inf, (task.obs_size,), np.float32)
+        self.action_space = Box(-1.0, 1.0, (task.action_size,), np.float32)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        rows = self.np_random.integers(_BANK_SIZE, size=(2, 1), dtype=np.int32)
-        self._scene, self._episode, views, obs = self._begin(self._bank, *rows)
-        self._sim.write(jnp.ones(1, bool), views)
-        return np.asarray(obs)[0], {}
+        self._state = self._state.replace(needs_reset=jnp.ones(1, bool))
+        self._read()
+        self._sim.write(self._now.rewritten, self._now.views)
+        return self._obs(), {}
 
     def step(self, action):
-        episode = self._act(self._episode, self._scene, action[None])
-        self._sim.step(episode.joint_targets)
-        self._scene, self._episode, verdict, obs = self._judge(episode, self._sim.views())
-        reward, ended, cut = jax.device_get((verdict.reward, verdict.terminated, verdict.truncated))
-        return np.asarray(obs)[0], float(reward[0]), bool(ended[0]), bool(cut[0]), {}
+        control, self._state = self._act(self._state, self._now, action[None])
+        self._sim.step(control)
+        done = self._read()
+        reward, ended, cut = jax.device_get((done.reward, done.terminated, done.truncated))
+        return self._obs(), float(reward[0]), bool(ended[0]), bool(cut[0]), {}
 
     def close(self) -> None:
         self._sim.close()
 
-    def _begin_pure(self, bank: Bank, jumble: jax.Array, start: jax.Array):
-        scene, episode = self._task.begin(bank, jumble, start)
-        return scene, episode, self._sim.pack(scene.state), self._task.observe(episode, scene)
+    def _read(self) -> EnvStep:
+        key = jax.random.key(self.np_random.integers(2**32, dtype=np.uint32))
+        keys = EnvKeys(*jax.random.split(key, 4))
+        done, self._state, self._now = self._advance(self._state, self._sim.views(), keys)
+        return done
 
-    def _judge_pure(self, episode, views: Views):
-        state = self._sim.unpack(views)
-        invalid = self._task.is_invalid(state)
-        scene = self._task.look(episode, state)
-        verdict, episode = self._task.judge(episode, scene, invalid)
-        return scene, episode, verdict, self._task.observe(episode, scene)
+    def _obs(self) -> np.ndarray:
+        return np.asarray(self._now.obs["policy"])[0]
 
 
-def _build_bank(config: Config) -> Bank:
+def _find_starts(config: Config) -> Starts:
     """Start states, settled in many scenes at once because that is no part of the loop."""
-    sim, task, _ = make_world(config, _BANK_SIZE)
-    bank = task.build_bank(sim, _BANK_SIZE, config.seed, compiled.jit_once)
-    sim.close()
-    return bank
+    world = make_world(config, _NUM_STARTS)
+    starts = world.task.starts(world.sim, _NUM_STARTS, config.seed, compiled.jit)
+    world.sim.close()
+    return starts

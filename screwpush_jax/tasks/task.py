@@ -1,18 +1,30 @@
-"""What a task is to the learner: batched pure functions around one frozen episode memory."""
+"""What a task is to everyone else: batched pure functions around a memory of its own.
 
-from collections.abc import Callable
-from typing import Any, Protocol
+What a task remembers between two steps (`M`) and what it derives from a state (`D`) are pytrees of
+its own with leading axis N, which nobody else looks into; of `D` only `state` is known. One step of
+an environment reads like this::
+
+    derived = task.derive(memory, state)
+    result, memory = task.step(memory, derived, invalid)  # of the control step that led to `state`
+    obs = task.observe(memory, derived, time_left, key)
+    control, memory = task.act(memory, derived, action)
+
+`screwpush_jax.env` does that, with the clock, the ends and the restarts around it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import jax
-import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.tasks.kinematics import TipPose
 from sim.protocol import SimSpec, Simulator
-from sim.state import SimState, zero_state
+from sim.state import SimState
 
 Jit = Callable[[Callable], Callable]
 """Compiles a pure function; handed in, because tasks compile nothing themselves."""
+Starts = Any
+"""Start states: a task's own pytree, whose leaves have the leading axis B."""
 
 
 def as_it_is(function: Callable) -> Callable:
@@ -20,71 +32,48 @@ def as_it_is(function: Callable) -> Callable:
     return function
 
 
-class BankError(Exception):
+class StartsError(Exception):
     """Too few start states became what the configuration accepts."""
 
 
 @struct.dataclass
-class Scene:
-    """One instant as a task sees it; the poses are computed once and kept."""
+class StepResult:
+    """What came of one control step."""
 
-    state: SimState
-    tip: TipPose  # measured: [N, 3] m, [N, 3, 3]
-    command: TipPose  # commanded: [N, 3] m, [N, 3, 3]
-
-
-@struct.dataclass
-class Episode:
-    """What a task remembers between two steps."""
-
-    joint_targets: jax.Array  # [N, J] rad
-    action: jax.Array  # [N, A] clipped action in force
-    prev_action: jax.Array  # [N, A] the one before
-    step: jax.Array  # [N] int32, control steps taken
-    held: jax.Array  # [N] int32, steps in a row in which success held
-    potential: dict[str, jax.Array]  # [N] each, of the state the action was chosen in
-
-
-@struct.dataclass
-class Verdict:
-    """Judgement of the step that just ended."""
-
-    reward: jax.Array  # [N]
+    reward: jax.Array  # [N] the sum of `terms`
     terms: dict[str, jax.Array]  # [N] each, weighted
     terminated: jax.Array  # [N] bool
-    truncated: jax.Array  # [N] bool
-    success: jax.Array  # [N] bool
-    out: jax.Array  # [N] bool
-    invalid: jax.Array  # [N] bool
+    metrics: dict[str, jax.Array]  # [N] each, of the episode; read at the step that ends it
 
 
-@struct.dataclass
-class Bank:
-    """Start states that were settled in the simulator, with the arm above them."""
-
-    state: SimState  # [B, ...] screws at rest, arm at home
-    joint_starts_rad: jax.Array  # [B, J]
-    tips: TipPose  # [B, 3] m, [B, 3, 3], of the joint starts
-
-
-def abstract_bank(spec: SimSpec, size: int) -> Bank:
-    """A bank of nothing but shapes: those of what a checkpoint brings."""
-
-    def rows(*shape: int) -> Any:
-        return jax.ShapeDtypeStruct((size, *shape), jnp.float32)
-
-    return Bank(
-        state=jax.eval_shape(lambda: zero_state(spec.scene, size)),
-        joint_starts_rad=rows(len(spec.scene.robot.joints)),
-        tips=TipPose(rows(3), rows(3, 3)),
-    )
-
-
-class Task(Protocol):
-    """Batched pure functions, and one host function that builds the bank."""
+class Derived(Protocol):
+    """The part of what a task derives that others read."""
 
     @property
-    def name(self) -> str: ...
+    def state(self) -> SimState: ...
+
+
+M = TypeVar("M")
+D = TypeVar("D", bound=Derived)
+Baseline = Callable[[Any, Any, Any, jax.Array], jax.Array]
+"""`(task, memory, derived, key) -> action [N, A]`: a policy written by hand."""
+
+
+class Task(Protocol[M, D]):
+    """Batched pure functions, and one host function that finds the start states."""
+
+    name: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of `StepResult.metrics`."""
+    score: ClassVar[str]
+    """The metric, 0 or 1 for each episode, whose rate picks the best checkpoint."""
+    rows_per_start: ClassVar[int]
+    """R: how many rows of the start states one start is put together from, independently."""
+    baselines: ClassVar[Mapping[str, Baseline]]
+    """Policies written by hand, by name."""
+
+    def __init__(self, config: Any, spec: SimSpec): ...
+
     @property
     def obs_layout(self) -> tuple[Any, ...]: ...
     @property
@@ -92,38 +81,61 @@ class Task(Protocol):
     @property
     def action_size(self) -> int: ...
     @property
-    def horizon(self) -> int: ...
+    def horizon(self) -> int:
+        """Control steps after which an episode is truncated."""
+        ...
+
     @property
-    def reward_keys(self) -> tuple[str, ...]: ...
-
-    def build_bank(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> Bank:
-        """Settles `size` start states in `sim`; leaves `sim` in an arbitrary state."""
+    def reward_keys(self) -> tuple[str, ...]:
+        """Names of `StepResult.terms`."""
         ...
 
-    def begin(self, bank: Bank, jumble: jax.Array, start: jax.Array) -> tuple[Scene, Episode]:
-        """Start of episodes with the bank's jumbles `[N]` and arm poses `[N]` (indices)."""
+    @property
+    def num_starts(self) -> int:
+        """B: start states that training draws from."""
         ...
 
-    def look(self, episode: Episode, state: SimState) -> Scene:
-        """The instant `state`, poses included."""
+    def starts(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> Starts:
+        """Finds B = `size` start states in `sim`, which it leaves in an arbitrary state.
+
+        Raises:
+          StartsError: hardly any state is one.
+        """
+        ...
+
+    def abstract_starts(self, size: int) -> Starts:
+        """Start states that are nothing but shapes: those of what a checkpoint brings."""
+        ...
+
+    def reset(self, starts: Starts, rows: jax.Array, key: jax.Array) -> tuple[D, M]:
+        """Beginnings of episodes from the rows `[R, N]` of `starts`."""
+        ...
+
+    def derive(self, memory: M, state: SimState) -> D:
+        """What `state` says, computed once."""
         ...
 
     def is_invalid(self, state: SimState) -> jax.Array:
-        """Scenes `[N]` whose physics blew up; to be replaced before anything else reads them."""
+        """Environments `[N]` whose physics blew up; to be replaced before anything else reads them."""
         ...
 
-    def judge(self, episode: Episode, scene: Scene, invalid: jax.Array) -> tuple[Verdict, Episode]:
-        """Judges the step that led to `scene`. Invalid environments end with reward 0."""
+    def step(self, memory: M, derived: D, invalid: jax.Array) -> tuple[StepResult, M]:
+        """What came of the step that led to `derived`. Invalid environments end with reward 0."""
         ...
 
-    def observe(self, episode: Episode, scene: Scene) -> jax.Array:
-        """Observations `[N, O]`."""
+    def observe(
+        self, memory: M, derived: D, time_left: jax.Array, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Observations `[N, O]`: `policy`, and `critic` where the critic may see more.
+
+        `time_left [N]` is the part of the horizon that is left, from 1 to one step's.
+        """
         ...
 
-    def act(self, episode: Episode, scene: Scene, action: jax.Array) -> Episode:
-        """Takes the raw action `[N, A]` from `scene`: next joint targets, next memory."""
+    def act(self, memory: M, derived: D, action: jax.Array) -> tuple[jax.Array, M]:
+        """Takes the raw action `[N, A]` from `derived`: the control `[N, U]`, the next memory."""
         ...
 
-    def scripted_action(self, episode: Episode, scene: Scene) -> jax.Array:
-        """Actions `[N, A]` of a baseline written by hand."""
+    def hold(self, memory: M, derived: D) -> jax.Array:
+        """The control `[N, U]` under which an environment stands still, or falls passively."""
         ...

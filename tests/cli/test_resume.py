@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax import checkpoint, resume, run_folder
-from screwpush_jax.compiled import jit_once
+from screwpush_jax.compiled import jit
 from screwpush_jax.config import Config, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.ppo.update import init_learner
@@ -41,7 +41,7 @@ def learner_leaves(folder):
     config = from_tree(found.meta["config"], Config, Config())
     (obs,) = {field[2] for field in found.meta["obs_layout"][-1:]}
     size = len(config.separate.active_axes)
-    like = jit_once(lambda key: init_learner(config.ppo, obs, size, key))(jax.random.key(0))
+    like = jit(lambda key: init_learner(config.ppo, obs, size, key))(jax.random.key(0))
     learner = checkpoint.restore_learner(found, like)
     learner = jax.tree.map(
         lambda x: jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
@@ -144,7 +144,7 @@ def test_before_the_first_checkpoint_the_same_command_starts_again(
 ):
     args = (*flags(debug_config), "--name", "again")
     with start_command("train", *args, cwd=tmp_path) as process:
-        said = stop_at(process, "bank of", number)
+        said = stop_at(process, "found 16", number)
     assert process.returncode == (143 if number == signal.SIGTERM else -9), said
     if number == signal.SIGTERM:
         assert "the same command starts anew" in said

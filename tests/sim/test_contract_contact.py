@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.tasks.kinematics import TipPose, inverse_kinematics
+from screwpush_jax.tasks.screws.kinematics import TipPose, inverse_kinematics
 from sim.assets import elfin15
 from sim.assets.bolt import Bolt
 

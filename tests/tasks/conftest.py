@@ -1,4 +1,4 @@
-"""Shared by the tests of the tasks: an engine, a task, its bank, and states drawn at random."""
+"""Shared by the tests of the tasks: an engine, a task, its start states, and states drawn at random."""
 
 import functools
 
@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.tasks.kinematics import TipPose
+from screwpush_jax.tasks.screws.kinematics import TipPose
+from screwpush_jax.tasks.screws.types import Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.task import SeparateTask
-from screwpush_jax.tasks.task import Episode
 from sim.assets import elfin15
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoConfig
@@ -62,9 +62,9 @@ def jit():
 
 
 @pytest.fixture(scope="session")
-def bank(sim, make_task, jit):
+def starts(sim, make_task, jit):
     """Forty jumbles and start poses, seed 0."""
-    return make_task().build_bank(sim, 40, 0, jit)
+    return make_task().starts(sim, 40, 0, jit)
 
 
 @pytest.fixture(scope="session")
@@ -103,16 +103,15 @@ def random_state(state_at):
 
 
 @pytest.fixture(scope="session")
-def episode_of():
-    """`(task, joint_targets [N, J]) -> Episode` that has just begun."""
+def memory_of():
+    """`(task, joint_targets [N, J]) -> Memory` of episodes that have just begun."""
 
-    def make(task, joint_targets) -> Episode:
+    def make(task, joint_targets) -> Memory:
         count = len(joint_targets)
         still = jnp.zeros((count, task.action_size))
-        zero = jnp.zeros(count, jnp.int32)
         potential = {"progress": jnp.zeros(count), "reach": jnp.zeros(count)}
         targets = jnp.asarray(joint_targets, jnp.float32)
-        return Episode(targets, still, still, zero, zero, potential)
+        return Memory(targets, still, still, jnp.zeros(count, jnp.int32), potential)
 
     return make
 
@@ -129,11 +128,11 @@ def tip_at():
 
 
 @pytest.fixture(scope="session")
-def judge():
-    """`(task, episode, state, invalid) -> (verdict, episode)`, compiled once for each task."""
+def step():
+    """`(task, memory, state, invalid) -> (result, memory)`, compiled once for each task."""
 
     @functools.cache
     def compiled(task):
-        return jax.jit(lambda ep, state, invalid: task.judge(ep, task.look(ep, state), invalid))
+        return jax.jit(lambda m, state, invalid: task.step(m, task.derive(m, state), invalid))
 
     return lambda task, *args: compiled(task)(*args)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from screwpush_jax.tasks.separate import action as action_module
-from screwpush_jax.tasks.separate.config import AXES, SeparateConfig
+from screwpush_jax.tasks.screws import action as action_module
+from screwpush_jax.tasks.screws.config import AXES
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.separate.config import SeparateConfig
 
 WALKERS = 16
 UPRIGHT = ("x", "y", "z", "yaw")
@@ -18,10 +19,10 @@ CENTER, HALF = np.array([-0.75, 0.0]), 0.35
 
 
 @pytest.fixture(scope="module")
-def walker(make_task, state_at, episode_of, arm):
+def walker(make_task, state_at, memory_of, arm):
     """`(actions [T, n, A], axes) -> (joint targets, commanded poses, actions, previous ones)`.
 
-    From home, `[T + 1, n, ..]` each; what the task's own `look` and `act` say.
+    From home, `[T + 1, n, ..]` each; what the task's own `derive` and `act` say.
     """
     state = state_at(np.zeros((WALKERS, 3, 3)))
 
@@ -29,20 +30,21 @@ def walker(make_task, state_at, episode_of, arm):
     def compiled(axes):
         task = make_task(active_axes=axes)
 
-        def step(episode, action):
-            after = task.act(episode, task.look(episode, state), action)
-            return after, task.look(after, state).command
+        def step(memory, action):
+            control, after = task.act(memory, task.derive(memory, state), action)
+            return after, task.derive(after, state).command, control
 
-        return task, jax.jit(step), task.look
+        return task, jax.jit(step), task.derive
 
     def run(actions, axes=AXES):
-        task, step, look = compiled(axes)
-        episode = episode_of(task, jnp.tile(jnp.array([arm.home_rad]), (WALKERS, 1)))
-        track = [(episode, look(episode, state).command)]
+        task, step, derive = compiled(axes)
+        home = jnp.tile(jnp.array([arm.home_rad]), (WALKERS, 1))
+        memory = memory_of(task, home)
+        track = [(memory, derive(memory, state).command, home)]
         for action in np.float32(actions):
             wide = np.broadcast_to(action, (WALKERS, len(axes)))
             track.append(step(track[-1][0], jnp.asarray(wide)))
-        found = [(e.joint_targets, pose, e.action, e.prev_action) for e, pose in track]
+        found = [(control, pose, m.action, m.prev_action) for m, pose, control in track]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *found)
 
     return run

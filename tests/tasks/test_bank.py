@@ -1,4 +1,4 @@
-"""The bank of start states: jumbles by an independent check, arm poses that touch nothing."""
+"""The start states: jumbles by an independent check, arm poses that touch nothing."""
 
 import dataclasses
 import logging
@@ -12,8 +12,9 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.separate import jumble, reset
-from screwpush_jax.tasks.task import BankError
+from screwpush_jax.tasks.screws import jumble
+from screwpush_jax.tasks.screws import starts as starts_module
+from screwpush_jax.tasks.task import StartsError
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.builders import mjcf
 from sim.options import MujocoConfig
@@ -23,12 +24,12 @@ D, CENTER = 0.15, np.array([-0.75, 0.0])
 
 
 @pytest.fixture(scope="module")
-def screws(bank):
-    return jax.tree.map(np.asarray, bank.state)
+def screws(starts):
+    return jax.tree.map(np.asarray, starts.state)
 
 
-def test_the_bank_has_the_size_asked_for(bank):
-    assert {leaf.shape[0] for leaf in jax.tree.leaves(bank)} == {40}
+def test_there_are_as_many_as_were_asked_for(starts):
+    assert {leaf.shape[0] for leaf in jax.tree.leaves(starts)} == {40}
 
 
 def test_every_screw_of_a_jumble_rests(screws):
@@ -52,13 +53,13 @@ def test_jumbles_differ(screws):
     assert np.std(screws.bodies["screws"].pos_w[..., 0]) > 0.02
 
 
-def test_the_same_seed_gives_the_same_bank_and_another_another(make_task, sim, bank, jit):
-    again, other = (make_task().build_bank(sim, 40, seed, jit) for seed in (0, 4))
-    jax.tree.map(np.testing.assert_array_equal, bank, again)
+def test_the_same_seed_gives_the_same_starts_and_another_others(make_task, sim, starts, jit):
+    again, other = (make_task().starts(sim, 40, seed, jit) for seed in (0, 4))
+    jax.tree.map(np.testing.assert_array_equal, starts, again)
     assert not np.allclose(
-        bank.state.bodies["screws"].pos_w, other.state.bodies["screws"].pos_w, atol=1e-3
+        starts.state.bodies["screws"].pos_w, other.state.bodies["screws"].pos_w, atol=1e-3
     )
-    assert not np.allclose(bank.joint_starts_rad, other.joint_starts_rad, atol=1e-3)
+    assert not np.allclose(starts.joint_starts_rad, other.joint_starts_rad, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +68,10 @@ def mujoco_scene():
     return model, mujoco.MjData(model)
 
 
-def test_start_poses_hold_the_rod_upright_in_the_stated_box(bank, mujoco_scene):
+def test_start_poses_hold_the_rod_upright_in_the_stated_box(starts, mujoco_scene):
     model, data = mujoco_scene
     tips = []
-    for joints in np.asarray(bank.joint_starts_rad):
+    for joints in np.asarray(starts.joint_starts_rad):
         data.qpos[:6] = joints
         mujoco.mj_kinematics(model, data)
         tips.append(data.site("tip").xpos.copy())
@@ -80,15 +81,15 @@ def test_start_poses_hold_the_rod_upright_in_the_stated_box(bank, mujoco_scene):
     assert tips[:, 2].min() > 0.06 - 1e-5
     assert tips[:, 2].max() < 0.10 + 1e-5
     assert (np.ptp(tips, axis=0) > [0.2, 0.2, 0.03]).all(), "they are spread"
-    np.testing.assert_allclose(bank.tips.pos_w, tips, atol=3e-6)
+    np.testing.assert_allclose(starts.tips.pos_w, tips, atol=3e-6)
 
 
-def test_no_start_touches_anything(bank, screws, mujoco_scene):
+def test_no_start_touches_anything(starts, screws, mujoco_scene):
     """Every arm pose above every jumble."""
     model, data = mujoco_scene
     arm_geoms = {model.geom("tool_rod").id, model.geom("link5_wrist").id}
     for row in range(40):
-        for start in np.asarray(bank.joint_starts_rad)[::4]:
+        for start in np.asarray(starts.joint_starts_rad)[::4]:
             pose = np.concatenate(
                 [screws.bodies["screws"].pos_w[row], screws.bodies["screws"].quat_w[row]], axis=-1
             )
@@ -98,9 +99,9 @@ def test_no_start_touches_anything(bank, screws, mujoco_scene):
             assert not touching & arm_geoms
 
 
-def drift_in_one_second(bank, sim) -> np.ndarray:
-    """How far (m) each of the bank's first eight jumbles moves when it is left alone."""
-    some = jax.tree.map(lambda leaf: leaf[:8], bank.state)
+def drift_in_one_second(starts, sim) -> np.ndarray:
+    """How far (m) each of the first eight jumbles moves when it is left alone."""
+    some = jax.tree.map(lambda leaf: leaf[:8], starts.state)
     sim.write(jnp.ones(8, bool), sim.pack(some))
     for _ in range(round(1 / sim.spec.control_dt_s)):
         sim.step(some.robot.joint_pos)
@@ -108,25 +109,30 @@ def drift_in_one_second(bank, sim) -> np.ndarray:
     return np.linalg.norm(moved, axis=-1).max(axis=1)
 
 
-def test_a_jumble_stays_put(bank, sim):
-    shifted = [jax.tree.map(lambda leaf, n=n: leaf[8 * n :], bank) for n in range(5)]
+def test_a_jumble_stays_put(starts, sim):
+    shifted = [jax.tree.map(lambda leaf, n=n: leaf[8 * n :], starts) for n in range(5)]
     assert max(drift_in_one_second(part, sim).max() for part in shifted) < 1e-3
 
 
-def test_scenes_begin_as_the_bank_says(make_task, bank):
+def test_episodes_begin_as_the_start_states_say(make_task, starts):
     task = make_task()
-    scene, episode = task.begin(bank, jnp.array([3, 0]), jnp.array([5, 39]))
+    rows = jnp.array([[3, 0], [5, 39]])
+    derived, memory = task.reset(starts, rows, jax.random.key(0))
     np.testing.assert_array_equal(
-        scene.state.bodies["screws"].pos_w, bank.state.bodies["screws"].pos_w[jnp.array([3, 0])]
+        derived.state.bodies["screws"].pos_w, starts.state.bodies["screws"].pos_w[rows[0]]
     )
-    np.testing.assert_array_equal(
-        scene.state.robot.joint_pos, bank.joint_starts_rad[jnp.array([5, 39])]
-    )
-    np.testing.assert_array_equal(episode.joint_targets, scene.state.robot.joint_pos)
-    assert not np.any(scene.state.robot.joint_vel)
-    looked = task.look(episode, scene.state)
-    np.testing.assert_allclose(scene.tip.pos_w, looked.tip.pos_w, atol=1e-6)
-    np.testing.assert_allclose(scene.command.pos_w, looked.command.pos_w, atol=1e-6)
+    np.testing.assert_array_equal(derived.state.robot.joint_pos, starts.joint_starts_rad[rows[1]])
+    np.testing.assert_array_equal(memory.joint_targets, derived.state.robot.joint_pos)
+    assert not np.any(derived.state.robot.joint_vel)
+    again = task.derive(memory, derived.state)
+    np.testing.assert_allclose(derived.tip.pos_w, again.tip.pos_w, atol=1e-6)
+    np.testing.assert_allclose(derived.command.pos_w, again.command.pos_w, atol=1e-6)
+
+
+def test_shapes_alone_are_known_without_any_start(make_task, starts):
+    shapes = make_task().abstract_starts(40)
+    jax.tree.map(lambda a, b: np.testing.assert_equal((a.shape, a.dtype), (b.shape, b.dtype)),
+                 shapes, starts)  # fmt: skip
 
 
 # --- which jumbles are accepted -----------------------------------------------------------------
@@ -289,8 +295,8 @@ def test_any_number_of_screws_from_two_to_eight_fills_a_bank(make_task, crowd, j
             rounds += 1
             sim.write(*args)
 
-    bank = make_task(num_screws=screws).build_bank(Counting(), 8, 0, jit)
-    pos = np.asarray(bank.state.bodies["screws"].pos_w)
+    found = make_task(num_screws=screws).starts(Counting(), 8, 0, jit)
+    pos = np.asarray(found.state.bodies["screws"].pos_w)
     assert pos.shape == (8, screws, 3)
     wider = max(1, screws / 3) ** 0.5
     distances = np.array([pdist(screw) for screw in pos])
@@ -298,7 +304,7 @@ def test_any_number_of_screws_from_two_to_eight_fills_a_bank(make_task, crowd, j
     assert distances.max() < wider * 0.8 * D
     assert np.linalg.norm(pos[..., :2] - CENTER, axis=-1).max() < wider * 0.12
     assert 0.005 < pos[..., 2].min() < pos[..., 2].max() < 0.025
-    assert np.linalg.norm(bank.state.bodies["screws"].linvel_w, axis=-1).max() < 0.001
+    assert np.linalg.norm(found.state.bodies["screws"].linvel_w, axis=-1).max() < 0.001
     assert len(np.unique(distances.round(5), axis=0)) == 8, "each is a drop of its own"
     assert rounds <= 12, "one drop in 50 is accepted, at least"
 
@@ -306,19 +312,19 @@ def test_any_number_of_screws_from_two_to_eight_fills_a_bank(make_task, crowd, j
 def test_a_large_bank_of_many_screws_holds_turned_jumbles_that_rest_as_well(
     make_task, crowd, jit, monkeypatch
 ):
-    monkeypatch.setattr(reset, "_LEAST_DROPPED", 3)
+    monkeypatch.setattr(starts_module, "_LEAST_DROPPED", 3)
     sim = crowd(6)
-    bank = make_task(num_screws=6).build_bank(sim, 32, 3, jit)
-    state = jax.tree.map(np.asarray, bank.state)
+    found = make_task(num_screws=6).starts(sim, 32, 3, jit)
+    state = jax.tree.map(np.asarray, found.state)
     shapes = np.array([np.sort(pdist(pos)) for pos in state.bodies["screws"].pos_w])
     nearest = np.abs(shapes[:, None] - shapes[None, :3]).max(-1)
     assert nearest.min(1).max() < 5e-4, "the first three and their like"
     assert len(set(nearest.argmin(1).tolist())) == 3
     places = np.unique(state.bodies["screws"].pos_w.reshape(32, -1).round(4), axis=0)
     assert len(places) == 32, "but each lies otherwise"
-    sim.write(jnp.ones(32, bool), sim.pack(bank.state))
+    sim.write(jnp.ones(32, bool), sim.pack(found.state))
     for _ in range(round(1 / sim.spec.control_dt_s)):
-        sim.step(bank.state.robot.joint_pos)
+        sim.step(found.state.robot.joint_pos)
     moved = (
         np.asarray(sim.unpack(sim.views()).bodies["screws"].pos_w) - state.bodies["screws"].pos_w
     )
@@ -367,21 +373,24 @@ def test_a_turned_jumble_is_turned_as_a_whole(make_task, random_state):
     ],
 )
 def test_hopeless_is_a_rate_below_one_percent_beyond_doubt(found, tried, hopeless):
-    assert reset.is_hopeless(found, tried) == hopeless
+    assert starts_module.is_hopeless(found, tried) == hopeless
 
 
 def test_a_hopeless_configuration_is_an_error_after_few_drops_that_names_the_rule(
     make_task, sim, jit
 ):
     task = make_task(jumble_closest_pair=1e-4, settle_s=0.05, jumble_speed_m_s=9.0)
-    with pytest.raises(BankError, match=r"only 0 of 304 drops \(0.00%\).*closest_pair 100%"):
-        task.build_bank(sim, 4096, 0, jit)
+    with pytest.raises(
+        StartsError,
+        match=r"only 0 of 304 drops \(0.00%\).*separate\.jumble_closest_pair 100%.*separate\.drop_spread_m",
+    ):
+        task.starts(sim, 4096, 0, jit)
 
 
 def test_how_far_it_is_goes_to_the_log(make_task, sim, jit, monkeypatch, caplog):
-    monkeypatch.setattr(reset, "_SAY_EVERY_S", 0.0)
+    monkeypatch.setattr(starts_module, "_SAY_EVERY_S", 0.0)
     with caplog.at_level(logging.INFO):
-        make_task(settle_s=0.5).build_bank(sim, 16, 0, jit)
+        make_task(settle_s=0.5).starts(sim, 16, 0, jit)
     lines = [record.getMessage() for record in caplog.records]
     assert lines
     assert all(line.startswith("start states: ") and " of 16 from " in line for line in lines)
@@ -391,5 +400,5 @@ def test_how_far_it_is_goes_to_the_log(make_task, sim, jit, monkeypatch, caplog)
 
 def test_a_bank_that_is_filled_quickly_says_nothing(make_task, sim, jit, caplog):
     with caplog.at_level(logging.INFO):
-        make_task().build_bank(sim, 4, 0, jit)
+        make_task().starts(sim, 4, 0, jit)
     assert not caplog.records

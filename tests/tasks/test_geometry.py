@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks import geometry
+from screwpush_jax.tasks.screws import geometry
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.builders import mjcf
 

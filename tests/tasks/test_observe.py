@@ -10,24 +10,26 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
+from screwpush_jax import env
+
 N = 6
 CENTER = np.array([-0.75, 0.0, 0.0])
 
 
 @functools.cache
-def look_and_observe(task):
+def derive_and_observe(task):
     """Compiled once for each task."""
 
-    def both(episode, state):
-        scene = task.look(episode, state)
-        return scene, task.observe(episode, scene)
+    def both(memory, state, step):
+        derived = task.derive(memory, state)
+        return derived, env.observe(task, memory, derived, step, jax.random.key(0))["policy"]
 
     return jax.jit(both)
 
 
 @pytest.fixture
-def observed(random_state, episode_of):
-    """`task -> (state, scene, episode, obs, obs by field)` of random states amid an episode."""
+def observed(random_state, memory_of):
+    """`task -> (state, derived, memory, obs, obs by field)` of random states amid an episode."""
 
     def of(task, change=None, screws=3):
         state = random_state(7, N, screws)
@@ -36,15 +38,15 @@ def observed(random_state, episode_of):
         targets = state.robot.joint_pos + jnp.asarray(
             rng.normal(scale=0.01, size=(N, 6)), jnp.float32
         )
-        episode = dataclasses.replace(
-            episode_of(task, targets),
+        memory = dataclasses.replace(
+            memory_of(task, targets),
             action=jnp.asarray(rng.uniform(-1, 1, (N, task.action_size)), jnp.float32),
             prev_action=jnp.full((N, task.action_size), 9.0),
-            step=jnp.arange(N, dtype=jnp.int32) * 30,
         )
-        scene, obs = jax.tree.map(np.asarray, look_and_observe(task)(episode, state))
+        clock = 30 * jnp.arange(N, dtype=jnp.int32)
+        derived, obs = jax.tree.map(np.asarray, derive_and_observe(task)(memory, state, clock))
         fields = {f.name: obs[:, f.start : f.stop] for f in task.obs_layout}
-        return jax.tree.map(np.asarray, state), scene, episode, obs, fields
+        return jax.tree.map(np.asarray, state), derived, memory, obs, fields
 
     return of
 
@@ -80,14 +82,14 @@ def test_the_layout_has_the_size_of_the_observation(make_task, observed, screws,
 def test_full_says_what_its_table_says(make_task, observed):
     """Unsorted, so that the oracle needs no order."""
     task = make_task(sort_screws=False, horizon=200, active_axes=("x", "y"))
-    state, scene, episode, _, fields = observed(task)
-    pos, tip = state.bodies["screws"].pos_w, scene.tip.pos_w
+    state, derived, memory, _, fields = observed(task)
+    pos, tip = state.bodies["screws"].pos_w, derived.tip.pos_w
     distances = np.array([pdist(screws) for screws in pos])
     shank = Rotation.from_quat(state.bodies["screws"].quat_w.reshape(-1, 4)[:, [1, 2, 3, 0]])
     want = {
         "tip_pos_c": tip - CENTER,
-        "tip_command_offset": scene.command.pos_w - tip,
-        "rod_axis_w": scene.tip.rotation_w[:, :, 2],
+        "tip_command_offset": derived.command.pos_w - tip,
+        "rod_axis_w": derived.tip.rotation_w[:, :, 2],
         "joint_pos": state.robot.joint_pos,
         "joint_vel": state.robot.joint_vel,
         "screw_pos_tip": flat(pos - tip[:, None]),
@@ -97,7 +99,7 @@ def test_full_says_what_its_table_says(make_task, observed):
         "screw_angvel_w": flat(state.bodies["screws"].angvel_w),
         "pair_distance": distances,
         "min_gap": distances.min(1, keepdims=True) - 0.15,
-        "prev_action": episode.action,
+        "prev_action": memory.action,
         "remaining_time": (1 - np.arange(N) * 30 / 200)[:, None],
     }
     assert fields.keys() == want.keys()
@@ -121,9 +123,9 @@ def test_renaming_the_screws_leaves_full_as_it_is(make_task, observed, order):
 
 
 def test_the_closest_pair_comes_first_the_nearer_to_the_tip_in_front(make_task, observed):
-    state, scene, _, _, fields = observed(make_task())
+    state, derived, _, _, fields = observed(make_task())
     shown = fields["screw_pos_c"].reshape(N, 3, 3) + np.float32(CENTER)
-    for pos, tip, got in zip(state.bodies["screws"].pos_w, scene.tip.pos_w, shown, strict=True):
+    for pos, tip, got in zip(state.bodies["screws"].pos_w, derived.tip.pos_w, shown, strict=True):
         pairs = [(0, 1), (0, 2), (1, 2)]
         closest = list(pairs[int(np.argmin(pdist(pos)))])
         closest.sort(key=lambda i, pos=pos, tip=tip: np.linalg.norm(pos[i] - tip))
@@ -146,12 +148,12 @@ def test_every_field_of_a_screw_follows_the_same_order(make_task, observed):
 
 def test_prototype19_is_the_nineteen_numbers_of_the_earlier_system(make_task, observed):
     task = make_task(observation="prototype19")
-    state, scene, _, obs, _ = observed(task)
+    state, derived, _, obs, _ = observed(task)
     pos = state.bodies["screws"].pos_w
-    rpy = Rotation.from_matrix(scene.tip.rotation_w).as_euler("xyz")
+    rpy = Rotation.from_matrix(derived.tip.rotation_w).as_euler("xyz")
     distances = np.array([pdist(screws) for screws in pos])
     assert obs.shape == (N, 19)
-    np.testing.assert_allclose(obs[:, 0:3], scene.tip.pos_w, atol=1e-6)
+    np.testing.assert_allclose(obs[:, 0:3], derived.tip.pos_w, atol=1e-6)
     np.testing.assert_allclose(np.exp(1j * obs[:, 3:6]), np.exp(1j * rpy), atol=1e-5)
     np.testing.assert_allclose(obs[:, 6:15], flat(pos), atol=1e-6)
     np.testing.assert_allclose(obs[:, 15:18], distances, atol=1e-6)

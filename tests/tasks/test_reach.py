@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from screwpush_jax.tasks.reach import distances_m
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.screws.reach import distances_m
 from screwpush_jax.tasks.separate.config import SeparateConfig
 
 EIGHT = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.1), (0.5, 0.9), (0.1, 0.5), (0.9, 0.5)]

@@ -121,18 +121,18 @@ def test_the_good_is_rewarded_and_the_bad_is_not():
     assert max(weights.failure, weights.action_rate, weights.time) < 0
 
 
-def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, episode_of, potential, judge):
+def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, memory_of, potential, step):
     """B pushed 3 cm away and out of rest, the tip at home; action 0.5 after 0 on three axes."""
     task = make_task(active_axes=("x", "y", "z"))
     state = state_at([[A, (-0.66, 0.0, 0.0), C]])
-    episode = episode_of(task, state.robot.joint_pos)
+    memory = memory_of(task, state.robot.joint_pos)
     before = potential([A, B, C])
-    episode = dataclasses.replace(
-        episode,
+    memory = dataclasses.replace(
+        memory,
         potential={name: jnp.array([value]) for name, value in before.items()},
         action=jnp.full((1, 3), 0.5),
     )
-    verdict, judged = judge(task, episode, state, jnp.array([False]))
+    result, after = step(task, memory, state, jnp.array([False]))
     # home tip (-0.75, 0, 0.03), now closest A and C: middle (-0.75, 0.04, 0), 0.05 m away
     want = {
         "progress": 20 * (1.17872 - 0.93333),
@@ -143,34 +143,34 @@ def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, episode_of
         "action_rate": -0.002 * 0.75,
         "time": -0.02,
     }
-    got = {name: float(value[0]) for name, value in verdict.terms.items()}
+    got = {name: float(value[0]) for name, value in result.terms.items()}
     assert got == pytest.approx(want, abs=5e-3)
-    assert float(verdict.reward[0]) == pytest.approx(sum(got.values()), rel=1e-5)
-    assert float(judged.potential["progress"][0]) == pytest.approx(1.17872, abs=1e-4)
+    assert float(result.reward[0]) == pytest.approx(sum(got.values()), rel=1e-5)
+    assert float(after.potential["progress"][0]) == pytest.approx(1.17872, abs=1e-4)
 
 
-def test_potential_terms_telescope_over_any_trajectory(make_task, random_state, episode_of, judge):
+def test_potential_terms_telescope_over_any_trajectory(make_task, random_state, memory_of, step):
     """What a loop of states earns is nothing, whatever lies between."""
     task = make_task()
     states = [random_state(seed, 4) for seed in (0, 1, 2, 3, 0)]
-    episode = episode_of(task, states[0].robot.joint_pos)
-    _, episode = judge(task, episode, states[0], jnp.zeros(4, bool))
+    memory = memory_of(task, states[0].robot.joint_pos)
+    _, memory = step(task, memory, states[0], jnp.zeros(4, bool))
     totals = {"progress": np.zeros(4), "reach": np.zeros(4)}
     for state in states[1:]:
-        verdict, episode = judge(task, episode, state, jnp.zeros(4, bool))
-        totals = {name: total + verdict.terms[name] for name, total in totals.items()}
-        assert max(np.abs(verdict.terms[name]).max() for name in totals) > 0.1
+        result, memory = step(task, memory, state, jnp.zeros(4, bool))
+        totals = {name: total + result.terms[name] for name, total in totals.items()}
+        assert max(np.abs(result.terms[name]).max() for name in totals) > 0.1
     for total in totals.values():
         np.testing.assert_allclose(total, np.zeros(4), atol=1e-4)
 
 
-def test_weights_without_a_term_are_refused(make_task, random_state, episode_of, judge):
+def test_weights_without_a_term_are_refused(make_task, random_state, memory_of, step):
     @dataclasses.dataclass(frozen=True)
     class More(RewardWeights):
         charm: float = 1.0
 
     task = make_task(reward=More())
     state = random_state(0, 1)
-    episode = episode_of(task, state.robot.joint_pos)
+    memory = memory_of(task, state.robot.joint_pos)
     with pytest.raises(ValueError, match="charm"):
-        judge(task, episode, state, jnp.array([False]))
+        step(task, memory, state, jnp.array([False]))

@@ -18,13 +18,13 @@ def task(make_task):
 
 
 @pytest.fixture
-def judged(task, state_at, episode_of, judge):
-    """`(screws, linvel, invalid, **episode) -> (verdict, episode after)` of one environment."""
+def stepped(task, state_at, memory_of, step):
+    """`(screws, linvel, invalid, **memory) -> (result, memory after)` of one environment."""
 
     def of(screws, linvel=0.0, invalid=False, **memory):
         state = state_at([screws], linvel)
-        episode = dataclasses.replace(episode_of(task, state.robot.joint_pos), **memory)
-        return judge(task, episode, state, jnp.array([invalid]))
+        before = dataclasses.replace(memory_of(task, state.robot.joint_pos), **memory)
+        return step(task, before, state, jnp.array([invalid]))
 
     return of
 
@@ -65,56 +65,56 @@ def triangle(*sides: float) -> np.ndarray:
     return np.array(points) - [0.8, 0.1, 0.0]
 
 
-def is_held(judged, screws, linvel=0.0) -> bool:
-    return int(judged(screws, linvel)[1].held[0]) == 1
+def is_held(stepped, screws, linvel=0.0) -> bool:
+    return int(stepped(screws, linvel)[1].held[0]) == 1
 
 
-def test_success_needs_nothing_but_what_is_asked(judged):
-    assert is_held(judged, APART)
+def test_success_needs_nothing_but_what_is_asked(stepped):
+    assert is_held(stepped, APART)
 
 
 @pytest.mark.parametrize("pair", [0, 1, 2])
-def test_success_needs_each_pair_apart(judged, pair):
+def test_success_needs_each_pair_apart(stepped, pair):
     for factor, held in ((JUST_BELOW, False), (JUST_ABOVE, True)):
         sides = [0.2, 0.2, 0.2]
         sides[pair] = 0.15 * factor
-        assert is_held(judged, triangle(*sides)) == held
+        assert is_held(stepped, triangle(*sides)) == held
 
 
 @pytest.mark.parametrize("screw", [0, 1, 2])
 @pytest.mark.parametrize(
     "direction", [(1, 0, 0), (0, -1, 0), (0, 0, 1), (0.6, 0, -0.8), (0.48, 0.6, 0.64)]
 )
-def test_success_needs_each_screw_at_rest(judged, screw, direction):
+def test_success_needs_each_screw_at_rest(stepped, screw, direction):
     for factor, held in ((JUST_BELOW, True), (JUST_ABOVE, False)):
         linvel = np.zeros((1, 3, 3))
         linvel[0, screw] = 0.05 * factor * np.array(direction)
-        assert is_held(judged, APART, linvel) == held
+        assert is_held(stepped, APART, linvel) == held
 
 
 @pytest.mark.parametrize("screw", [0, 1, 2])
-def test_success_needs_each_screw_on_the_table(judged, screw):
+def test_success_needs_each_screw_on_the_table(stepped, screw):
     for factor, held in ((JUST_BELOW, True), (JUST_ABOVE, False)):
-        assert is_held(judged, moved(screw, z=0.05 * factor)) == held
+        assert is_held(stepped, moved(screw, z=0.05 * factor)) == held
 
 
 @pytest.mark.parametrize("screw", [0, 1, 2])
 @pytest.mark.parametrize("side", SIDES)
 def test_success_needs_each_screw_in_the_area_and_a_screw_outside_ends_the_episode(
-    judged, side, screw
+    stepped, side, screw
 ):
     for part, inside in ((JUST_BELOW, True), (JUST_ABOVE, False)):
-        verdict, episode = judged(beyond(side, screw, part))
-        assert int(episode.held[0]) == inside
-        assert bool(verdict.out[0]) != inside
+        result, memory = stepped(beyond(side, screw, part))
+        assert int(memory.held[0]) == inside
+        assert bool(result.metrics["out_of_area"][0]) != inside
 
 
 @pytest.mark.parametrize("screw", [0, 1, 2])
-def test_each_screw_that_falls_ends_the_episode(judged, screw):
+def test_each_screw_that_falls_ends_the_episode(stepped, screw):
     for factor, out in ((JUST_BELOW, False), (JUST_ABOVE, True)):
-        verdict, _ = judged(moved(screw, z=-0.05 * factor))
-        assert bool(verdict.out[0]) == out
-        assert bool(verdict.terminated[0]) == out
+        result, _ = stepped(moved(screw, z=-0.05 * factor))
+        assert bool(result.metrics["out_of_area"][0]) == out
+        assert bool(result.terminated[0]) == out
 
 
 @pytest.mark.parametrize("screws", [2, 5, 8])
@@ -138,28 +138,28 @@ def test_the_last_of_any_number_of_screws_counts_like_the_others(make_task, stat
     assert not termination.is_separated(config, one(outside))
 
 
-def test_apart_is_measured_in_three_dimensions(judged):
+def test_apart_is_measured_in_three_dimensions(stepped):
     """0.145 apart on the table, and one lies higher: by 0.04 it is 0.1504 apart, by 0.038 0.1499."""
-    assert judged(moved(1, x=-0.705, z=0.047))[1].held[0] == 1
-    assert judged(moved(1, x=-0.705, z=0.045))[1].held[0] == 0
+    assert stepped(moved(1, x=-0.705, z=0.047))[1].held[0] == 1
+    assert stepped(moved(1, x=-0.705, z=0.045))[1].held[0] == 0
 
 
-def test_success_is_five_steps_in_a_row(judged):
+def test_success_is_five_steps_in_a_row(stepped):
     held, flags = jnp.zeros(1, jnp.int32), []
     for _ in range(5):
-        verdict, episode = judged(APART, held=held)
-        held = episode.held
-        flags.append((bool(verdict.success[0]), bool(verdict.terminated[0])))
+        result, memory = stepped(APART, held=held)
+        held = memory.held
+        flags.append((bool(result.metrics["success_once"][0]), bool(result.terminated[0])))
     assert flags == [(False, False)] * 4 + [(True, True)]
-    assert float(verdict.terms["success"][0]) == 10.0
-    assert float(verdict.terms["holding"][0]) == pytest.approx(0.05)
+    assert float(result.terms["success"][0]) == 10.0
+    assert float(result.terms["holding"][0]) == pytest.approx(0.05)
 
 
-def test_one_bad_step_starts_the_count_anew(judged):
-    _, episode = judged(moved(1, x=-0.8), held=jnp.array([4], jnp.int32))
-    assert int(episode.held[0]) == 0
-    verdict, episode = judged(APART, held=episode.held)
-    assert (int(episode.held[0]), bool(verdict.success[0])) == (1, False)
+def test_one_bad_step_starts_the_count_anew(stepped):
+    _, memory = stepped(moved(1, x=-0.8), held=jnp.array([4], jnp.int32))
+    assert int(memory.held[0]) == 0
+    result, memory = stepped(APART, held=memory.held)
+    assert (int(memory.held[0]), bool(result.metrics["success_once"][0])) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,20 @@ def test_one_bad_step_starts_the_count_anew(judged):
     ],
     ids=["far", "near", "left", "right", "fallen"],
 )
-def test_a_screw_that_leaves_or_falls_ends_the_episode(judged, screws):
-    verdict, _ = judged(screws, held=jnp.array([4], jnp.int32))
-    assert bool(verdict.out[0])
-    assert bool(verdict.terminated[0])
-    assert not bool(verdict.success[0] | verdict.invalid[0] | verdict.truncated[0])
-    assert float(verdict.terms["failure"][0]) == -10.0
+def test_a_screw_that_leaves_or_falls_ends_the_episode(stepped, screws):
+    result, _ = stepped(screws, held=jnp.array([4], jnp.int32))
+    assert bool(result.metrics["out_of_area"][0])
+    assert bool(result.terminated[0])
+    assert not bool(result.metrics["success_once"][0])
+    assert float(result.terms["failure"][0]) == -10.0
 
 
 @pytest.mark.parametrize(
     "screws", [APART, moved(0, x=-1.099), moved(2, y=0.349), moved(2, z=-0.04), moved(0, z=0.3)]
 )
-def test_a_screw_inside_does_not_end_the_episode(judged, screws):
-    verdict, _ = judged(screws)
-    assert not bool(verdict.out[0] | verdict.terminated[0])
+def test_a_screw_inside_does_not_end_the_episode(stepped, screws):
+    result, _ = stepped(screws)
+    assert not bool(result.metrics["out_of_area"][0] | result.terminated[0])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -250,26 +250,11 @@ def test_a_screw_without_orientation_or_out_of_sight_is_invalid(task, state_at, 
             assert bool(task.is_invalid(state_at([moved(screw, **{axis: where})]))[0]) == invalid
 
 
-def test_an_invalid_step_ends_the_episode_without_any_reward(judged):
+def test_an_invalid_step_ends_the_episode_without_any_reward(stepped):
     """Whatever stands in its place: here a state that would be out, or a success."""
     for screws in (moved(0, x=-1.2), APART):
-        verdict, _ = judged(screws, invalid=True, held=jnp.array([4], jnp.int32))
-        assert bool(verdict.invalid[0])
-        assert bool(verdict.terminated[0])
-        assert not bool(verdict.success[0] | verdict.out[0] | verdict.truncated[0])
-        assert float(verdict.reward[0]) == 0.0
-        assert {float(term[0]) for term in verdict.terms.values()} == {0.0}
-
-
-@pytest.mark.parametrize(("step", "truncated"), [(8, False), (9, True)])
-def test_the_horizon_truncates_and_does_not_terminate(judged, step, truncated):
-    verdict, episode = judged(moved(1, x=-0.8), step=jnp.array([step], jnp.int32))
-    assert bool(verdict.truncated[0]) == truncated
-    assert not bool(verdict.terminated[0])
-    assert int(episode.step[0]) == step + 1
-
-
-def test_an_end_at_the_horizon_is_no_truncation(judged):
-    at_horizon = jnp.array([9], jnp.int32)
-    verdict, _ = judged(moved(0, x=-1.2), step=at_horizon)
-    assert (bool(verdict.terminated[0]), bool(verdict.truncated[0])) == (True, False)
+        result, _ = stepped(screws, invalid=True, held=jnp.array([4], jnp.int32))
+        assert bool(result.terminated[0])
+        assert not any(bool(value[0]) for value in result.metrics.values())
+        assert float(result.reward[0]) == 0.0
+        assert {float(term[0]) for term in result.terms.values()} == {0.0}

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from screwpush_jax.compiled import compile_transition
+from screwpush_jax.env import Env
 from screwpush_jax.ppo.networks import make_network
 from screwpush_jax.ppo.rollout import predict_value
 from screwpush_jax.ppo.types import Moments, Policy, PPOConfig
-from screwpush_jax.transition import Interface, init_carry
+from screwpush_jax.transition import init_carry
 
 N, T, HORIZON = 8, 5, 7
 
@@ -22,16 +23,16 @@ class Loop:
 
     task: object
     sim: object
-    bank: object
+    starts: object
     policy: Policy
     network: object
     function: object
-    look: object
+    derive: object
     value: object
     carry: object = None
 
     def restart(self, seed: int = 0) -> None:
-        carry = init_carry(self.task, self.bank, N, T, jax.random.key(seed))
+        carry = init_carry(self.task, self.starts, N, T, jax.random.key(seed))
         # on its device for good, as every carry after it: else there are two compilations
         self.carry = jax.device_put(carry, jax.devices()[0])
 
@@ -40,7 +41,7 @@ class Loop:
         views = {name: jnp.array(view) for name, view in self.sim.views().items()}
         before = jax.tree.map(np.array, self.carry.replace(key=jnp.zeros(())))
         targets, mask, reset, self.carry = self.function(
-            self.bank, self.policy, self.carry, self.sim.views()
+            self.starts, self.policy, self.carry, self.sim.views()
         )
         after = jax.tree.map(np.array, self.carry.replace(key=jnp.zeros(())))
         self.sim.write(mask, reset)
@@ -52,7 +53,7 @@ class Loop:
 
 
 @pytest.fixture(scope="module")
-def loop(make_task, sim, bank):
+def loop(make_task, sim, starts):
     easy = {"separation_m": 0.05, "hold_steps": 2, "area_half_m": 0.09}  # ends of every kind
     task = make_task(horizon=HORIZON, sort_screws=False, **easy)
     network = make_network(PPOConfig(hidden_sizes=(8,), init_log_std=0.0), task.action_size)
@@ -63,14 +64,15 @@ def loop(make_task, sim, bank):
         Moments(mean, jnp.ones(task.obs_size), jnp.float32(1)),
         Moments(jnp.float32(0.5), jnp.float32(4.0), jnp.float32(1)),
     )
-    function = compile_transition(Interface(task, network, sim.unpack, sim.pack))
-    look = jax.jit(lambda episode, views: task.look(episode, sim.unpack(views)))
+    function = compile_transition(Env(task, sim.unpack, sim.pack), network)
+    derive = jax.jit(lambda memory, views: task.derive(memory, sim.unpack(views)))
 
     @jax.jit
-    def value(episode, scene):
-        return predict_value(network, policy, task.observe(episode, scene))
+    def value(memory, derived, time_left):
+        obs = task.observe(memory, derived, time_left, jax.random.key(0))
+        return predict_value(network, policy, obs["policy"])
 
-    made = Loop(task, sim, bank, policy, network, function, look, value)
+    made = Loop(task, sim, starts, policy, network, function, derive, value)
     made.restart()
     return made
 
@@ -88,10 +90,10 @@ def test_every_environment_is_started_at_first_at_a_random_time(loop):
     *_, mask, _, after = loop.step()
     assert mask.all()
     assert after.t == 0
-    assert not after.fresh.any()
+    assert not after.env.needs_reset.any()
     assert after.tally.episodes == 0
-    assert len(set(after.episode.step.tolist())) > 2
-    assert after.episode.step.max() < HORIZON
+    assert len(set(after.env.step.tolist())) > 2
+    assert after.env.step.max() < HORIZON
 
 
 def test_the_record_is_the_decision_and_what_came_of_it(loop):
@@ -114,13 +116,13 @@ def test_truncation_bootstraps_from_the_true_final_observation(loop):
     for _ in range(2 * HORIZON):
         before, views, *_, after = loop.step()
         step = slot(after, judged_slot(before))
-        scene = loop.look(before.episode, views)
-        clock = np.minimum(before.episode.step + 1, HORIZON - 1)
-        episode = before.episode.replace(step=clock)
-        want = np.array(loop.value(jax.tree.map(jnp.asarray, episode), scene))
+        derived = loop.derive(before.env.memory, views)
+        clock = np.minimum(before.env.step + 1, HORIZON - 1)
+        left = jnp.asarray(1 - clock / HORIZON, jnp.float32)
+        want = np.array(loop.value(before.env.memory, derived, left))
         np.testing.assert_allclose(step.next_value, want, atol=1e-4)
         np.testing.assert_array_equal(
-            step.truncated, (before.episode.step + 1 >= HORIZON) & ~step.terminated
+            step.truncated, (before.env.step + 1 >= HORIZON) & ~step.terminated
         )
         ended = step.truncated
         seen += ended.sum()
@@ -130,13 +132,13 @@ def test_truncation_bootstraps_from_the_true_final_observation(loop):
     assert seen >= N / 2
 
 
-def test_what_ends_is_started_from_the_bank_and_seen_so(loop):
-    """The written state is a jumble and a start pose of the bank; the next observation is its."""
+def test_what_ends_is_started_from_a_start_state_and_seen_so(loop):
+    """The written state is a jumble and a start pose of the starts; the next observation is its."""
     loop.restart()
     loop.step()
     fields = {field.name: slice(field.start, field.stop) for field in loop.task.obs_layout}
-    jumbles = np.asarray(loop.bank.state.bodies["screws"].pos_w).reshape(40, -1)
-    starts = np.asarray(loop.bank.joint_starts_rad)
+    jumbles = np.asarray(loop.starts.state.bodies["screws"].pos_w).reshape(40, -1)
+    poses = np.asarray(loop.starts.joint_starts_rad)
     count = 0
     for _ in range(HORIZON + 3):
         before, _, _, mask, reset, after = loop.step()
@@ -150,17 +152,17 @@ def test_what_ends_is_started_from_the_bank_and_seen_so(loop):
             for pos in (shown, np.asarray(written.bodies["screws"].pos_w[row])):
                 assert np.abs(jumbles - pos.ravel()).max(axis=1).min() < 1e-6
             for joints in (obs[fields["joint_pos"]], np.asarray(written.robot.joint_pos[row])):
-                assert np.abs(starts - joints).max(axis=1).min() < 1e-6
+                assert np.abs(poses - joints).max(axis=1).min() < 1e-6
             assert not obs[fields["joint_vel"]].any()
             assert not obs[fields["prev_action"]].any()
             assert not obs[fields["tip_command_offset"]].round(5).any()
             assert obs[fields["remaining_time"]] == 1.0
-            assert after.episode.step[row] == 0
+            assert after.env.step[row] == 0
     assert count >= N
 
 
 def test_the_simulator_continues_from_what_was_observed(loop):
-    """One step later the screws of restarted environments lie where the bank had them."""
+    """One step later the screws of restarted environments lie where the start states had them."""
     loop.restart()
     _, _, _, mask, reset, _ = loop.step()
     assert mask.all()
@@ -200,7 +202,7 @@ def test_a_broken_simulator_at_the_very_start_harms_nothing(loop):
 def test_the_tally_is_what_a_slow_count_finds(loop):
     """Over four iterations, two environments broken on the way; sums start anew with each."""
     loop.restart(seed=5)
-    weighed = jax.jit(lambda ep, scene, bad: loop.task.judge(ep, scene, bad)[0])
+    weighed = jax.jit(lambda memory, derived, bad: loop.task.step(memory, derived, bad)[0])
     loop.step()
     running, total = [dict.fromkeys(loop.task.reward_keys, 0.0) for _ in range(N)], {}
     ended, kinds = 0, set()
@@ -211,11 +213,12 @@ def test_the_tally_is_what_a_slow_count_finds(loop):
             ended = 0
         bad = np.isnan(np.array(views["qpos"])).any(1)
         views = {name: jnp.where(bad[:, None], 0.0, view) for name, view in views.items()}
-        verdict = weighed(before.episode, loop.look(before.episode, views), jnp.asarray(bad))
+        memory = before.env.memory
+        result = weighed(memory, loop.derive(memory, views), jnp.asarray(bad))
         step = slot(after, judged_slot(before))
-        np.testing.assert_allclose(step.reward, verdict.reward, atol=1e-4)
+        np.testing.assert_allclose(step.reward, result.reward, atol=1e-4)
         for row in range(N):
-            for name, value in verdict.terms.items():
+            for name, value in result.terms.items():
                 running[row][name] += float(value[row])
             if not (step.terminated[row] or step.truncated[row]):
                 continue
@@ -223,18 +226,18 @@ def test_the_tally_is_what_a_slow_count_finds(loop):
             for name, value in running[row].items():
                 total[f"env/reward/{name}"] += value
             total["env/return"] += sum(running[row].values())
-            total["env/episode_len"] += int(before.episode.step[row]) + 1
+            total["env/episode_len"] += int(before.env.step[row]) + 1
             total["env/invalid"] += bool(bad[row])
-            total["env/out_of_area"] += bool(verdict.out[row])
-            total["env/success_once"] += bool(verdict.success[row])
-            kinds |= {
-                k for k in ("success", "out", "invalid", "truncated") if getattr(verdict, k)[row]
-            }
+            metrics = {name: bool(value[row]) for name, value in result.metrics.items()}
+            for name, value in metrics.items():
+                total[f"env/{name}"] += value
+            ways = metrics | {"invalid": bool(bad[row]), "truncated": bool(step.truncated[row])}
+            kinds |= {way for way, so in ways.items() if so}
             running[row] = dict.fromkeys(loop.task.reward_keys, 0.0)
         assert after.tally.episodes == ended
         got = {name: float(value) for name, value in after.tally.finished.items()}
         assert got == pytest.approx(total, abs=2e-3)
-    assert kinds == {"success", "out", "invalid", "truncated"}
+    assert kinds == {"success_once", "out_of_area", "invalid", "truncated"}
 
 
 def test_the_same_key_gives_the_same_run(loop):

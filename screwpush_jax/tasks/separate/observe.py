@@ -10,13 +10,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.geometry import (
+from screwpush_jax.tasks.screws.geometry import (
     pair_distances,
     pair_indices,
     quat_x_axis,
     safe_norm,
 )
-from screwpush_jax.tasks.kinematics import TipPose
+from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim.state import SimState
 

@@ -7,7 +7,7 @@ over an episode it telescopes and cannot be farmed (Ng, Harada, Russell 1999, wi
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.geometry import pair_distances, pair_indices, safe_norm
+from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim.state import SimState
 

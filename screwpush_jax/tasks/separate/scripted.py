@@ -6,12 +6,16 @@ and finishes the push that it has begun. All follows from the state and the comm
 policy has no memory.
 """
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.geometry import pair_distances, pair_indices, quat_x_axis
-from screwpush_jax.tasks.separate.config import AXES, SeparateConfig
-from screwpush_jax.tasks.task import Episode, Scene
+from screwpush_jax.tasks.screws.config import AXES
+from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, quat_x_axis
+from screwpush_jax.tasks.screws.types import Derived, Memory
+from screwpush_jax.tasks.separate.config import SeparateConfig
 
 _TRAVEL_M, _LOW_M = 0.085, 0.045
 """Tip height above lying screws; below the second the tip counts as lowered."""
@@ -27,11 +31,16 @@ _PUSH_SPEED = 0.4
 """Part of the full step while pushing."""
 
 
-def scripted_action(config: SeparateConfig, episode: Episode, scene: Scene) -> jax.Array:
+def scripted(task: Any, memory: Memory, derived: Derived, key: jax.Array) -> jax.Array:
+    """Actions `[N, A]`; a `screwpush_jax.tasks.task.Baseline`."""
+    del memory, key
+    return jax.vmap(partial(_action, task.config))(derived)
+
+
+def _action(config: SeparateConfig, derived: Derived) -> jax.Array:
     """Action `[A]` of one environment."""
-    del episode
-    tip, push_m = scene.command.pos_w, config.tip_height_m[0] + 1e-3
-    head, direction, score = _pushes(config, scene)
+    tip, push_m = derived.command.pos_w, config.tip_height_m[0] + 1e-3
+    head, direction, score = _pushes(config, derived)
     offset = tip[None, :2] - head
     behind = jnp.sum(offset * direction, axis=-1) < 0.0
     low = tip[2] < _LOW_M
@@ -51,10 +60,11 @@ def scripted_action(config: SeparateConfig, episode: Episode, scene: Scene) -> j
     return full[jnp.array([AXES.index(axis) for axis in config.active_axes])]
 
 
-def _pushes(config: SeparateConfig, scene: Scene) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _pushes(config: SeparateConfig, derived: Derived) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Heads `[S, 2]` (m), the direction to push each `[S, 2]`, and its score `[S]`."""
-    pos = scene.state.bodies["screws"].pos_w[:, :2]
-    axis = quat_x_axis(scene.state.bodies["screws"].quat_w)[:, :2]
+    screws = derived.state.bodies["screws"]
+    pos = screws.pos_w[:, :2]
+    axis = quat_x_axis(screws.quat_w)[:, :2]
     head = pos + _HEAD_M * axis
     middle = jnp.mean(pos, axis=0)[None]
     outward = pos - middle
@@ -65,7 +75,7 @@ def _pushes(config: SeparateConfig, scene: Scene) -> tuple[jax.Array, jax.Array,
     ahead = jnp.abs(pos + 0.1 * direction - jnp.array([config.area_center_m]))
     edge = jnp.max(ahead, axis=-1) > config.area_half_m
     score = far[:, 0] / config.separation_m + jnp.where(clear, 2.0, 0.0) - jnp.where(edge, 8.0, 0.0)
-    return head, direction, score + _crowded(config, scene.state.bodies["screws"].pos_w)
+    return head, direction, score + _crowded(config, screws.pos_w)
 
 
 def _clearance(entry: jax.Array, middle: jax.Array, axis: jax.Array) -> jax.Array:

@@ -1,51 +1,15 @@
-"""How an episode ends: named booleans of one environment's state."""
+"""When the screws count as separated: a named boolean of one environment's state."""
 
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.geometry import pair_distances, safe_norm
+from screwpush_jax.tasks.screws.geometry import pair_distances
+from screwpush_jax.tasks.screws.termination import is_settled
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim.state import SimState
-
-_MAX_SPIN_RAD_S = 1e4
-"""A bolt that rolls at 20 m/s on its shank turns at 3,300 rad/s."""
-_MAX_JOINT_RAD = 100.0
-"""Joints have ranges of about half a turn to either side."""
-_QUAT_SLACK = 0.5
-"""How far the squared length of an orientation may be from 1."""
 
 
 def is_separated(config: SeparateConfig, state: SimState) -> jax.Array:
     """Success condition `[]` of this instant: apart, in the area, on the table, at rest."""
     apart = jnp.all(pair_distances(state.bodies["screws"].pos_w) >= config.separation_m)
-    low = jnp.all(state.bodies["screws"].pos_w[:, 2] < config.max_height_m)
-    still = jnp.all(safe_norm(state.bodies["screws"].linvel_w) < config.rest_speed_m_s)
-    return apart & low & still & ~is_out(config, state)
-
-
-def is_out(config: SeparateConfig, state: SimState) -> jax.Array:
-    """A screw left the work area or fell, `[]`."""
-    offset = jnp.abs(state.bodies["screws"].pos_w[:, :2] - jnp.array([config.area_center_m]))
-    outside = jnp.any(offset > config.area_half_m)
-    return outside | jnp.any(state.bodies["screws"].pos_w[:, 2] < config.fall_height_m)
-
-
-def is_invalid(config: SeparateConfig, state: SimState) -> jax.Array:
-    """The physics blew up, `[]`: a value is not finite or beyond what any sound scene shows.
-
-    A screw is absurdly fast, farther away than it could come in a second, or has no orientation; or
-    something turns as nothing real does. So whatever is valid gives finite, bounded observations.
-    """
-    center = jnp.array([[*config.area_center_m, 0.0]])
-    screws, robot = state.bodies["screws"], state.robot
-    norm = jnp.sum(screws.quat_w**2, axis=-1)
-    # written so that NaN is invalid, too
-    valid = [
-        safe_norm(screws.linvel_w) <= config.max_speed_m_s,
-        safe_norm(screws.pos_w - center) <= config.max_speed_m_s * 1.0,  # in one second
-        jnp.abs(norm - 1.0) <= _QUAT_SLACK,
-        jnp.abs(screws.angvel_w) <= _MAX_SPIN_RAD_S,
-        jnp.abs(robot.joint_pos) <= _MAX_JOINT_RAD,
-        jnp.abs(robot.joint_vel) <= _MAX_SPIN_RAD_S,
-    ]
-    return ~jnp.all(jnp.stack([jnp.all(part) for part in valid]))
+    return apart & is_settled(config, state)

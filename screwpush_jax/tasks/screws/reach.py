@@ -9,7 +9,7 @@ def reach_m(arm: ArmSpec) -> tuple[float, float]:
     """Least and largest distance (m) of the wrist's centre from the shoulder.
 
     Law of cosines for the upper arm and the forearm; the elbow opens to zero and closes to its
-    joint's limit (the arm's build as in `screwpush_jax.tasks.kinematics`).
+    joint's limit (the arm's build as in `screwpush_jax.tasks.screws.kinematics`).
     """
     upper, forearm = arm.offsets_m[2][1], arm.offsets_m[4][2]
     closed = math.cos(min(arm.range_rad[2], math.pi))

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.tasks.screws.config import ScrewsConfig
 from sim.state import Bodies, RobotState, SimState
 
 _LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
@@ -19,7 +19,7 @@ _LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
 
 
 def drop(
-    config: SeparateConfig,
+    config: ScrewsConfig,
     parked_rad: np.ndarray,
     count: int,
     screws: int,
@@ -43,12 +43,12 @@ def drop(
     return SimState(RobotState(*placed[:2]), {"screws": Bodies(*placed[2:])}, {})
 
 
-def accept(config: SeparateConfig, state: SimState) -> np.ndarray:
+def accept(config: ScrewsConfig, state: SimState) -> np.ndarray:
     """Which of the settled states (host arrays `[N, ...]`) are jumbles to start from, `[N]`."""
     return np.all(list(rules(config, state).values()), axis=0)
 
 
-def rules(config: SeparateConfig, state: SimState) -> dict[str, Any]:
+def rules(config: ScrewsConfig, state: SimState) -> dict[str, Any]:
     """Where a settled state keeps each rule, `[N]`, by the field that says it."""
     pos, distance_unit = np.asarray(state.bodies["screws"].pos_w), config.separation_m
     first, second = np.triu_indices(pos.shape[1], k=1)
@@ -70,7 +70,7 @@ def rules(config: SeparateConfig, state: SimState) -> dict[str, Any]:
 
 
 def turned(
-    config: SeparateConfig, state: SimState, rows: np.ndarray, rng: np.random.Generator
+    config: ScrewsConfig, state: SimState, rows: np.ndarray, rng: np.random.Generator
 ) -> SimState:
     """The jumbles `rows [N]` of `state`, each turned about the area's centre by an angle drawn.
 

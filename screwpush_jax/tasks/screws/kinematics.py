@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.geometry import compose, quat_to_matrix, turn, turn_about_z
+from screwpush_jax.tasks.screws.geometry import compose, quat_to_matrix, turn, turn_about_z
 from sim.assets.elfin15 import ArmSpec
 
 

@@ -1,4 +1,4 @@
-"""The bank of start states: screws dropped in the simulator itself, settled, and sifted."""
+"""The start states: screws dropped in the simulator itself, settled, and sifted."""
 
 import functools
 import logging
@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from screwpush_jax.tasks.separate import jumble
-from screwpush_jax.tasks.separate.config import SeparateConfig
-from screwpush_jax.tasks.task import Bank, BankError, Jit
+from screwpush_jax.tasks.screws import jumble
+from screwpush_jax.tasks.screws.config import ScrewsConfig
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
+from screwpush_jax.tasks.screws.types import ScrewStarts
+from screwpush_jax.tasks.task import Jit, StartsError
 from sim.assets import elfin15
 from sim.assets.elfin15 import ArmSpec
 from sim.protocol import Simulator
@@ -31,16 +32,19 @@ _SAY_EVERY_S = 5.0
 _log = logging.getLogger(__name__)
 
 
-def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit: Jit) -> Bank:
+def find_starts(
+    config: ScrewsConfig, section: str, sim: Simulator, size: int, seed: int, jit: Jit
+) -> ScrewStarts:
     """Drops, settles and sifts until `size` jumbles are found; equal seeds, equal drops.
 
     More than three screws cost more to step and seldom all come to rest. Of those only a part of a
-    large bank is dropped (one in 12, and at least 256); the others are the same jumbles turned
+    large number is dropped (one in 12, and at least 256); the others are the same jumbles turned
     about the area's centre, settled and sifted again. `jit` compiles the pure functions among the
-    steps. How far it is goes to the log every few seconds.
+    steps. How far it is goes to the log every few seconds. `section` is where the
+    configuration has the fields that an error names.
 
     Raises:
-      BankError: hardly any drop is accepted; the message names the rate and the rules.
+      StartsError: hardly any drop is accepted; the message names the rate and the rules.
     """
     rng, num_envs, screws = (
         np.random.default_rng(seed),
@@ -60,12 +64,12 @@ def build_bank(config: SeparateConfig, sim: Simulator, size: int, seed: int, jit
         rows = rng.permutation(wanted)[np.arange(num_envs) % wanted]
         return settle(jumble.turned(config, state, rows, rng), config.settle_s / 5)
 
-    state = _sift(config, drop, wanted)
+    state = _sift(config, section, drop, wanted)
     if wanted < size:
-        more = _sift(config, turn, size - wanted)
+        more = _sift(config, section, turn, size - wanted)
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
     starts, tips = rod_down(start_tips(config, size, rng))
-    return Bank(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
+    return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
 
 
 def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
@@ -83,11 +87,13 @@ def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
     return settle
 
 
-def _sift(config: SeparateConfig, settled: Callable[[], SimState], wanted: int) -> SimState:
+def _sift(
+    config: ScrewsConfig, section: str, settled: Callable[[], SimState], wanted: int
+) -> SimState:
     """The first `wanted` accepted ones of all that `settled` gives, host arrays.
 
     Raises:
-      BankError: as `build_bank`.
+      StartsError: as `find_starts`.
     """
     kept: list[SimState] = []
     broken: Counter[str] = Counter()
@@ -101,7 +107,7 @@ def _sift(config: SeparateConfig, settled: Callable[[], SimState], wanted: int) 
         found, tried = found + len(good), tried + len(state.bodies["screws"].pos_w)
         broken.update({name: int(np.sum(~kept_by)) for name, kept_by in rules.items()})
         if found < wanted and is_hopeless(found, tried):
-            raise BankError(_no_hope(found, tried, wanted, broken))
+            raise StartsError(_no_hope(section, found, tried, wanted, broken))
         now_s = time.perf_counter()
         if found < wanted and now_s - said_s > _SAY_EVERY_S:
             said_s, left_s = now_s, (now_s - began) * (wanted / max(found, 1) - 1)
@@ -118,16 +124,16 @@ def is_hopeless(found: int, tried: int) -> bool:
     return found + 3 * math.sqrt(found) + 3 < _LEAST_RATE * tried
 
 
-def _no_hope(found: int, tried: int, wanted: int, broken: Counter[str]) -> str:
-    rules = ", ".join(f"separate.{name} {n / tried:.0%}" for name, n in broken.most_common() if n)
+def _no_hope(section: str, found: int, tried: int, wanted: int, broken: Counter[str]) -> str:
+    rules = ", ".join(f"{section}.{name} {n / tried:.0%}" for name, n in broken.most_common() if n)
     return (
         f"only {found} of {tried} drops ({found / tried:.2%}) were accepted and {wanted} start"
         f" states are wanted; relax what most of them broke ({rules}), or change"
-        " separate.drop_spread_m or settle_s"
+        f" {section}.drop_spread_m or settle_s"
     )
 
 
-def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> np.ndarray:
+def start_tips(config: ScrewsConfig, size: int, rng: np.random.Generator) -> np.ndarray:
     """Where episodes begin with the tip, `[size, 3]` m."""
     center, half = np.array(config.area_center_m), config.start_tip_half_m
     low, high = (
@@ -137,7 +143,7 @@ def start_tips(config: SeparateConfig, size: int, rng: np.random.Generator) -> n
     return rng.uniform(low, high, (size, 3)).astype(np.float32)
 
 
-@functools.cache  # one function for an arm, so that the next bank's is not compiled anew
+@functools.cache  # one function for an arm, so that the next call's is not compiled anew
 def _rod_down(arm: ArmSpec) -> Callable[[jax.Array], tuple[jax.Array, TipPose]]:
     """Joints `[n, J]` for tips at `[n, 3]` (m), the tool turned as at home, and their poses."""
 

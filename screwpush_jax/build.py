@@ -4,25 +4,29 @@ from typing import NamedTuple
 
 import jax
 
-from screwpush_jax import compiled
 from screwpush_jax.config import Config
-from screwpush_jax.ppo.networks import make_network
+from screwpush_jax.env import Env
+from screwpush_jax.ppo.networks import ActorCritic, make_network
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.tasks.registry import TASKS
-from screwpush_jax.tasks.task import Bank, Task
-from screwpush_jax.transition import Carry, Interface, init_carry
+from screwpush_jax.tasks.task import Starts, Task
+from screwpush_jax.transition import Carry, init_carry
 from sim import registry
 from sim.assets.arm_with_bolts import make_scene
 from sim.protocol import Simulator
 
 
 class World(NamedTuple):
-    """A simulator, the task in it, and the static parts that jitted functions close over."""
+    """A simulator, and the static parts that jitted functions close over."""
 
     sim: Simulator
-    task: Task
-    parts: Interface
+    env: Env
+    network: ActorCritic
+
+    @property
+    def task(self) -> Task:
+        return self.env.task
 
 
 def make_world(config: Config, num_envs: int) -> World:
@@ -30,16 +34,18 @@ def make_world(config: Config, num_envs: int) -> World:
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     sim = registry.make_simulator(engine, make_scene(config.scene), num_envs, options)
-    task = compiled.share(TASKS[config.task](getattr(config, config.task), sim.spec))
+    task = TASKS[config.task](getattr(config, config.task), sim.spec)
     network = make_network(config.ppo, task.action_size)
-    return World(sim, task, Interface(task, network, sim.unpack, sim.pack))
+    return World(sim, Env(task, sim.unpack, sim.pack), network)
 
 
-def init_arrays(config: Config, task: Task, bank: Bank, key: jax.Array) -> tuple[Learner, Carry]:
+def init_arrays(
+    config: Config, task: Task, starts: Starts, key: jax.Array
+) -> tuple[Learner, Carry]:
     """What a fresh run begins with: an untrained learner, and environments that wait to start."""
     learner_key, carry_key = jax.random.split(key)
     learner = init_learner(config.ppo, task.obs_size, task.action_size, learner_key)
-    return learner, init_carry(task, bank, config.num_envs, config.ppo.num_steps, carry_key)
+    return learner, init_carry(task, starts, config.num_envs, config.ppo.num_steps, carry_key)
 
 
 def differences(config: Config, other: Config) -> list[str]:

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.geometry import compose, limit_tilt, rotation_about
-from screwpush_jax.tasks.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from screwpush_jax.tasks.separate.config import AXES, SeparateConfig
+from screwpush_jax.tasks.screws.config import AXES, ScrewsConfig
+from screwpush_jax.tasks.screws.geometry import compose, limit_tilt, rotation_about
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from sim.assets.elfin15 import ArmSpec
 
 _SLACK_M, _SLACK_RAD = 1e-3, 5e-3
@@ -18,7 +18,7 @@ def clip_action(action: jax.Array) -> jax.Array:
 
 
 def move_command(
-    config: SeparateConfig,
+    config: ScrewsConfig,
     arm: ArmSpec,
     control_dt_s: float,
     command: TipPose,
@@ -52,7 +52,7 @@ def limit_joints(
     return joint_targets + move * jnp.minimum(1.0, max_step_rad / jnp.maximum(fastest, 1e-9))
 
 
-def _workspace(config: SeparateConfig) -> tuple[jax.Array, jax.Array]:
+def _workspace(config: ScrewsConfig) -> tuple[jax.Array, jax.Array]:
     """Lowest and highest tip position, `[3]` m each."""
     center, half = jnp.array(config.area_center_m), config.area_half_m
     return (
@@ -61,7 +61,7 @@ def _workspace(config: SeparateConfig) -> tuple[jax.Array, jax.Array]:
     )
 
 
-def _in_workspace(config: SeparateConfig, pose: TipPose) -> jax.Array:
+def _in_workspace(config: ScrewsConfig, pose: TipPose) -> jax.Array:
     """Whether `pose` keeps the box and the tilt, but for what a slowed move may cut off."""
     low, high = _workspace(config)
     inside = (pose.pos_w > low - _SLACK_M) & (pose.pos_w < high + _SLACK_M)

@@ -1,0 +1,111 @@
+"""One episode per environment, from start state number n in environment n: for evaluation."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from screwpush_jax.env import (
+    Env,
+    EnvKeys,
+    EnvState,
+    act,
+    advance,
+    init_env,
+    select,
+)
+from screwpush_jax.ppo.networks import ActorCritic
+from screwpush_jax.ppo.rollout import best_action
+from screwpush_jax.ppo.types import Policy
+from screwpush_jax.tasks.task import Baseline, Starts, Task
+from sim.protocol import Views
+
+LEARNED, RANDOM = "learned", "random"
+
+
+@struct.dataclass
+class Episodes:
+    """Episodes under way; the figures of an ended one no longer change."""
+
+    key: jax.Array
+    env: EnvState
+    ended: jax.Array  # [N] bool
+    figures: dict[str, jax.Array]  # [N] each, by metric name
+
+
+def policy_names(task: Task | type[Task]) -> tuple[str, ...]:
+    """Who can be evaluated; `step` takes the position in this table."""
+    return LEARNED, RANDOM, *task.baselines
+
+
+def init_episodes(env: Env, starts: Starts, key: jax.Array) -> Episodes:
+    """An episode for each start state, to begin at the next `step`."""
+    num_envs = jax.tree.leaves(starts)[0].shape[0]
+    state = init_env(env.task, starts, num_envs)
+    none = jnp.zeros(num_envs, bool)
+    figures = jax.eval_shape(partial(_figures, env), starts, state, key)
+    episodes = Episodes(
+        key=key,
+        env=state,
+        ended=none,
+        figures={name: jnp.zeros(x.shape, x.dtype) for name, x in figures.items()},
+    )
+    return jax.tree.map(jnp.copy, episodes)  # each leaf its own memory: all of it is donated
+
+
+def step(
+    env: Env,
+    network: ActorCritic,
+    starts: Starts,
+    policy: Policy,
+    kind: jax.Array,
+    episodes: Episodes,
+    views: Views,
+) -> tuple[jax.Array, jax.Array, Views, Episodes]:
+    """Advances and acts, as a transition does, but starts no second episode; number `kind` acts.
+
+    A scene that blew up is put back to its start, where it stands still; its episode has ended.
+
+    Returns:
+      The control `[N, U]`, the mask `[N]` of environments to write (all of them before the first
+      step, later those that blew up in the last one), their state, and the next episodes.
+    """
+    key, action_key, *others = jax.random.split(episodes.key, 6)
+    done, state, now = advance(env, starts, episodes.env, views, EnvKeys(*others))
+    figures = select(done.ended, done.figures, episodes.figures)
+    choices = _policies(network, env.task)
+    obs = now.obs["policy"]
+    action = jax.lax.switch(kind, choices, policy, state.memory, now.derived, obs, action_key)
+    control, state = act(env, state, now, action)
+    episodes = Episodes(key, state, episodes.ended | done.ended, figures)
+    return control, now.rewritten, now.views, episodes
+
+
+def _figures(env: Env, starts: Starts, state: EnvState, key: jax.Array) -> dict[str, jax.Array]:
+    """Figures that mean nothing, of the names, shapes and types of any step's."""
+    rows = jnp.zeros((env.task.rows_per_start, state.step.shape[0]), jnp.int32)
+    views = env.pack(env.task.reset(starts, rows, key)[0].state)
+    keys = EnvKeys(*jax.random.split(key, 4))
+    return advance(env, starts, state, views, keys)[0].figures
+
+
+def _policies(network: ActorCritic, task: Task) -> list[Callable[..., jax.Array]]:
+    """`(policy, memory, derived, obs, key) -> action [N, A]`, in the order of `policy_names`."""
+
+    def learned(policy: Policy, memory: Any, derived: Any, obs: jax.Array, key: jax.Array):
+        """The learned policy's mean action."""
+        del memory, derived, key
+        return best_action(network, policy, obs)
+
+    def random(policy: Policy, memory: Any, derived: Any, obs: jax.Array, key: jax.Array):
+        """Uniform over the action's range."""
+        del policy, memory, derived
+        return jax.random.uniform(key, (obs.shape[0], task.action_size), minval=-1.0)
+
+    def of_task(baseline: Baseline) -> Callable[..., jax.Array]:
+        return lambda policy, memory, derived, obs, key: baseline(task, memory, derived, key)
+
+    return [learned, random, *map(of_task, task.baselines.values())]
