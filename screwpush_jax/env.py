@@ -138,12 +138,9 @@ def advance(
     rewritten = restarted | invalid
     derived, memory = select(rewritten, (start, start_memory), (derived, memory))
     step = jnp.where(restarted, start_step, step)
-    control = state.control
-    if env.restart.is_due:  # what is frozen keeps its control
-        control = select(invalid, task.hold(start_memory, start), control)
     state = EnvState(
         memory=memory,
-        control=control,
+        control=state.control,
         step=step,
         term_sums={name: jnp.where(restarted, 0.0, value) for name, value in term_sums.items()},
         return_=jnp.where(restarted, 0.0, return_),
@@ -155,11 +152,11 @@ def advance(
 
 
 def act(env: Env, state: EnvState, now: Now, action: jax.Array) -> tuple[jax.Array, EnvState]:
-    """Takes the raw action `[N, A]`: the control `[N, U]`, which frozen environments keep."""
+    """Takes the raw action `[N, A]`: the control `[N, U]`; what is frozen stands still."""
     control, memory = env.task.act(state.memory, now.derived, action)
     if env.restart.is_due:
-        frozen = state.control, state.memory
-        control, memory = select(state.frozen, frozen, (control, memory))
+        still = env.task.hold(state.memory, now.derived)
+        control, memory = select(state.frozen, (still, state.memory), (control, memory))
     return control, dataclasses.replace(state, memory=memory, control=control)
 
 

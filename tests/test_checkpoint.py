@@ -26,8 +26,7 @@ def state(value):
     carry = Carry(
         key=jax.random.key(1),
         t=jnp.int32(0),
-        fresh=jnp.zeros(2, bool),
-        episode=jnp.full(3, value, jnp.float32),
+        env=jnp.full(3, value, jnp.float32),
         pending=None,
         rollout=jnp.zeros(4, jnp.float32),
         tally=None,
@@ -47,7 +46,7 @@ def test_what_was_saved_reads_back(store, tmp_path):
     store.save(128, state(3.0), META, SCORE)
     back = checkpoint.restore(checkpoint.find_in(tmp_path, best=True), state(0.0))
     np.testing.assert_array_equal(back.learner["weights"], 3.0)
-    np.testing.assert_array_equal(back.carry.episode, 3.0)
+    np.testing.assert_array_equal(back.carry.env, 3.0)
     assert jax.random.key_data(back.carry.key).tolist() == [0, 1]
 
 

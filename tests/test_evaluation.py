@@ -248,7 +248,7 @@ def test_what_happens_after_the_end_of_an_episode_does_not_count(scenes, first, 
     assert not np.any(episodes.ended[1:])
     episodes = show(later, episodes)
     assert figures(episodes, 0) == ended
-    ends = int(ended[FIGURES.index("length")])
+    ends = int(ended[list(FIGURES).index("length")])
     assert ends == (5 if first == "success" else 1)
 
 

@@ -20,7 +20,7 @@ CONFIG = from_tree({"num_envs": 4, "ppo": {"num_steps": 2, "hidden_sizes": [4]}}
 @pytest.fixture
 def recorder(tmp_path):
     """Of a run of one iteration, and all that it saved."""
-    task = SimpleNamespace(name="separate", obs_layout=())
+    task = SimpleNamespace(name="separate", obs_layout=(), score="success_once")
     world = SimpleNamespace(task=task, sim=SimpleNamespace(spec=SimpleNamespace(engine="mujoco")))
     made = Recorder(CONFIG, world, tmp_path, None, Stopper(lambda: ""), live=False)
     saved = []

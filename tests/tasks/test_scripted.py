@@ -7,7 +7,7 @@ import numpy as np
 
 def mean_gap_m(state) -> np.ndarray:
     """Mean distance `[N]` of the pairs of screws."""
-    pos = np.asarray(state.screw_pos_w)
+    pos = np.asarray(state.bodies["screws"].pos_w)
     first, second = np.triu_indices(pos.shape[1], k=1)
     return np.linalg.norm(pos[:, first] - pos[:, second], axis=-1).mean(axis=1)
 

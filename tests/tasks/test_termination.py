@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.tasks.separate import termination
+from screwpush_jax.tasks.screws.termination import is_out
+from screwpush_jax.tasks.separate.termination import is_separated
 
 APART = np.array([[-0.85, -0.1, 0.007], [-0.65, -0.1, 0.007], [-0.75, 0.1, 0.007]])
 
@@ -127,15 +128,15 @@ def test_the_last_of_any_number_of_screws_counts_like_the_others(make_task, stat
     def one(pos, linvel=0.0):
         return jax.tree.map(lambda leaf: leaf[0], state_at([pos], linvel))
 
-    assert termination.is_separated(config, one(pos))
+    assert is_separated(config, one(pos))
     near, high, outside, fast = pos.copy(), pos.copy(), pos.copy(), np.zeros((1, screws, 3))
     near[-1] = pos[-2] + [0.0, 0.15 * JUST_BELOW, 0.0]
     high[-1, 2], outside[-1, 0], fast[0, -1, 1] = 0.0501, -0.3999, 0.0501
-    assert not termination.is_separated(config, one(near))
-    assert not termination.is_separated(config, one(high))
-    assert not termination.is_separated(config, one(pos, fast))
-    assert termination.is_out(config, one(outside))
-    assert not termination.is_separated(config, one(outside))
+    assert not is_separated(config, one(near))
+    assert not is_separated(config, one(high))
+    assert not is_separated(config, one(pos, fast))
+    assert is_out(config, one(outside))
+    assert not is_separated(config, one(outside))
 
 
 def test_apart_is_measured_in_three_dimensions(stepped):
