@@ -29,7 +29,7 @@ class MujocoWarpConfig:
     """Room for constraint rows in each scene, four a contact; see `perf/constraint_peak`."""
     solver_iterations: Annotated[int, Gt(0)] = 6
     """Upper bound on the contact solver's iterations in one physics step; with fewer than 6 some
-    sliding bolts stop early."""
+    sliding bodies stop early."""
     max_overflow_share: Annotated[float, Ge(0)] = 0.00004
     """Share of all scenes' physics steps since the last report in which contacts may be lost before
     the run stops with an error; one scene may always lose them through one control step. Each is

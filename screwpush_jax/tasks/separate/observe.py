@@ -44,7 +44,7 @@ _UNITS = {
     "pair_distance": "m, pairs 12, 13, .., 23, ..",
     "min_gap": "m, smallest pair distance minus D",
     "prev_action": "1, clipped",
-    "remaining_time": "1, part of the horizon left, at least one step's",
+    "remaining_time": "1, part of the horizon left",
     "tip_pos_w": "m",
     "tip_rpy": "rad, roll pitch yaw of the last link, world axes",
     "screw_pos_w": "m, per screw",

@@ -7,7 +7,7 @@ of joint position (rad) and velocity (rad/s). Actor 0 of each environment is the
 net forces (N, world axes) on the links that the scene declares, and is there only if it declares any.
 
 Actors are numbered environment by environment. `robots` and `moved` list those that take new joints and
-a new place with the next step (a robot that is bolted down is not among the latter), in any order of the
+a new place with the next step (a robot whose base is fixed is not among the latter), in any order of the
 environments; the question says how many environments they are.
 
 The worker writes `root`, `dof` and `contact`, the learner everything else, each only while it is its turn

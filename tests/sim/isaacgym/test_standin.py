@@ -124,6 +124,18 @@ FORBIDDEN = {
         "t = torch.zeros(6)\ngym.set_dof_position_target_tensor(sim, gymtorch.unwrap_tensor(t))",
         "full tensor of 12",
     ),
+    "a torque for a drive by position": (
+        "PREP",
+        "t = torch.zeros(12)\ngym.set_dof_actuation_force_tensor(sim, gymtorch.unwrap_tensor(t))",
+        "drive mode",
+    ),
+    "contacts that nobody collects": (
+        "SCENE",
+        "params.physx.contact_collection = gymapi.CC_NEVER\n"
+        "sim.params.physx.contact_collection = gymapi.CC_NEVER\n"
+        "gym.prepare_sim(sim); gym.acquire_net_contact_force_tensor(sim)",
+        "not collected",
+    ),
     "strided tensor": ("PREP", "gymtorch.unwrap_tensor(torch.zeros(4, 4)[:, 1])", "strided"),
     "refresh before fetch": ("PREP", "refresh(); gym.simulate(sim); refresh()", "fetch_results"),
     "viewer without graphics": (
