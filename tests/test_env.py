@@ -233,3 +233,16 @@ def test_an_environment_is_reset_when_it_is_asked_for():
 def test_an_environment_without_a_start_of_its_own_is_an_error():
     with pytest.raises(ValueError, match="3 start states for 4 environments"):
         ONCE.rows(jax.random.key(0), 3, (1, 4))
+
+
+@pytest.mark.parametrize("x", [GOAL - 1.0, GOAL])
+@pytest.mark.parametrize("step", [HORIZON - 2, HORIZON - 1])
+def test_the_horizon_truncates_what_does_not_terminate(step, x):
+    loop = Loop(ON_REQUEST)
+    loop.turn(0, np.zeros((N, 1)))
+    loop.state = loop.state.replace(step=jnp.full(N, step, jnp.int32))
+    loop.x[:] = x
+    _, (done, *_), *_ = loop.turn(1, np.zeros((N, 1)))
+    assert (done.terminated == (x >= GOAL)).all()
+    assert (done.truncated == (x < GOAL and step == HORIZON - 1)).all()
+    assert (done.figures["episode_len"] == step + 1).all()
