@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from screwpush_jax import environment
+from screwpush_jax.device import prune
 
 ROOT = str(Path(__file__).parent.parent)
 USE = """
 import sys, jax
-from screwpush_jax import cli, environment
+from screwpush_jax import cli, device
 from screwpush_jax.config import Config
 from sim import bridge
 import dataclasses
 def main(argv):
-    print(environment.use_device(dataclasses.replace(Config(), compile_cache="", device=argv[0])))
+    print(device.use_device(dataclasses.replace(Config(), compile_cache="", device=argv[0])))
     key = jax.random.key(0)
     print(bridge.device().platform, key.dtype, (jax.numpy.ones(3) * 0.5 + jax.numpy.int32(1)).dtype)
     return 0
@@ -49,9 +49,9 @@ def test_what_the_environment_asks_of_jax_is_not_followed_where_training_needs_a
     }
     result = use("cpu", **wild)
     assert result.returncode == 0, result.stderr
-    *told, device, last = result.stdout.splitlines()
+    *told, place, last = result.stdout.splitlines()
     assert {line.split("=")[0] for line in told} == set(wild)
-    assert (device, last) == ("cpu", "cpu key<fry> float32")
+    assert (place, last) == ("cpu", "cpu key<fry> float32")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_oldest_make_room(tmp_path):
         path.write_bytes(bytes(100))
         os.utime(path, (1000 - age, 1000 - age))
     (tmp_path / "folder").mkdir()
-    environment.prune(tmp_path, 250)
+    prune(tmp_path, 250)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0-cache", "1-cache", "folder"]
-    environment.prune(tmp_path, 250)
+    prune(tmp_path, 250)
     assert len(list(tmp_path.iterdir())) == 3
