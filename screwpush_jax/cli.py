@@ -142,6 +142,11 @@ def _replaced(section: Any, tree: dict[str, Any]) -> Any:
     return dataclasses.replace(section, **values)
 
 
+def is_of_a_run(path: str) -> bool:
+    """Whether a field, such as `mujoco.solver_iterations`, is a run's and not a machine's."""
+    return any(path == known or path.startswith(f"{known}.") for known in OF_A_RUN)
+
+
 def machine_flags(config: Config) -> list[str]:
     """The flags that say again what this configuration sets and no checkpoint brings."""
     plain = dataclasses.replace(config, name="", runs_dir=Config.runs_dir)

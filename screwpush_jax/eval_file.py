@@ -6,27 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from screwpush_jax import cli
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.evaluation import Result
 from screwpush_jax.files import to_json, write_atomically
-
-_OF_THE_MACHINE = {"mujoco.num_threads"} | {
-    f"isaacgym.{name}"
-    for name in (
-        "python",
-        "python_path",
-        "pipeline",
-        "handover",
-        "viewer",
-        "start_timeout_s",
-        "step_timeout_s",
-        "spin_s",
-        "restarts",
-        "num_threads",
-    )
-}
-"""Options of engines that change nothing but rounding."""
 
 
 def write(config: Config, found: Found, engine: str, results: Mapping[str, Result]) -> Path:
@@ -62,7 +46,7 @@ def changed_settings(config: Config, found: Found, engine: str) -> dict[str, Any
     return {
         name: value
         for name, value in _flat(to_tree(config))
-        if name.split(".")[0] in sections and name not in _OF_THE_MACHINE and value != own.get(name)
+        if name.split(".")[0] in sections and cli.is_of_a_run(name) and value != own.get(name)
     }
 
 
