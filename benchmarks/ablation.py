@@ -13,13 +13,13 @@ from benchmarks import record, runs
 VARIANTS: dict[str, tuple[str, ...]] = {
     "as shipped": (),
     "gamma 0.99": ("--ppo.gamma", "0.99"),
-    "failure -10": ("--separate.reward.failure", "-10"),
-    "no time cost": ("--separate.reward.time", "0"),
-    "screws not sorted": ("--separate.no-sort-screws",),
+    "failure -10": ("--env.reward.failure", "-10"),
+    "no time cost": ("--env.reward.time", "0"),
+    "screws not sorted": ("--env.no-sort-screws",),
     "8192 environments, 8 minibatches": ("--num-envs", "8192", "--ppo.num-minibatches", "8"),
     "gamma 0.999": ("--ppo.gamma", "0.999"),
     "no entropy bonus": ("--ppo.ent-coef", "0"),
-    "no reach reward": ("--separate.reward.reach", "0"),
+    "no reach reward": ("--env.reward.reach", "0"),
 }
 """The preset with one thing changed, as flags."""
 

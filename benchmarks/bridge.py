@@ -22,8 +22,9 @@ from benchmarks.start import fresh_state
 from screwpush_jax import compiled
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import RunState
-from screwpush_jax.config import Config
+from screwpush_jax.config import Config, config_type
 from screwpush_jax.device import use_device
+from screwpush_jax.field_kinds import with_values
 from sim.assets import elfin15
 from sim.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
@@ -86,8 +87,8 @@ class Args:
 
 
 def main(args: Args) -> None:
-    small = dataclasses.replace(Config().separate, bank_size=64)
-    config = dataclasses.replace(Config(), sim=args.sim, separate=small, isaacgym=args.isaacgym)
+    few = {"sim": args.sim, "env.bank_size": 64, "isaacgym": args.isaacgym}
+    config = with_values(config_type()(), few)
     use_device(config)
     for num_envs in args.num_envs:
         config = dataclasses.replace(config, num_envs=num_envs)

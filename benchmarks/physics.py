@@ -21,6 +21,7 @@ from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
 from screwpush_jax.evaluate import load_policy
+from screwpush_jax.field_kinds import with_values
 from screwpush_jax.tasks.screws.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.screws.types import ScrewStarts
 from sim.assets.arm_with_bolts import SceneConfig
@@ -69,22 +70,17 @@ class Args:
 
 def main(args: Args) -> None:
     found, config = trained(args.checkpoint, args.runs_dir)
-    shipped = {"scene": SceneConfig(), "mujoco_warp": MujocoWarpConfig()}
-    config = dataclasses.replace(config, sim="auto", device="auto", **shipped)
+    config = dataclasses.replace(config, sim="auto", device="auto")
+    config = with_values(config, {"env.scene": SceneConfig(), "mujoco_warp": MujocoWarpConfig()})
     use_device(config)
     for name in args.variants:
         record.write(args.out, [measure(args, _vary(config, VARIANTS[name]), found, name)])
 
 
 def _vary(config: Config, change: dict) -> Config:
-    scene_fields = {field.name for field in dataclasses.fields(SceneConfig)}
-    scene = {k: v for k, v in change.items() if k in scene_fields}
-    engine = {k: v for k, v in change.items() if k not in scene_fields}
-    return dataclasses.replace(
-        config,
-        scene=dataclasses.replace(config.scene, **scene),
-        mujoco_warp=dataclasses.replace(config.mujoco_warp, **engine),
-    )
+    of_scene = {field.name for field in dataclasses.fields(SceneConfig)}
+    section = {name: "env.scene" if name in of_scene else "mujoco_warp" for name in change}
+    return with_values(config, {f"{section[name]}.{name}": value for name, value in change.items()})
 
 
 def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> dict:
@@ -137,7 +133,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
 
 def lowest_point_m(config: Config, state: SimState) -> jax.Array:
     """Height `[N, S]` of the lowest corner of each head; below 0 it has sunk into the table."""
-    corners = jnp.asarray(config.scene.screw.head_vertices_m(), jnp.float32)
+    corners = jnp.asarray(config.env.scene.screw.head_vertices_m(), jnp.float32)
     row = quat_to_matrix(state.bodies["screws"].quat_w)[..., 2, :]
     heights = jnp.sum(row[..., None, :] * corners[None, None], axis=-1)
     return state.bodies["screws"].pos_w[..., 2] + jnp.min(heights, axis=-1)
@@ -175,7 +171,7 @@ def _slide(world: World, starts: ScrewStarts) -> np.ndarray:
 
 def _energy_j(config: Config, state: SimState) -> jax.Array:
     """Kinetic and potential energy of each scene's screws, `[N]` J."""
-    mass, com_x, (axial, across, _) = config.scene.screw.inertia()
+    mass, com_x, (axial, across, _) = config.env.scene.screw.inertia()
     axis = quat_x_axis(state.bodies["screws"].quat_w)
     velocity = state.bodies["screws"].linvel_w + jnp.cross(
         state.bodies["screws"].angvel_w, com_x * axis

@@ -12,7 +12,6 @@ import tyro
 
 from benchmarks import record, runs
 from screwpush_jax import checkpoint, run_folder
-from sim.options import EngineName
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Args:
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of runs."""
-    engines: tuple[EngineName, ...] = ("mujoco_warp", "mujoco")
+    engines: tuple[str, ...] = ("mujoco_warp", "mujoco")
     """Each evaluates every run."""
     episodes: int = 4096
     """Unseen episodes of each evaluation."""

@@ -14,7 +14,7 @@ import tyro
 
 from benchmarks import record
 from screwpush_jax import compiled
-from screwpush_jax.config import Config
+from screwpush_jax.config import config_type
 from screwpush_jax.device import use_device
 from screwpush_jax.ppo.rollout import init_rollout
 from screwpush_jax.ppo.types import PPOConfig, Rollout
@@ -41,7 +41,7 @@ class Args:
 
 
 def main(args: Args) -> None:
-    use_device(Config())
+    use_device(config_type()())
     record.write(args.out, [measure(args, num_envs) for num_envs in args.num_envs])
 
 

@@ -6,14 +6,14 @@ import jax
 
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
+from screwpush_jax.field_kinds import listed
 from screwpush_jax.ppo.networks import ActorCritic, make_network
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.ppo.update import init_learner
-from screwpush_jax.tasks.registry import TASKS
+from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from sim import registry
-from sim.assets.arm_with_bolts import make_scene
 from sim.protocol import Simulator
 
 
@@ -33,8 +33,8 @@ def make_world(config: Config, num_envs: int) -> World:
     """Builds the simulator with `num_envs` scenes, and the task."""
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
-    sim = registry.make_simulator(engine, make_scene(config.scene), num_envs, options)
-    task = TASKS[config.task](getattr(config, config.task), sim.spec)
+    task = tasks.find(config.task)(config.env)
+    sim = registry.make_simulator(engine, task.scene(), num_envs, options)
     network = make_network(config.ppo, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), network)
 
@@ -50,13 +50,9 @@ def init_arrays(
 
 def differences(config: Config, other: Config) -> list[str]:
     """Fields that a policy is bound to and in which `config` differs from a checkpoint's."""
-    pairs = {
-        "task": (config.task, other.task),
-        "scene.num_screws": (config.scene.num_screws, other.scene.num_screws),
-        "separate.observation": (config.separate.observation, other.separate.observation),
-        "separate.active_axes": (config.separate.active_axes, other.separate.active_axes),
-        "ppo.hidden_sizes": (config.ppo.hidden_sizes, other.ppo.hidden_sizes),
-    }
+    new, old = (listed(one, "POLICY_FIELDS") for one in (config, other))
     return [
-        f"{name} {new!r} (checkpoint: {old!r})" for name, (new, old) in pairs.items() if new != old
+        f"{name} {new.get(name)!r} (checkpoint: {value!r})"
+        for name, value in old.items()
+        if new.get(name) != value
     ]

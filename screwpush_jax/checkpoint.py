@@ -21,6 +21,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from screwpush_jax import run_folder
 from screwpush_jax.errors import CheckpointError
+from screwpush_jax.moved import modern_config
 from screwpush_jax.paths import check_run_path
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.run_folder import CHECKPOINTS
@@ -193,7 +194,7 @@ def _open(step_dir: Path) -> Found:
         raise CheckpointError(
             f"checkpoint {step_dir} is incomplete or damaged; valid: {_others(step_dir)}"
         )
-    _forget(meta["config"])
+    meta["config"] = modern_config(meta["config"]) if isinstance(meta["config"], dict) else {}
     return Found(step_dir.parent.parent, int(step_dir.name), meta)
 
 
@@ -206,12 +207,6 @@ def check_goes_on(found: Found) -> None:
             f" goes on in version {_LAST_VERSION[kept]} of screwpush-jax; here it can be evaluated and"
             " played"
         )
-
-
-def _forget(config: Any) -> None:
-    """Drops what this version knows no more: an allowance that had another unit takes its default."""
-    if isinstance(config, dict) and isinstance(config.get("mujoco_warp"), dict):
-        config["mujoco_warp"].pop("max_overflows", None)
 
 
 def restore(found: Found, like: RunState) -> RunState:

@@ -10,42 +10,32 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from screwpush_jax import checkpoint
+from screwpush_jax import checkpoint, plugins
 from screwpush_jax.build import differences
 from screwpush_jax.checkpoint import Found
-from screwpush_jax.config import Config, from_tree, load_yaml, parse
+from screwpush_jax.config import (
+    FLAG_ONLY,
+    Config,
+    config_type,
+    from_tree,
+    load_tree,
+    load_yaml,
+    parse,
+)
+from screwpush_jax.config_text import to_yaml
 from screwpush_jax.device import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
+from screwpush_jax.field_kinds import of_a_run, with_values
 from screwpush_jax.paths import check_run_path, check_runs_dir, expand
 from screwpush_jax.stopping import drop_output
+from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import StartsError
 from sim import registry
 from sim.errors import DeviceLostError, SimError
 
-T = TypeVar("T", bound=Config)
-
-_ISAACGYM = (
-    "substeps",
-    "position_iterations",
-    "velocity_iterations",
-    "contact_offset_m",
-    "rest_offset_m",
-    "bounce_threshold_m_s",
-    "max_depenetration_m_s",
-    "max_gpu_contact_pairs",
-    "buffer_multiplier",
-    "stiffness_scale",
-    "damping_scale",
-)
-OF_A_RUN = (
-    *("task", "sim", "num_envs", "seed", "fast_compile"),
-    *("total_env_steps", "max_minutes", "checkpoint_every", "keep_checkpoints"),
-    *("scene", "separate", "ppo", "eval", "mujoco_warp", "mujoco.solver_iterations"),
-    *(f"isaacgym.{name}" for name in _ISAACGYM),
-)
-"""What a checkpoint may set, fields and whole sections."""
+C = TypeVar("C", bound="CommandArgs")
 
 
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
@@ -77,14 +67,26 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         sys.exit(128 + signal.SIGPIPE)
 
 
+@dataclasses.dataclass(frozen=True)
+class CommandArgs(Config):
+    """What every command takes beside a run's configuration."""
+
+    config: Annotated[str, FLAG_ONLY] = ""
+    """YAML file with values for the fields of this list; flags come on top."""
+    checkpoint: Annotated[str, FLAG_ONLY] = ""
+    """latest, best, a run's name or folder, or a step's folder."""
+    print_config: Annotated[bool, FLAG_ONLY] = False
+    """Print the resolved configuration as YAML, and do nothing else."""
+
+
 def configure(
-    kind: type[T],
+    kind: type[C],
     args: Sequence[str],
     prog: str,
     description: str,
     checkpoint_spec: str = "",
     claim: Callable[[Path], object] | None = None,
-) -> tuple[T, Found | None]:
+) -> tuple[C, Found | None]:
     """Defaults, under the checkpoint's configuration, under `--config`, under flags; checked.
 
     `checkpoint_spec` is what `--checkpoint` is when it is not given; empty for none. Whoever goes on
@@ -92,65 +94,47 @@ def configure(
 
     Raises:
       UsageError, SimError: before anything is written.
+      SystemExit: with code 0, after printing what was asked for: help, or the configuration.
     """
+    plugins.load()
     early = _early(args)
-    known: T = kind()
-    found = None
-    old = known
+    file = load_tree(Path(early.config)) if early.config else {}
+    task = early.task or _text(file, "task")
+    printing = early.print_config
     spec = early.checkpoint or checkpoint_spec
-    if spec and not {"-h", "--help"} & set(args):
-        file = load_yaml(Path(early.config), kind, known) if early.config else known
-        runs_dir = expand(early.runs_dir or file.runs_dir, "runs-dir")
-        found = checkpoint.find(spec, runs_dir, early.task or file.task, claim)
-        old = _of_checkpoint(kind, found, known)
-        known = of_run(old, kind())
+    found = None
+    if spec and not {"-h", "--help"} & set(args) and (early.checkpoint or not printing):
+        runs_dir = expand(early.runs_dir or _text(file, "runs_dir") or Config.runs_dir, "runs-dir")
+        in_task = tasks.find(task or tasks.DEFAULT).name
+        found = checkpoint.find(spec, runs_dir, in_task, None if printing else claim)
+        task = _same_task(found, task)
+    full_kind = config_type(task or tasks.DEFAULT, kind)
+    known = full_kind()
+    old = _of_checkpoint(found) if found else None
+    if old is not None:
+        known = with_values(known, of_a_run(old))
     if early.config:
-        known = load_yaml(Path(early.config), kind, known)
-    config = parse(kind, args, known, prog, description)
+        known = load_yaml(Path(early.config), full_kind, known)
+    config = parse(full_kind, args, known, prog, description)
     config.check()
+    if printing:
+        print(to_yaml(fields_of(config, Config)), end="")
+        raise SystemExit(0)
     if claim is not None:
         check_runs_dir(config.runs_path)
         check_run_path(config.runs_path / config.task / config.name)
     if found and claim is not None and config.sim == "auto":
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
     print(f"device {use_device(config)}")
-    if found:
+    if found and old is not None:
         _check_fits(config, found, old)
     return config, found
-
-
-def of_run(old: T, default: T) -> T:
-    """`default` with what a checkpoint may set: what was learned and how, nothing of a machine's.
-
-    A checkpoint may come from anywhere: it names no program, no folder and no service.
-    """
-    tree: dict[str, Any] = {}
-    for path in OF_A_RUN:
-        *sections, name = path.split(".")
-        here, value = tree, old
-        for section in sections:
-            here, value = here.setdefault(section, {}), getattr(value, section)
-        here[name] = getattr(value, name)
-    return _replaced(default, tree)
-
-
-def _replaced(section: Any, tree: dict[str, Any]) -> Any:
-    values = {
-        name: _replaced(getattr(section, name), value) if isinstance(value, dict) else value
-        for name, value in tree.items()
-    }
-    return dataclasses.replace(section, **values)
-
-
-def is_of_a_run(path: str) -> bool:
-    """Whether a field, such as `mujoco.solver_iterations`, is a run's and not a machine's."""
-    return any(path == known or path.startswith(f"{known}.") for known in OF_A_RUN)
 
 
 def machine_flags(config: Config) -> list[str]:
     """The flags that say again what this configuration sets and no checkpoint brings."""
     plain = dataclasses.replace(config, name="", runs_dir=Config.runs_dir)
-    return list(_flags_between(of_run(plain, Config()), plain, ""))
+    return list(_flags_between(with_values(type(plain)(), of_a_run(plain)), plain, ""))
 
 
 def _flags_between(one: Any, other: Any, prefix: str) -> Iterator[str]:
@@ -184,6 +168,7 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--checkpoint", default=None)
     parser.add_argument("--task", default="")
     parser.add_argument("--runs-dir", "--runs_dir", default="")
+    parser.add_argument("--print-config", "--print_config", action="store_true")
     try:
         early, _ = parser.parse_known_args(list(args))
     except argparse.ArgumentError as error:
@@ -194,10 +179,37 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
     return early
 
 
-def _of_checkpoint(kind: type[T], found: Found, known: T) -> T:
+def _text(tree: dict[str, Any], key: str) -> str:
+    """A text at a file's top level; what is none of it is told when the whole file is read."""
+    value = tree.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _same_task(found: Found, task: str) -> str:
+    """The checkpoint's task, which has to be the one that was asked for, if any was."""
+    own = found.meta.get("task")
+    if not isinstance(own, str) or own not in tasks.TASKS:
+        raise CheckpointError(
+            f"checkpoint {found.run_dir.name}/{found.step} is of the task {own!r}, which is not"
+            f" known here; valid: {', '.join(tasks.TASKS)}"
+        )
+    if task not in ("", own):
+        tasks.find(task)
+        raise CheckpointError(
+            f"checkpoint {found.run_dir.name}/{found.step} is of --task {own}, not {task}"
+        )
+    return own
+
+
+def _of_checkpoint(found: Found) -> Config:
+    """The checkpoint's configuration; engines that are not known here have no section."""
+    kind = config_type(found.meta["task"])
+    known = {field.name for field in dataclasses.fields(kind)}
+    tree = found.meta["config"]
     try:
-        return from_tree(found.meta["config"], kind, known)
-    except (KeyError, UsageError) as error:
+        tree = {k: v for k, v in tree.items() if k in known or not isinstance(v, dict)}
+        return from_tree(tree, kind, kind())
+    except (AttributeError, UsageError) as error:
         raise CheckpointError(
             f"{found.run_dir}: its configuration does not fit this version: {error}"
         ) from None
@@ -205,10 +217,7 @@ def _of_checkpoint(kind: type[T], found: Found, known: T) -> T:
 
 def _check_fits(config: Config, found: Found, old: Config) -> None:
     """Raises CheckpointError if the policy of `found`, trained with `old`, cannot act here."""
-    changed = differences(config, old)
-    if found.meta.get("task") != config.task:
-        changed.append(f"task {config.task!r} (checkpoint: {found.meta.get('task')!r})")
-    if changed:
+    if changed := differences(config, old):
         raise CheckpointError(
             f"checkpoint {found.run_dir.name}/{found.step} was trained with other settings:"
             f" {'; '.join(changed)}; leave these flags out or train anew"
@@ -227,6 +236,7 @@ def check_layout(found: Found, layout: Sequence[Sequence[object]]) -> None:
         )
 
 
-def fields_of(config: Config, kind: type[T]) -> T:
-    """The part of a command's configuration that is a `kind`."""
-    return kind(**{f.name: getattr(config, f.name) for f in dataclasses.fields(kind)})
+def fields_of(config: Config, kind: type[Config]) -> Config:
+    """The part of a command's configuration that is a `kind`, the task's and engines' with it."""
+    full_kind = config_type(config.task, kind)
+    return full_kind(**{f.name: getattr(config, f.name) for f in dataclasses.fields(full_kind)})

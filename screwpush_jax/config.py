@@ -1,23 +1,27 @@
-"""Every knob of a run: frozen dataclasses, filled from YAML (`config_file`) and flags (`flags`)."""
+"""Every knob of a run: frozen dataclasses, filled from YAML (`config_file`) and flags (`flags`).
+
+`Config` has what every run has. The options of a task and of the engines are known to the registries
+alone: `config_type(task)` is `Config` with a section `env` of the task's own type, and one section
+for each engine by its name.
+"""
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from screwpush_jax.bounds import LARGEST_INT, as_flag, check_section, flag
+from screwpush_jax.bounds import LARGEST_INT, as_flag, check_section
 from screwpush_jax.config_file import FLAG_ONLY, from_tree, load_yaml, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import parse
-from screwpush_jax.paths import check_name, check_run_path, check_runs_dir, expand
+from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
 from screwpush_jax.ppo.types import PPOConfig
-from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.yaml_file import load_tree
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig
-from sim.options import EngineName, IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from sim import registry as engines
+from sim.options import PATH
 
 __all__ = [
     "FLAG_ONLY",
@@ -26,6 +30,7 @@ __all__ = [
     "LogConfig",
     "check_run_path",
     "check_runs_dir",
+    "config_type",
     "expand",
     "from_tree",
     "load_tree",
@@ -34,6 +39,7 @@ __all__ = [
     "to_tree",
 ]
 
+T = TypeVar("T", bound="Config")
 Device = Literal["auto", "cpu", "gpu"]
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 """What NumPy and JAX both take: JAX cuts larger ones to 32 bits, so that two would be one."""
@@ -67,15 +73,15 @@ class EvalConfig:
 class Config:
     """A run, resolved. Saved with it as `config.yaml`."""
 
-    task: Literal["separate"] = "separate"
+    task: str = tasks.DEFAULT
     """The task to learn."""
-    sim: Literal["auto", EngineName] = "auto"
+    sim: str = "auto"
     """Physics engine; auto picks one and says why."""
     device: Device = "auto"
     """Where JAX computes; auto is a GPU if JAX sees one."""
     fast_compile: bool = False
     """Compile fast instead of running fast, for short tests."""
-    compile_cache: str = "~/.cache/screwpush_jax"
+    compile_cache: Annotated[str, PATH] = "~/.cache/screwpush_jax"
     """Folder of compiled functions, for the next start; empty for none (JAX's own variable
     JAX_COMPILATION_CACHE_DIR goes first)."""
     num_envs: Annotated[int, Gt(0)] = 4096
@@ -88,28 +94,28 @@ class Config:
     """Training also ends after this many minutes of wall time; 0 sets no limit."""
     name: str = ""
     """Name of the run, unique among the task's runs; without one only the time names it."""
-    runs_dir: Annotated[str, MinLen(1)] = "runs"
+    runs_dir: Annotated[str, MinLen(1), PATH] = "runs"
     """Folder of all runs."""
     checkpoint_every: Annotated[int, Gt(0)] = 20
     """Iterations between two checkpoints."""
     keep_checkpoints: Annotated[int, Gt(0)] = 3
     """Newest checkpoints kept, beside the best one."""
-    scene: SceneConfig = SceneConfig()
-    """The physical scene."""
-    separate: SeparateConfig = SeparateConfig()
-    """The task `separate`."""
+    env: Any = None
+    """Options of the task."""
     ppo: PPOConfig = PPOConfig()
     """The learner."""
-    mujoco_warp: MujocoWarpConfig = MujocoWarpConfig()
-    """Options of the engine `mujoco_warp`."""
-    mujoco: MujocoConfig = MujocoConfig()
-    """Options of the engine `mujoco`."""
-    isaacgym: IsaacGymConfig = IsaacGymConfig()
-    """Options of the engine `isaacgym`."""
     eval: EvalConfig = EvalConfig()
     """Evaluation after training and by the evaluate command."""
     log: LogConfig = LogConfig()
     """Extra loggers."""
+
+    FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("seed", "num_envs")
+    POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("task",)
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "log")
+
+    def __post_init__(self) -> None:
+        if self.env is None:
+            raise TypeError("without a task there are no options: config_type(task)() has them")
 
     @property
     def batch_size(self) -> int:
@@ -151,19 +157,7 @@ class Config:
             self._check_seeds()
         except ValueError as error:
             raise as_flag(error) from None
-        try:
-            self.separate.check_scene(
-                self.scene.num_screws, self.scene.screw.shank_radius_m, self.scene.control_dt_s
-            )
-            self.separate.check_reach(elfin15.arm_spec())
-        except ValueError as error:
-            raise as_flag(error, "separate.") from None
-        for name, path in (
-            ("runs_dir", self.runs_dir),
-            ("isaacgym.python", self.isaacgym.python),
-            *(("isaacgym.python_path", part) for part in self.isaacgym.python_path.split(":")),
-        ):
-            expand(path, flag(name))
+        check_paths(dataclasses.replace(self, compile_cache=""))  # without that one it runs, too
 
     def _check_sizes(self) -> None:
         batch, minibatches = self.batch_size, self.ppo.num_minibatches
@@ -190,3 +184,19 @@ class Config:
                 f"eval.seed {self.eval.seed}; valid: another than --seed, whose start states"
                 " training sees"
             )
+
+
+def config_type(task: str = tasks.DEFAULT, kind: type[T] = Config) -> type[T]:
+    """`kind` with the sections of the task and of every engine; its fields all have defaults.
+
+    Raises:
+      UsageError: no such task.
+    """
+    options = tasks.find(task).options
+    sections = {"env": options} | {name: engine.options for name, engine in engines.ENGINES.items()}
+    fields: list[tuple[str, Any, Any]] = [
+        ("task", Literal[tuple(tasks.TASKS)], task),
+        ("sim", Literal[("auto", *engines.ENGINES)], "auto"),
+        *((name, section, section()) for name, section in sections.items()),
+    ]
+    return dataclasses.make_dataclass(kind.__name__, fields, bases=(kind,), frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from screwpush_jax import cli
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.evaluation import Result
+from screwpush_jax.field_kinds import of_a_run
 from screwpush_jax.files import to_json, write_atomically
 
 
@@ -38,15 +38,16 @@ def write(config: Config, found: Found, engine: str, results: Mapping[str, Resul
 def changed_settings(config: Config, found: Found, engine: str) -> dict[str, Any]:
     """What decides figures and differs from the checkpoint's own configuration, by flag.
 
-    That is the scene, the task, the engine's options and the evaluation itself; how fast and where
-    it is computed changes rounding only.
+    That is the task's options, the engine's, and the evaluation itself; how fast and where it is
+    computed changes rounding only.
     """
-    sections = ("scene", config.task, engine, "eval")
-    own = dict(_flat(to_tree(Config()))) | dict(_flat(found.meta["config"]))
+    sections = ("env", engine, "eval")
+    own = dict(_flat(to_tree(type(config)()))) | dict(_flat(found.meta["config"]))
+    counted = of_a_run(config)
     return {
         name: value
         for name, value in _flat(to_tree(config))
-        if name.split(".")[0] in sections and cli.is_of_a_run(name) and value != own.get(name)
+        if name.split(".")[0] in sections and name in counted and value != own.get(name)
     }
 
 

@@ -19,11 +19,9 @@ from screwpush_jax.side_products import attempt
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateArgs(Config):
+class EvaluateArgs(cli.CommandArgs):
     """The run's own configuration; flags change it for this evaluation only."""
 
-    config: Annotated[str, FLAG_ONLY] = ""
-    """YAML file with values for the fields below; flags come on top."""
     checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
 

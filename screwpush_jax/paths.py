@@ -1,13 +1,16 @@
 """Names and folders that a user gives: what is valid, told before anything is built or written."""
 
+import dataclasses
 import errno
 import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Any, get_type_hints
 
-from screwpush_jax.bounds import shown
+from screwpush_jax.bounds import flag, shown
 from screwpush_jax.errors import UsageError
+from sim.options import PATH, PATH_LIST
 
 LONGEST_NAME = 100
 _MOST_BYTES = 200
@@ -38,6 +41,23 @@ def check_name(name: str) -> None:
             f" and . , + = @ $ ^ # % ( ) ~ -, but no .., {LONGEST_NAME} characters at most and"
             f" {_MOST_BYTES} bytes in UTF-8"
         )
+
+
+def check_paths(section: Any, prefix: str = "") -> None:
+    """Checks every text of a configuration that is marked as a path.
+
+    Raises:
+      UsageError: as `expand`.
+    """
+    hints = get_type_hints(type(section), include_extras=True)
+    for field in dataclasses.fields(section):
+        name, value = f"{prefix}{field.name}", getattr(section, field.name)
+        marks = getattr(hints[field.name], "__metadata__", ())
+        if dataclasses.is_dataclass(value):
+            check_paths(value, f"{name}.")
+        elif PATH in marks or PATH_LIST in marks:
+            for path in value.split(":") if PATH_LIST in marks else [value]:
+                expand(path, flag(name))
 
 
 def expand(path: str, flag: str) -> Path:

@@ -15,8 +15,7 @@ from screwpush_jax.episodes import Episodes, policy_names
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_starts
 from screwpush_jax.side_products import reason
-from screwpush_jax.tasks.registry import TASKS
-from sim.assets.arm_with_bolts import make_scene
+from screwpush_jax.tasks import registry as tasks
 from sim.state import SimState
 
 _SIZES_PX = 16, 4096
@@ -24,11 +23,9 @@ _SIZES_PX = 16, 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class PlayArgs(Config):
+class PlayArgs(cli.CommandArgs):
     """The run's own configuration; flags change it for this command only."""
 
-    config: Annotated[str, FLAG_ONLY] = ""
-    """YAML file with values for the fields below; flags come on top."""
     checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
     policy: str = "learned"
@@ -52,15 +49,16 @@ def main(argv: Sequence[str]) -> None:
     stem = f"play-{found.step}-{args.policy}"
     output = play_files.choose_output(args.output, found.run_dir, stem)
     video.check_installed()
-    renderer = video.open_renderer(make_scene(args.scene), args.size, args.camera)
+    scene = tasks.find(args.task)(args.env).scene()
+    renderer = video.open_renderer(scene, args.size, args.camera)
     try:
         states, ran = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
         lengths = np.asarray(ran.figures["episode_len"]).astype(int)
         clips = cut(states, lengths, args.episodes)
-        success = np.asarray(ran.figures[TASKS[args.task].score]) > 0
+        success = np.asarray(ran.figures[tasks.find(args.task).score]) > 0
         kept = play_files.save_states(output, _columns(clips))
         try:
-            video.write_video(output, clips, success, renderer, args.scene.control_dt_s)
+            video.write_video(output, clips, success, renderer, scene.physics.control_dt_s)
         except Exception as error:  # a full disk, an encoder that died
             said = f"{output} cannot be written: {reason(error)}; the states are in {kept}"
             raise UsageError(said) from error
@@ -109,7 +107,7 @@ def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:
 def _check(args: PlayArgs) -> None:
     """Raises UsageError for a bad policy, camera, size or number."""
     for flag, value, valid in (
-        ("policy", args.policy, policy_names(TASKS[args.task])),
+        ("policy", args.policy, policy_names(tasks.find(args.task))),
         ("camera", args.camera, ("table", "overview")),
     ):
         if value not in valid:

@@ -7,16 +7,8 @@ from screwpush_jax import checkpoint, run_folder
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.field_kinds import listed
 from sim import registry
-from sim.assets.bolt import Bolt
-
-_FIXED = (
-    *("seed", "num_envs", "ppo.num_steps", "ppo.init_log_std"),
-    *("scene.num_screws", *(f"scene.screw.{field.name}" for field in dataclasses.fields(Bolt))),
-    *(f"separate.{name}" for name in SeparateConfig.START_FIELDS),
-)
-"""What the checkpoint's arrays have decided already."""
 
 
 def is_newest(found: Found) -> bool:
@@ -58,7 +50,10 @@ def is_to_be_evaluated(config: Config, found: Found) -> bool:
 def _check_fixed(config: Config, found: Found) -> None:
     old, new = found.meta["config"], to_tree(config)
     engine = registry.choose(config.sim)[0]
-    fixed = [*_FIXED, *(["ppo.learning_rate"] if config.ppo.schedule == "adaptive" else [])]
+    fixed = [
+        *listed(config, "FIXED_FIELDS"),
+        *(["ppo.learning_rate"] if config.ppo.schedule == "adaptive" else []),
+    ]
     pairs = {path: (_get(old, path), _get(new, path)) for path in fixed}
     pairs["sim"] = (found.meta["engine"], engine)
     changed = [f"{path} {was}" for path, (was, now) in pairs.items() if was != now]

@@ -24,7 +24,7 @@ from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.stopping import Stopper
-from screwpush_jax.tasks.registry import TASKS
+from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.training import train
 from sim.errors import WorkerError
 
@@ -32,11 +32,9 @@ CONFIG_FILE = "config.yaml"
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainArgs(Config):
+class TrainArgs(cli.CommandArgs):
     """A run's configuration and how to start it."""
 
-    config: Annotated[str, FLAG_ONLY] = ""
-    """YAML file with values for the fields below; flags come on top."""
     checkpoint: Annotated[str, FLAG_ONLY] = ""
     """Go on from a checkpoint: latest, best, a run's name or folder, or a step's folder."""
     headless: bool = False
@@ -93,14 +91,14 @@ def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
         print(said, file=sys.stderr if stopper.signal == signal.SIGPIPE else sys.stdout)
         if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
-            write_report(run_dir, TASKS[config.task].metrics)
+            write_report(run_dir, tasks.find(config.task).metrics)
     else:
         _evaluate(config, run_dir)
     return stopper.exit_code
 
 
 def _evaluate(config: Config, run_dir: Path) -> None:
-    write_report(run_dir, TASKS[config.task].metrics)
+    write_report(run_dir, tasks.find(config.task).metrics)
     evaluate.run(config, checkpoint.find_in(run_dir, best=True))
 
 

@@ -1,12 +1,16 @@
-"""Options of each engine, importable where the engine itself is not installed."""
+"""Options of each engine, importable where the engine itself is not installed.
+
+What belongs to a machine and not to a run (`MACHINE_FIELDS`, and every free text) does not come along
+with a checkpoint.
+"""
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-EngineName = Literal["mujoco_warp", "mujoco", "isaacgym"]
-"""Engines that exist, in the order in which help lists them."""
+PATH, PATH_LIST = "a path", "paths with a colon between them"
+"""Mark (in `Annotated`) a text that names one place, or several, on the user's machine."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +21,8 @@ class MujocoConfig:
     """Threads that step scenes; 0 takes every core. Results do not depend on it."""
     solver_iterations: Annotated[int, Gt(0)] = 10
     """Upper bound on the contact solver's iterations in one physics step."""
+
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("num_threads",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +46,10 @@ class MujocoWarpConfig:
 class IsaacGymConfig:
     """How Isaac Gym runs, in a process of its own."""
 
-    python: str = ""
+    python: Annotated[str, PATH] = ""
     """Interpreter of the worker (Python 3.8 with isaacgym and torch); empty takes the variable
     SCREWPUSH_ISAACGYM_PYTHON, then python3.8 on the path."""
-    python_path: str = ""
+    python_path: Annotated[str, PATH_LIST] = ""
     """PYTHONPATH of the worker; the learner's own is not passed on."""
     pipeline: Literal["gpu", "cpu"] = "gpu"
     """Where physics and its tensors live. Isaac Gym needs an NVIDIA driver for both."""
@@ -86,6 +92,11 @@ class IsaacGymConfig:
     """Factor on the drives' stiffness, which is the same in every engine."""
     damping_scale: Annotated[float, Ge(0)] = 1.0
     """Factor on the drives' damping."""
+
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = (
+        *("pipeline", "handover", "viewer", "num_threads"),
+        *("start_timeout_s", "step_timeout_s", "spin_s", "restarts"),
+    )
 
     def check(self) -> None:
         """Raises ValueError, beginning with the field's name, where shapes would never touch."""

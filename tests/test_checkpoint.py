@@ -9,10 +9,13 @@ import pytest
 
 from screwpush_jax import checkpoint, cli
 from screwpush_jax.checkpoint import CheckpointStore, RunState
-from screwpush_jax.config import Config
+from screwpush_jax.config import config_type
 from screwpush_jax.errors import CheckpointError, UsageError
+from screwpush_jax.field_kinds import of_a_run, with_values
 from screwpush_jax.score import Score
 from screwpush_jax.transition import Carry
+
+Config = config_type()
 
 SCORE = Score.of_proportion(0.5, 10, "training")
 META = {
@@ -148,7 +151,7 @@ def get(config, path):
 
 def test_a_checkpoint_sets_all_of_its_run_and_nothing_of_a_machine():
     theirs, ours = changed(Config()), Config()
-    taken = cli.of_run(theirs, ours)
+    taken = with_values(ours, of_a_run(theirs))
     came = {path for path in leaves(ours) if get(taken, path) == get(theirs, path)}
     assert set(leaves(ours)) - came == OF_A_MACHINE
     assert all(get(taken, path) == get(ours, path) for path in OF_A_MACHINE)
@@ -160,6 +163,6 @@ def test_the_flags_of_a_machine_are_said_again():
     log = dataclasses.replace(config.log, wandb=True)
     flags = cli.machine_flags(dataclasses.replace(config, isaacgym=gym, log=log))
     assert flags == [
-        *("--device", "cpu", "--isaacgym.python", "/opt/my python", "--isaacgym.viewer"),
-        "--log.wandb",
+        *("--device", "cpu", "--log.wandb"),
+        *("--isaacgym.python", "/opt/my python", "--isaacgym.viewer"),
     ]

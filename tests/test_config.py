@@ -10,8 +10,10 @@ import pytest
 from annotated_types import MultipleOf
 
 from screwpush_jax.bounds import check_section
-from screwpush_jax.config import Config, from_tree, load_yaml, parse
+from screwpush_jax.config import config_type, from_tree, load_yaml, parse
 from screwpush_jax.errors import UsageError
+
+Config = config_type()
 
 ROOT = Path(__file__).parent.parent
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -56,10 +58,10 @@ NUMBERS = {path for path in LEAVES if type_of(path) in (int, float)}
 FLOATS = sorted(path for path in NUMBERS if type_of(path) is float)
 
 ANY_FINITE = {
-    "separate.area_center_m",
+    "env.area_center_m",
     "isaacgym.rest_offset_m",
     "ppo.init_log_std",
-    *(f"separate.reward.{name}" for name in
+    *(f"env.reward.{name}" for name in
       ("progress", "reach", "success", "holding", "failure", "action_rate", "time")),
 }  # fmt: skip
 """Fields that declare no bound of their own."""
@@ -68,8 +70,8 @@ OUTSIDE = {
     **dict.fromkeys(
         (
             *("num_envs", "checkpoint_every", "keep_checkpoints", "eval.episodes"),
-            *("scene.decimation", "separate.horizon", "separate.hold_steps"),
-            *("separate.bank_size", "ppo.num_steps", "ppo.num_epochs", "ppo.num_minibatches"),
+            *("env.scene.decimation", "env.horizon", "env.hold_steps"),
+            *("env.bank_size", "ppo.num_steps", "ppo.num_epochs", "ppo.num_minibatches"),
             *("mujoco_warp.contacts_per_scene", "mujoco_warp.constraints_per_scene"),
             *("mujoco_warp.solver_iterations", "mujoco.solver_iterations", "isaacgym.substeps"),
             "isaacgym.max_gpu_contact_pairs",
@@ -79,33 +81,31 @@ OUTSIDE = {
     **dict.fromkeys(("seed", "eval.seed"), (-1, 2**32, 10**30)),
     "total_env_steps": (0, -5, INT64 + 1),
     "max_minutes": (-1e-9,),
-    "scene.num_screws": (1, 9, -3),
-    "scene.physics_dt_s": (0.0, -0.005, 0.1001),
+    "env.scene.num_screws": (1, 9, -3),
+    "env.scene.physics_dt_s": (0.0, -0.005, 0.1001),
     **dict.fromkeys(
         (
-            *("scene.friction", "scene.screw.length_m", "scene.screw.shank_radius_m"),
-            *("scene.screw.head_thickness_m", "scene.screw.head_across_corners_m"),
-            *("scene.screw.density", "separate.separation_m", "separate.rest_speed_m_s"),
-            *("separate.max_height_m", "separate.area_half_m", "separate.max_speed_m_s"),
-            *("separate.position_step_m", "separate.joint_speed_rad_s"),
-            *("separate.jumble_radius_m", "separate.jumble_all_pairs", "separate.jumble_height_m"),
-            *("separate.jumble_speed_m_s", "separate.progress_clip", "ppo.clip_eps"),
+            *("env.scene.friction", "env.scene.screw.length_m", "env.scene.screw.shank_radius_m"),
+            *("env.scene.screw.head_thickness_m", "env.scene.screw.head_across_corners_m"),
+            *("env.scene.screw.density", "env.separation_m", "env.rest_speed_m_s"),
+            *("env.max_height_m", "env.area_half_m", "env.max_speed_m_s"),
+            *("env.position_step_m", "env.joint_speed_rad_s"),
+            *("env.jumble_radius_m", "env.jumble_all_pairs", "env.jumble_height_m"),
+            *("env.jumble_speed_m_s", "env.progress_clip", "ppo.clip_eps"),
             *("ppo.value_clip", "ppo.max_grad_norm", "ppo.learning_rate", "ppo.target_kl"),
             *("isaacgym.contact_offset_m", "isaacgym.max_depenetration_m_s"),
             *("isaacgym.buffer_multiplier", "isaacgym.stiffness_scale"),
         ),
         (0.0, -0.1, 1e-46),  # the last is zero in float32
     ),
-    "separate.fall_height_m": (1e-9, 0.05),
-    **dict.fromkeys(("separate.rotation_step_rad", "separate.max_tilt_rad"), (-1e-9, 1.501)),
-    **dict.fromkeys(
-        ("separate.tip_height_m", "separate.start_tip_height_m"), ([-1e-9, 0.1], [0.01, -0.1])
-    ),
-    "separate.jumble_closest_pair": (0.0, 1.0001),
-    "separate.settle_s": (0.0, 60.01),
+    "env.fall_height_m": (1e-9, 0.05),
+    **dict.fromkeys(("env.rotation_step_rad", "env.max_tilt_rad"), (-1e-9, 1.501)),
+    **dict.fromkeys(("env.tip_height_m", "env.start_tip_height_m"), ([-1e-9, 0.1], [0.01, -0.1])),
+    "env.jumble_closest_pair": (0.0, 1.0001),
+    "env.settle_s": (0.0, 60.01),
     **dict.fromkeys(
         (
-            *("separate.drop_spread_m", "separate.start_tip_half_m", "ppo.vf_coef"),
+            *("env.drop_spread_m", "env.start_tip_half_m", "ppo.vf_coef"),
             *("ppo.ent_coef", "mujoco_warp.max_overflow_share", "isaacgym.bounce_threshold_m_s"),
             "isaacgym.damping_scale",
         ),
@@ -129,13 +129,13 @@ INSIDE = {
     "eval.seed": (2**32 - 1,),
     "total_env_steps": (1, 10**12),
     "checkpoint_every": (1, INT32),
-    "scene.num_screws": (2, 8),
-    "separate.fall_height_m": (0.0,),
-    "separate.max_tilt_rad": (0.0, 1.5),
-    "separate.tip_height_m": ([0.06, 0.10], [0.0, 0.2]),
-    "separate.start_tip_height_m": ([0.06, 0.06], [0.03, 0.12]),
-    "separate.start_tip_half_m": (0.0, 0.35),
-    "separate.hold_steps": (1, 300),
+    "env.scene.num_screws": (2, 8),
+    "env.fall_height_m": (0.0,),
+    "env.max_tilt_rad": (0.0, 1.5),
+    "env.tip_height_m": ([0.06, 0.10], [0.0, 0.2]),
+    "env.start_tip_height_m": ([0.06, 0.06], [0.03, 0.12]),
+    "env.start_tip_half_m": (0.0, 0.35),
+    "env.hold_steps": (1, 300),
     "ppo.gamma": (0.0, 1.0),
     "ppo.gae_lambda": (0.0, 1.0),
     "ppo.vf_coef": (0.0,),
@@ -223,55 +223,55 @@ RELATIONS = {
         f"at most {INT32 * 8}",
     ),
     "training's seed": ({"seed": 7, "eval.seed": 7}, "eval.seed 7", "another than --seed"),
-    "axes twice": ({"separate.active_axes": ["x", "x"]}, "separate.active-axes x x", "different"),
-    "no axes": ({"separate.active_axes": []}, "separate.active-axes (none)", "one or more"),
+    "axes twice": ({"env.active_axes": ["x", "x"]}, "env.active-axes x x", "different"),
+    "no axes": ({"env.active_axes": []}, "env.active-axes (none)", "one or more"),
     "prototype19": (
-        {"separate.observation": "prototype19", "scene.num_screws": 4},
-        "separate.observation prototype19",
-        "--scene.num-screws 3",
+        {"env.observation": "prototype19", "env.scene.num_screws": 4},
+        "env.observation prototype19",
+        "--env.scene.num-screws 3",
     ),
     "deviations reversed": ({"ppo.std_range": [2.0, 0.1]}, "ppo.std-range", "lower bound first"),
     "begins beyond": ({"ppo.std_range": [0.1, 0.5]}, "ppo.init-log-std", "-0.693"),
     "rates reversed": ({"ppo.learning_rate_range": [0.1, 1e-4]}, "ppo.learning-rate-range", "lower"),
     "rate above": ({"ppo.learning_rate": 0.006}, "ppo.learning-rate 0.006", "1e-05 to 0.005"),
     "rate below": ({"ppo.learning_rate": 9e-6}, "ppo.learning-rate 9e-06", "1e-05 to 0.005"),
-    "heights reversed": ({"separate.tip_height_m": [0.2, 0.1]}, "separate.tip-height-m", "lower"),
+    "heights reversed": ({"env.tip_height_m": [0.2, 0.1]}, "env.tip-height-m", "lower"),
     "starts reversed": (
-        {"separate.start_tip_height_m": [0.09, 0.08]},
-        "separate.start-tip-height-m 0.09 0.08",
+        {"env.start_tip_height_m": [0.09, 0.08]},
+        "env.start-tip-height-m 0.09 0.08",
         "lower",
     ),
     "start too low": (
-        {"separate.start_tip_height_m": [0.011, 0.1]},
-        "separate.start-tip-height-m",
+        {"env.start_tip_height_m": [0.011, 0.1]},
+        "env.start-tip-height-m",
         "0.012 to 0.12",
     ),
     "start too high": (
-        {"separate.start_tip_height_m": [0.06, 0.121]},
-        "separate.start-tip-height-m",
+        {"env.start_tip_height_m": [0.06, 0.121]},
+        "env.start-tip-height-m",
         "0.012 to 0.12",
     ),
-    "held for ever": ({"separate.hold_steps": 301}, "separate.hold-steps 301", "horizon, 300"),
-    "start outside": ({"separate.start_tip_half_m": 0.351}, "separate.start-tip-half-m", "0.35"),
-    "jumble outside": ({"separate.jumble_radius_m": 0.351}, "separate.jumble-radius-m", "0.35"),
-    "closest not closest": ({"separate.jumble_closest_pair": 0.81}, "separate.jumble-closest", "0.8"),
-    "rest is a blow-up": ({"separate.max_speed_m_s": 0.04}, "separate.rest-speed-m-s", "0.04"),
-    "starts touch": ({"separate.jumble_height_m": 0.06}, "separate.jumble-height-m", "0.06"),
-    "jumble in the table": ({"separate.jumble_height_m": 0.006}, "separate.jumble-height-m", "0.006"),
-    "success in the table": ({"separate.max_height_m": 0.006}, "separate.max-height-m", "0.006"),
-    "shanks in each other": ({"separate.separation_m": 0.019}, "separate.jumble-closest-pair", "touch"),
-    "settles no step": ({"separate.settle_s": 0.049}, "separate.settle-s 0.049", "0.05"),
+    "held for ever": ({"env.hold_steps": 301}, "env.hold-steps 301", "horizon, 300"),
+    "start outside": ({"env.start_tip_half_m": 0.351}, "env.start-tip-half-m", "0.35"),
+    "jumble outside": ({"env.jumble_radius_m": 0.351}, "env.jumble-radius-m", "0.35"),
+    "closest not closest": ({"env.jumble_closest_pair": 0.81}, "env.jumble-closest", "0.8"),
+    "rest is a blow-up": ({"env.max_speed_m_s": 0.04}, "env.rest-speed-m-s", "0.04"),
+    "starts touch": ({"env.jumble_height_m": 0.06}, "env.jumble-height-m", "0.06"),
+    "jumble in the table": ({"env.jumble_height_m": 0.006}, "env.jumble-height-m", "0.006"),
+    "success in the table": ({"env.max_height_m": 0.006}, "env.max-height-m", "0.006"),
+    "shanks in each other": ({"env.separation_m": 0.019}, "env.jumble-closest-pair", "touch"),
+    "settles no step": ({"env.settle_s": 0.049}, "env.settle-s 0.049", "0.05"),
     "no room": (
-        {"separate.separation_m": 0.363, "scene.num_screws": 8},
-        "separate.separation-m 0.363",
+        {"env.separation_m": 0.363, "env.scene.num_screws": 8},
+        "env.separation-m 0.363",
         "at most 0.3623",
     ),
-    "far away": ({"separate.area_center_m": [5.0, 5.0]}, "separate.area-center-m 5 5", "0.375 to 1.3"),
-    "huge area": ({"separate.area_half_m": 3.0}, "separate.area-center-m", "0.375 to 1.3"),
-    "too high": ({"separate.tip_height_m": [0.01, 2.0]}, "separate.area-center-m", "0.375 to 1.3"),
-    "behind the arm": ({"separate.area_center_m": [0.75, 0.0]}, "separate.area-center-m", "joint 1"),
-    "short screw": ({"scene.screw.length_m": 0.014}, "scene.screw.length-m 0.014", "longer than"),
-    "small head": ({"scene.screw.head_across_corners_m": 0.0119}, "scene.screw.head-across", "0.012"),
+    "far away": ({"env.area_center_m": [5.0, 5.0]}, "env.area-center-m 5 5", "0.375 to 1.3"),
+    "huge area": ({"env.area_half_m": 3.0}, "env.area-center-m", "0.375 to 1.3"),
+    "too high": ({"env.tip_height_m": [0.01, 2.0]}, "env.area-center-m", "0.375 to 1.3"),
+    "behind the arm": ({"env.area_center_m": [0.75, 0.0]}, "env.area-center-m", "joint 1"),
+    "short screw": ({"env.scene.screw.length_m": 0.014}, "env.scene.screw.length-m 0.014", "longer than"),
+    "small head": ({"env.scene.screw.head_across_corners_m": 0.0119}, "env.scene.screw.head-across", "0.012"),
     "never touches": ({"isaacgym.rest_offset_m": 0.002}, "isaacgym.rest-offset-m 0.002", "less than"),
 }  # fmt: skip
 
@@ -287,13 +287,13 @@ def test_fields_that_contradict_each_other_are_refused(relation):
 @pytest.mark.parametrize(
     "values",
     [
-        {"separate.separation_m": 0.362, "scene.num_screws": 8},
-        {"separate.area_center_m": [0.0, -0.75]},
-        {"separate.area_center_m": [0.7, 0.21], "separate.area_half_m": 0.2},
+        {"env.separation_m": 0.362, "env.scene.num_screws": 8},
+        {"env.area_center_m": [0.0, -0.75]},
+        {"env.area_center_m": [0.7, 0.21], "env.area_half_m": 0.2},
         {"ppo.learning_rate": 0.5, "ppo.schedule": "linear"},
-        {"separate.hold_steps": 300},
-        {"scene.screw.length_m": 0.0141, "separate.jumble_closest_pair": 0.081},
-        {"separate.observation": "prototype19"},
+        {"env.hold_steps": 300},
+        {"env.scene.screw.length_m": 0.0141, "env.jumble_closest_pair": 0.081},
+        {"env.observation": "prototype19"},
     ],
 )
 def test_what_only_just_fits_together_is_taken(values):
@@ -314,8 +314,8 @@ def test_a_bound_that_nobody_would_hold_is_an_error_of_the_code():
 @pytest.mark.parametrize(
     ("flags", "hint"),
     [
-        (["--scene.num-screws", "9"], "2 to 8"),
-        (["--separate.active-axes", "x", "x"], "different"),
+        (["--env.scene.num-screws", "9"], "2 to 8"),
+        (["--env.active-axes", "x", "x"], "different"),
         (["--ppo.gamma", "1.5"], "0 to 1"),
         (["--ppo.num-steps", "0"], "greater than 0"),
         (["--ppo.hidden-sizes"], "1 or more values"),

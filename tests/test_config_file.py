@@ -8,9 +8,11 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 import pytest
 import yaml
 
-from screwpush_jax.config import Config, from_tree, load_tree, load_yaml, to_tree
+from screwpush_jax.config import config_type, from_tree, load_tree, load_yaml, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.train import TrainArgs
+
+Config = config_type()
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ TAKEN = {
     "Off": ("fast_compile: Off", "fast_compile", False),
     "a list": ("ppo: {hidden_sizes: [8, 4]}", "ppo.hidden_sizes", (8, 4)),
     "an empty list": ("ppo: {hidden_sizes: []}", "ppo.hidden_sizes", ()),
-    "axes": ("separate: {active_axes: [y, x]}", "separate.active_axes", ("y", "x")),
+    "axes": ("env: {active_axes: [y, x]}", "env.active_axes", ("y", "x")),
     "an empty section": ("ppo: {}", "ppo", Config().ppo),
     "an alias": ("seed: &s 5\neval: {seed: *s}", "eval.seed", 5),
     "an empty file": ("", "name", ""),
@@ -88,11 +90,11 @@ REFUSED = {
     "hexadecimal": ("seed: 0x10", "valid: a whole number"),
     "sixty minutes": ("seed: 1:30", "valid: a whole number"),
     "a scalar for a list": ("ppo: {hidden_sizes: 64}", "valid: a list"),
-    "a flag in a list": ("separate: {active_axes: [x, --seed, 3]}", "active_axes: --seed; valid: x"),
-    "a list too short": ("separate: {tip_height_m: [0.1]}", "valid: a list of 2"),
+    "a flag in a list": ("env: {active_axes: [x, --seed, 3]}", "active_axes: --seed; valid: x"),
+    "a list too short": ("env: {tip_height_m: [0.1]}", "valid: a list of 2"),
     "a list for a value": ("seed: [1]", "valid: a whole number"),
     "a list for text": ("name: [a]", "valid: text"),
-    "an unknown choice": ("separate: {observation: half}", "valid: full, prototype19"),
+    "an unknown choice": ("env: {observation: half}", "valid: full, prototype19"),
     "too many digits": (f"seed: {'9' * 5000}", "valid: a whole number"),
     "a float too large": (f"max_minutes: !!str {'9' * 400}x", "valid: a number"),
     "a merge": ("base: &b {gamma: 1}\nppo: {<<: *b}", "'base' is unknown"),

@@ -13,11 +13,11 @@ ROOT = str(Path(__file__).parent.parent)
 USE = """
 import sys, jax
 from screwpush_jax import cli, device
-from screwpush_jax.config import Config
+from screwpush_jax.config import config_type
 from sim import bridge
 import dataclasses
 def main(argv):
-    print(device.use_device(dataclasses.replace(Config(), compile_cache="", device=argv[0])))
+    print(device.use_device(dataclasses.replace(config_type()(), compile_cache="", device=argv[0])))
     key = jax.random.key(0)
     print(bridge.device().platform, key.dtype, (jax.numpy.ones(3) * 0.5 + jax.numpy.int32(1)).dtype)
     return 0

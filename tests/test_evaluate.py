@@ -8,10 +8,12 @@ import pytest
 
 from screwpush_jax import evaluate
 from screwpush_jax.checkpoint import Found
-from screwpush_jax.config import Config, from_tree, to_tree
+from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result
 from sim.errors import DeviceLostError, WorkerError
+
+Config = config_type()
 
 OWN = from_tree({"seed": 3, "eval": {"episodes": 16}, "device": "cpu"}, Config, Config())
 
@@ -73,7 +75,7 @@ OTHERS = {
     "seed": {"eval": {"seed": 7}},
     "episodes": {"eval": {"episodes": 8}},
     "baselines": {"eval": {"baselines": False}},
-    "task": {"separate": {"horizon": 10, "tip_height_m": [0.02, 0.1]}},
+    "task": {"env": {"horizon": 10, "tip_height_m": [0.02, 0.1]}},
     "scene": {"scene": {"friction": 0.3, "screw": {"length_m": 0.1}}},
     "engine": {"mujoco": {"solver_iterations": 3}},
 }
@@ -92,8 +94,8 @@ def test_other_settings_never_take_a_files_place(run, tmp_path):
         {"eval.seed": 7},
         {"eval.episodes": 8},
         {"eval.baselines": False},
-        {"separate.horizon": 10, "separate.tip_height_m": [0.02, 0.1]},
-        {"scene.friction": 0.3, "scene.screw.length_m": 0.1},
+        {"env.horizon": 10, "env.tip_height_m": [0.02, 0.1]},
+        {"env.scene.friction": 0.3, "env.scene.screw.length_m": 0.1},
         {"mujoco.solver_iterations": 3},
     ]
     assert sorted(said, key=str) == sorted(expected, key=str)

@@ -7,10 +7,12 @@ import pytest
 
 from screwpush_jax import compiled, evaluation
 from screwpush_jax.build import World, make_world
-from screwpush_jax.config import Config, from_tree
+from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.transition import init_carry
 from sim.errors import WorkerError
+
+Config = config_type()
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +20,7 @@ def world():
     tree = {
         "num_envs": 8,
         "ppo": {"num_steps": 2, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": [8]},
-        "separate": {"horizon": 6},
-        "scene": {"physics_dt_s": 0.01, "decimation": 5},
+        "env": {"horizon": 6, "scene": {"physics_dt_s": 0.01, "decimation": 5}},
     }
     config = from_tree(tree, Config, Config())
     world = make_world(config, 8)
@@ -52,7 +53,7 @@ def test_transition_and_update_are_traced_once(world):
 
 def test_random_fails_and_the_script_mostly_succeeds(world):
     config, _ = world
-    config = from_tree({"separate": {"horizon": 300}, "num_envs": 48}, Config, config)
+    config = from_tree({"env": {"horizon": 300}, "num_envs": 48}, Config, config)
     examined = make_world(config, 48)
     like = init_learner(
         config.ppo, examined.task.obs_size, examined.task.action_size, jax.random.key(0)

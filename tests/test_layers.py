@@ -9,7 +9,14 @@ ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "screwpush_jax/ppo": ("screwpush_jax.ppo",),
     "screwpush_jax/tasks": (
-        *("screwpush_jax.tasks", "sim.protocol", "sim.scene", "sim.state", "sim.assets"),
+        *(
+            "screwpush_jax.tasks",
+            "screwpush_jax.errors",
+            "sim.protocol",
+            "sim.scene",
+            "sim.state",
+            "sim.assets",
+        ),
     ),
     "sim": ("sim",),
 }

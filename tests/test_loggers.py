@@ -8,10 +8,12 @@ import pytest
 from tensorboardX import record_writer
 
 from screwpush_jax import loggers
-from screwpush_jax.config import Config, LogConfig
+from screwpush_jax.config import LogConfig, config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.loggers import Loggers, check_installed, read_metrics
 from screwpush_jax.run_folder import METRICS_FILE
+
+Config = config_type()
 
 WANDB = Config(log=LogConfig(wandb=True))
 

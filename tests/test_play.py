@@ -10,6 +10,7 @@ import pytest
 
 from screwpush_jax import play, video
 from screwpush_jax.checkpoint import Found
+from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.play import PlayArgs
 from sim.errors import RendererUnavailableError
@@ -50,7 +51,7 @@ def ready(tmp_path, monkeypatch):
         return [states(t) for t in range(T)], SimpleNamespace(figures=figures)
 
     def call(**changes):
-        args = PlayArgs(**{"episodes": N, "size": (48, 32)} | changes)
+        args = config_type(kind=PlayArgs)(**{"episodes": N, "size": (48, 32)} | changes)
         monkeypatch.setattr(play.cli, "configure", lambda *_: (args, found))
         play.main([])
         return ran

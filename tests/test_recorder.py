@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import pytest
 
 from screwpush_jax.compiled import jit
-from screwpush_jax.config import Config, from_tree
+from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.stopping import Stopper
+
+Config = config_type()
 
 CONFIG = from_tree({"num_envs": 4, "ppo": {"num_steps": 2, "hidden_sizes": [4]}}, Config, Config())
 

@@ -8,12 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import record
-from screwpush_jax.config import Config
+from screwpush_jax.config import config_type
 from screwpush_jax.ppo.types import PPOConfig
-from screwpush_jax.tasks.registry import TASKS
-from sim.assets.arm_with_bolts import make_scene
-from sim.options import MujocoConfig
-from sim.registry import make_simulator
+from screwpush_jax.tasks import registry as tasks
 
 WARM_UPS = 3
 """Updates before the clock starts: compilation, allocators, autotuning."""
@@ -74,10 +71,8 @@ class Peer(NamedTuple):
 
 def make_problem(num_envs: int, num_steps: int, device: str) -> Problem:
     """Our task's sizes with our learner's default hyperparameters."""
-    config = Config()
-    sim = make_simulator("mujoco", make_scene(config.scene), 1, MujocoConfig())
-    task = TASKS[config.task](getattr(config, config.task), sim.spec)
-    sim.close()
+    config = config_type()()
+    task = tasks.find(config.task)(config.env)
     ppo = dataclasses.replace(config.ppo, num_steps=num_steps)
     return Problem(num_envs, num_steps, task.obs_size, task.action_size, device, ppo)
 

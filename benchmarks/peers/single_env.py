@@ -19,7 +19,7 @@ from benchmarks import record
 from benchmarks.peers.sb3_ppo import network_options
 from screwpush_jax import compiled
 from screwpush_jax.build import make_world
-from screwpush_jax.config import Config
+from screwpush_jax.config import Config, config_type
 from screwpush_jax.env import EnvKeys, EnvStep, act, advance, init_env
 from screwpush_jax.restart import ON_REQUEST
 from screwpush_jax.tasks.task import Starts
@@ -33,7 +33,7 @@ _NUM_STARTS = 64
 
 def measure() -> dict[str, float]:
     """Spread of environment steps/s over whole rounds of stepping and learning."""
-    config = Config(sim="mujoco")
+    config = config_type()(sim="mujoco")
     env = SingleEnv(config)
     options = network_options(config.ppo.hidden_sizes, config.ppo.init_log_std)
     algorithm = PPO("MlpPolicy", env, n_steps=STEPS, policy_kwargs=options, device="cpu", seed=0)

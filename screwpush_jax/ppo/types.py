@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import optax
@@ -52,6 +52,9 @@ class PPOConfig:
     """Logarithm of the policy's standard deviation at the start, per axis."""
     std_range: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.01, 2.0)
     """Bounds of the policy's standard deviation, per axis; actions count within -1 to 1."""
+
+    POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("hidden_sizes",)
+    FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("num_steps", "init_log_std")
 
     def check(self) -> None:
         """Raises ValueError, beginning with the field's name, where fields pin each other."""

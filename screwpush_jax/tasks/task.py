@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import jax
 from flax import struct
 
-from sim.protocol import SimSpec, Simulator
+from sim.protocol import Simulator
+from sim.scene import Scene
 from sim.state import SimState
 
 Jit = Callable[[Callable], Callable]
@@ -63,6 +64,8 @@ class Task(Protocol[M, D]):
     """Batched pure functions, and one host function that finds the start states."""
 
     name: ClassVar[str]
+    options: ClassVar[type]
+    """Frozen dataclass of its options, all with defaults: the configuration's section `env`."""
     metrics: ClassVar[tuple[str, ...]]
     """Names of `StepResult.metrics`."""
     score: ClassVar[str]
@@ -72,7 +75,11 @@ class Task(Protocol[M, D]):
     baselines: ClassVar[Mapping[str, Baseline]]
     """Policies written by hand, by name."""
 
-    def __init__(self, config: Any, spec: SimSpec): ...
+    def __init__(self, config: Any): ...
+
+    def scene(self) -> Scene:
+        """What the engines build their models from."""
+        ...
 
     @property
     def obs_layout(self) -> tuple[Any, ...]: ...

@@ -12,7 +12,7 @@ from screwpush_jax import cli, train
 MISTAKES = {
     "unknown flag": (["--gama", "0.9"], "ppo.gamma"),
     "wrong type": (["--ppo.gamma", "many"], "ppo.gamma"),
-    "unknown choice": (["--separate.observation", "half"], "prototype19"),
+    "unknown choice": (["--env.observation", "half"], "prototype19"),
     "no environments": (["--num-envs", "0"], "greater than 0"),
     "minibatches do not divide": (["--ppo.num-minibatches", "3"], "valid: 1, 2, 4"),
     "unknown engine": (["--sim", "bullet"], "mujoco"),
@@ -33,25 +33,25 @@ MISTAKES = {
     "eval seed is training's": (["--eval.seed", "0"], "another than --seed"),
     "no layers": (["--ppo.hidden-sizes"], "1 or more values"),
     "empty layer": (["--ppo.hidden-sizes", "16", "0"], "--ppo.hidden-sizes 16 0; valid: greater"),
-    "reversed heights": (["--separate.tip-height-m", "0.2", "0.1"], "the lower height first"),
-    "NaN height": (["--separate.tip-height-m", "nan", "0.1"], "valid: 0 or more"),
-    "reversed starts": (["--separate.start-tip-height-m", "0.1", "0.07"], "the lower height first"),
+    "reversed heights": (["--env.tip-height-m", "0.2", "0.1"], "the lower height first"),
+    "NaN height": (["--env.tip-height-m", "nan", "0.1"], "valid: 0 or more"),
+    "reversed starts": (["--env.start-tip-height-m", "0.1", "0.07"], "the lower height first"),
     "reversed rates": (["--ppo.learning-rate-range", "1", "1e-5"], "the lower bound first"),
     "rate outside": (["--ppo.learning-rate", "1"], "within learning_rate_range"),
     "infinite rate": (["--ppo.learning-rate", "inf"], "valid: a finite number"),
-    "hold beyond the horizon": (["--separate.hold-steps", "11"], "at most horizon, 10"),
+    "hold beyond the horizon": (["--env.hold-steps", "11"], "at most horizon, 10"),
     "negative clip": (["--ppo.clip-eps", "-0.2"], "greater than 0"),
     "no gradient": (["--ppo.max-grad-norm", "0"], "greater than 0"),
     "NaN coefficient": (["--ppo.vf-coef", "nan"], "0 or more"),
     "negative entropy": (["--ppo.ent-coef", "-1"], "0 or more"),
-    "NaN weight": (["--separate.reward.reach", "nan"], "a finite number"),
+    "NaN weight": (["--env.reward.reach", "nan"], "a finite number"),
     "no KL": (["--ppo.target-kl", "0"], "greater than 0"),
     "huge deviation": (["--ppo.init-log-std", "50"], "logarithms of std_range"),
-    "weightless": (["--scene.screw.density", "0"], "greater than 0"),
-    "no screw": (["--scene.screw.length-m", "0"], "greater than 0"),
-    "shorter than its head": (["--scene.screw.length-m", "0.01"], "longer than the head"),
-    "far from the arm": (["--separate.area-center-m", "3", "3"], "from the shoulder"),
-    "no room for D": (["--separate.separation-m", "2"], "as far as 3 screws"),
+    "weightless": (["--env.scene.screw.density", "0"], "greater than 0"),
+    "no screw": (["--env.scene.screw.length-m", "0"], "greater than 0"),
+    "shorter than its head": (["--env.scene.screw.length-m", "0.01"], "longer than the head"),
+    "far from the arm": (["--env.area-center-m", "3", "3"], "from the shoulder"),
+    "no room for D": (["--env.separation-m", "2"], "as far as 3 screws"),
     "negative time": (["--max-minutes", "-1"], "0 or more"),
     "NaN time": (["--max-minutes", "nan"], "0 or more"),
     "restarts for ever": (["--isaacgym.restarts", "-1"], "0 or more"),
@@ -140,7 +140,7 @@ def test_what_is_not_there_is_refused(mistake, tmp_path, run_command, debug_conf
         ("seed: 1\nseed: 2", "stands there twice"),
         ("ppo: {gamma: 1}\nppo: {num_steps: 8}", "stands there twice"),
         ("name: -v2", "--name -v2; valid"),
-        ("separate: {active_axes: [x, --seed, 3]}", "separate.active_axes: --seed; valid: x, y"),
+        ("env: {active_axes: [x, --seed, 3]}", "env.active_axes: --seed; valid: x, y"),
         ("eval: {seed: -1}", "--eval.seed -1; valid"),
         ("name: \u00e4".encode("latin-1"), "not UTF-8"),
     ],
@@ -194,13 +194,13 @@ def test_a_checkpoint_that_does_not_fit_is_refused(damage, copied, run_command):
         shutil.rmtree(step / "meta")
         hint = "incomplete or damaged"
     elif damage == "other task":
-        change_meta(step, lambda meta: meta.update(task="goal"))
-        hint = "task 'separate' (checkpoint: 'goal')"
+        change_meta(step, lambda meta: meta.update(task="another"))
+        hint = "of the task 'another', which is not known here; valid: separate"
     elif damage == "other layout":
         change_meta(step, lambda meta: meta["obs_layout"].pop(0))
         hint = "observation layout"
     else:
-        args, hint = ["--separate.observation", "prototype19"], "separate.observation"
+        args, hint = ["--env.observation", "prototype19"], "env.observation"
     before = snapshot(folder)
     for module in ("evaluate", "train"):
         more = ("--checkpoint", "latest", "--total-env-steps", 768, *args)

@@ -47,14 +47,14 @@ def test_evaluating_again_gives_the_same_figures(trained, run_command):
 def test_test_flag_evaluates_and_other_settings_leave_the_runs_own_result(trained, run_command):
     (own,) = run_dir(trained).glob("eval-*-mujoco.json")
     before = own.read_bytes()
-    settings = ("--eval.seed", 7, "--separate.horizon", 8)
+    settings = ("--eval.seed", 7, "--env.horizon", 8)
     result = run_command("train", "--test", "--checkpoint", "first", *settings, cwd=trained)
     assert result.returncode == 0, result.stderr
     assert "unseen episodes (seed 7)" in result.stdout
     assert own.read_bytes() == before
     (other,) = run_dir(trained).glob("eval-*-mujoco-*.json")
     stored = json.loads(other.read_text())
-    assert stored["settings"] == {"eval.seed": 7, "separate.horizon": 8}
+    assert stored["settings"] == {"eval.seed": 7, "env.horizon": 8}
     assert rate(result.stdout) == f"{stored['learned']['success_rate']:.2%}"
     other.unlink()  # the other tests share this folder
 

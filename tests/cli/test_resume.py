@@ -15,9 +15,11 @@ import pytest
 
 from screwpush_jax import checkpoint, resume, run_folder
 from screwpush_jax.compiled import jit
-from screwpush_jax.config import Config, from_tree
+from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.ppo.update import init_learner
+
+Config = config_type()
 
 ROOT = Path(__file__).parent.parent.parent
 STEPS = 16 * 8  # of one iteration
@@ -40,7 +42,7 @@ def learner_leaves(folder):
     found = checkpoint.find("latest", folder / "runs", "separate")
     config = from_tree(found.meta["config"], Config, Config())
     (obs,) = {field[2] for field in found.meta["obs_layout"][-1:]}
-    size = len(config.separate.active_axes)
+    size = len(config.env.active_axes)
     like = jit(lambda key: init_learner(config.ppo, obs, size, key))(jax.random.key(0))
     learner = checkpoint.restore_learner(found, like)
     learner = jax.tree.map(
@@ -206,12 +208,12 @@ def changed(config, path, value):
         ("ppo.num_steps", 4),
         ("ppo.init_log_std", 0.0),
         ("ppo.learning_rate", 1e-4),
-        ("scene.num_screws", 4),
-        ("scene.screw.length_m", 0.1),
-        ("separate.bank_size", 8),
-        ("separate.jumble_radius_m", 0.1),
-        ("separate.settle_s", 1.0),
-        ("separate.start_tip_height_m", (0.05, 0.1)),
+        ("env.scene.num_screws", 4),
+        ("env.scene.screw.length_m", 0.1),
+        ("env.bank_size", 8),
+        ("env.jumble_radius_m", 0.1),
+        ("env.settle_s", 1.0),
+        ("env.start_tip_height_m", (0.05, 0.1)),
     ],
 )
 def test_what_would_have_no_effect_on_a_run_that_goes_on_is_refused(newest, path, value):
@@ -225,8 +227,8 @@ def test_what_would_have_no_effect_on_a_run_that_goes_on_is_refused(newest, path
     [
         ("sim", "mujoco"),  # what auto was
         ("ppo.gamma", 0.5),
-        ("separate.reward.time", -1.0),
-        ("scene.friction", 0.5),
+        ("env.reward.time", -1.0),
+        ("env.scene.friction", 0.5),
         ("checkpoint_every", 7),
     ],
 )

@@ -14,7 +14,6 @@ from screwpush_jax.tasks.separate.task import SeparateTask
 from sim.assets import elfin15
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.options import MujocoConfig
-from sim.protocol import SimSpec
 from sim.registry import make_simulator
 from sim.state import Bodies, RobotState, SimState
 
@@ -32,9 +31,8 @@ def make_task():
     """Builds the task from changes to its configuration; knows no engine."""
 
     def make(num_screws=3, **changes) -> SeparateTask:
-        scene = make_scene(SceneConfig(num_screws=num_screws, **PHYSICS))
-        spec = SimSpec("none", 4, scene, deterministic=True)
-        return SeparateTask(SeparateConfig(**changes), spec)
+        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        return SeparateTask(SeparateConfig(scene=scene, **changes))
 
     return make
 

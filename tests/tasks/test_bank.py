@@ -382,7 +382,7 @@ def test_a_hopeless_configuration_is_an_error_after_few_drops_that_names_the_rul
     task = make_task(jumble_closest_pair=1e-4, settle_s=0.05, jumble_speed_m_s=9.0)
     with pytest.raises(
         StartsError,
-        match=r"only 0 of 304 drops \(0.00%\).*separate\.jumble_closest_pair 100%.*separate\.drop_spread_m",
+        match=r"only 0 of 304 drops \(0.00%\).*env\.jumble_closest_pair 100%.*env\.drop_spread_m",
     ):
         task.starts(sim, 4096, 0, jit)
 

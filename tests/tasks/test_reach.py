@@ -8,6 +8,8 @@ from scipy.optimize import minimize
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.screws.reach import distances_m
 from screwpush_jax.tasks.separate.config import SeparateConfig
+from sim.assets.arm_with_bolts import SceneConfig
+from sim.assets.bolt import Bolt
 
 EIGHT = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.1), (0.5, 0.9), (0.1, 0.5), (0.9, 0.5)]
 DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
@@ -39,7 +41,7 @@ def grid(center, half, heights):
 def is_accepted(arm, center, half, heights):
     config = SeparateConfig(area_center_m=center, area_half_m=half, tip_height_m=heights)
     try:
-        config.check_reach(arm)
+        config.check_reach()
     except ValueError as error:
         return not str(error).startswith("area_center_m ")
     return True
@@ -93,9 +95,10 @@ def test_screws_can_be_as_far_apart_as_is_said_and_no_farther(count):
         return np.sum((points[first] - points[second]) ** 2, axis=-1) - x[-1] ** 2
 
     def takes(separation_m):
-        config = SeparateConfig(separation_m=separation_m, area_half_m=0.5)
+        scene = SceneConfig(num_screws=count, screw=Bolt(shank_radius_m=1e-3))
+        config = SeparateConfig(scene, separation_m=separation_m, area_half_m=0.5)
         try:
-            config.check_scene(count, 1e-3, 0.05)
+            config.check_scene()
         except ValueError as error:
             return not str(error).startswith("separation_m ")
         return True

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Le
 
 from screwpush_jax.tasks.screws.reach import crosses_seam, distances_m, reach_m
-from sim.assets.elfin15 import ArmSpec
+from sim.assets import elfin15
+from sim.assets.arm_with_bolts import SceneConfig
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]
@@ -26,7 +27,10 @@ circles in a square; Croft, Falconer, Guy 1991, D1)."""
 
 @dataclasses.dataclass(frozen=True)
 class ScrewsConfig:
-    """What every task on these screws has: its area, ends, action and start states."""
+    """What every task on these screws has: its scene, area, ends, action and start states."""
+
+    scene: SceneConfig = SceneConfig()
+    """The physical scene."""
 
     # success and failure
     separation_m: Annotated[float, Gt(0)] = 0.15
@@ -84,7 +88,10 @@ class ScrewsConfig:
     start_tip_height_m: tuple[Annotated[float, Ge(0)], Annotated[float, Ge(0)]] = (0.06, 0.10)
     """Start poses have the tip between these heights, metres."""
 
-    START_FIELDS: ClassVar[tuple[str, ...]] = (
+    POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("scene.num_screws", "active_axes")
+    FIXED_FIELDS: ClassVar[tuple[str, ...]] = (
+        "scene.num_screws",
+        "scene.screw",
         "bank_size",
         "jumble_radius_m",
         "jumble_all_pairs",
@@ -96,7 +103,6 @@ class ScrewsConfig:
         "start_tip_half_m",
         "start_tip_height_m",
     )
-    """Fields that have done their work once the start states are there."""
 
     def check(self) -> None:
         """Raises ValueError, beginning with the field's name, where fields contradict each other."""
@@ -129,6 +135,8 @@ class ScrewsConfig:
                 f"jumble_height_m {self.jumble_height_m:g}; valid: lower than the lowest start of"
                 f" the tip, {start_low:g}"
             )
+        self.check_scene()
+        self.check_reach()
 
     def _check_axes(self) -> None:
         if not self.active_axes or len(set(self.active_axes)) != len(self.active_axes):
@@ -137,12 +145,9 @@ class ScrewsConfig:
                 f"active_axes {given}; valid: one or more different axes of {', '.join(AXES)}"
             )
 
-    def check_scene(self, num_screws: int, shank_radius_m: float, control_dt_s: float) -> None:
-        """Whether the task can be done, and begun, in such a scene.
-
-        Raises:
-          ValueError: beginning with the field's name.
-        """
+    def check_scene(self) -> None:
+        """Raises ValueError, as `check`, if the task cannot be done, or begun, in its scene."""
+        num_screws, shank_radius_m = self.scene.num_screws, self.scene.screw.shank_radius_m
         side = 2 * self.area_half_m
         largest = side * _LARGEST_SEPARATION[num_screws]
         if self.separation_m > largest:
@@ -162,17 +167,15 @@ class ScrewsConfig:
                     f"{name} {getattr(self, name):g}; valid: more than the shank's radius,"
                     f" {shank_radius_m:g}: no screw lies lower"
                 )
-        if self.settle_s < control_dt_s:
+        if self.settle_s < self.scene.control_dt_s:
             raise ValueError(
-                f"settle_s {self.settle_s:g}; valid: one control step, {control_dt_s:g}, or longer"
+                f"settle_s {self.settle_s:g}; valid: one control step, {self.scene.control_dt_s:g},"
+                " or longer"
             )
 
-    def check_reach(self, arm: ArmSpec) -> None:
-        """Whether the arm reaches all of the work area with the rod straight down.
-
-        Raises:
-          ValueError: beginning with the field's name.
-        """
+    def check_reach(self) -> None:
+        """Raises ValueError, as `check`, if the arm, rod straight down, misses some of the area."""
+        arm = elfin15.arm_spec()
         (x, y), half = self.area_center_m, self.area_half_m
         near, far = distances_m(arm, self.area_center_m, half, self.tip_height_m)
         least, most = reach_m(arm)

@@ -14,7 +14,9 @@ from screwpush_jax.tasks.screws.termination import is_invalid
 from screwpush_jax.tasks.screws.types import Derived, Memory, ScrewStarts, abstract_starts
 from screwpush_jax.tasks.task import Jit, as_it_is
 from sim.assets import elfin15
-from sim.protocol import SimSpec, Simulator
+from sim.assets.arm_with_bolts import make_scene
+from sim.protocol import Simulator
+from sim.scene import Scene
 from sim.state import SimState
 
 
@@ -23,7 +25,6 @@ class ScrewsTask:
     """The part of a `screwpush_jax.tasks.task.Task` that does not say what is to be done."""
 
     config: ScrewsConfig
-    spec: SimSpec
     name: ClassVar[str]
     rows_per_start: ClassVar[int] = 2  # a jumble, and a pose of the arm above it
 
@@ -39,11 +40,14 @@ class ScrewsTask:
     def num_starts(self) -> int:
         return self.config.bank_size
 
+    def scene(self) -> Scene:
+        return make_scene(self.config.scene)
+
     def starts(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> ScrewStarts:
-        return find_starts(self.config, self.name, sim, size, seed, jit)
+        return find_starts(self.config, sim, size, seed, jit)
 
     def abstract_starts(self, size: int) -> ScrewStarts:
-        return abstract_starts(self.spec, size)
+        return abstract_starts(self.scene(), size)
 
     def reset(self, starts: ScrewStarts, rows: jax.Array, key: jax.Array) -> tuple[Derived, Memory]:
         del key  # all that is random was drawn when the starts were found
@@ -74,7 +78,7 @@ class ScrewsTask:
         action = clip_action(action)
 
         def one(command, targets, action):
-            dt_s = self.spec.control_dt_s
+            dt_s = self.config.scene.control_dt_s
             return move_command(self.config, elfin15.arm_spec(), dt_s, command, targets, action)
 
         targets = jax.vmap(one)(derived.command, memory.joint_targets, action)

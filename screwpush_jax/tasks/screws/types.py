@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from screwpush_jax.tasks.screws.kinematics import TipPose
-from sim.protocol import SimSpec
+from sim.scene import Scene
 from sim.state import SimState, zero_state
 
 
@@ -40,14 +40,14 @@ class ScrewStarts:
     tips: TipPose  # [B, 3] m, [B, 3, 3], of the joint starts
 
 
-def abstract_starts(spec: SimSpec, size: int) -> ScrewStarts:
+def abstract_starts(scene: Scene, size: int) -> ScrewStarts:
     """Start states that are nothing but shapes."""
 
     def rows(*shape: int) -> Any:
         return jax.ShapeDtypeStruct((size, *shape), jnp.float32)
 
     return ScrewStarts(
-        state=jax.eval_shape(lambda: zero_state(spec.scene, size)),
-        joint_starts_rad=rows(len(spec.scene.robot.joints)),
+        state=jax.eval_shape(lambda: zero_state(scene, size)),
+        joint_starts_rad=rows(len(scene.robot.joints)),
         tips=TipPose(rows(3), rows(3, 3)),
     )

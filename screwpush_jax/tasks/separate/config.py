@@ -1,7 +1,7 @@
 """Every number of the task `separate` beside those that tasks on screws share."""
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Gt
 
@@ -43,7 +43,9 @@ class SeparateConfig(ScrewsConfig):
     progress_clip: Annotated[float, Gt(0)] = 1.15
     """Pair distances count as progress up to this, in units of D."""
 
-    def check_scene(self, num_screws: int, shank_radius_m: float, control_dt_s: float) -> None:
-        if self.observation == "prototype19" and num_screws != 3:
-            raise ValueError("observation prototype19 needs --scene.num-screws 3")
-        super().check_scene(num_screws, shank_radius_m, control_dt_s)
+    POLICY_FIELDS: ClassVar[tuple[str, ...]] = (*ScrewsConfig.POLICY_FIELDS, "observation")
+
+    def check(self) -> None:
+        if self.observation == "prototype19" and self.scene.num_screws != 3:
+            raise ValueError("observation prototype19 needs --env.scene.num-screws 3")
+        super().check()

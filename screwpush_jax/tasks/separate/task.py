@@ -17,6 +17,7 @@ from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
 from screwpush_jax.tasks.separate.termination import is_separated
 from screwpush_jax.tasks.task import Baseline, StepResult
+from sim.assets import elfin15
 from sim.state import SimState
 
 
@@ -27,15 +28,14 @@ class SeparateTask(ScrewsTask):
 
     config: SeparateConfig
     name: ClassVar[str] = "separate"
+    options: ClassVar[type[SeparateConfig]] = SeparateConfig
     metrics: ClassVar[tuple[str, ...]] = ("success_once", "out_of_area")
     score: ClassVar[str] = "success_once"
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
 
     @property
     def obs_layout(self) -> tuple[Field, ...]:
-        return layout(
-            self.config, self.spec.scene.groups[0].count, len(self.spec.scene.robot.joints)
-        )
+        return layout(self.config, self.config.scene.num_screws, len(elfin15.arm_spec().home_rad))
 
     @property
     def obs_size(self) -> int:
