@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import record
+from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.config import Config
-from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.tasks.registry import TASKS
 from sim.assets.arm_with_bolts import make_scene
 from sim.options import MujocoConfig
