@@ -35,12 +35,12 @@ test-lowest:
 		--editable '.[video]' mujoco-warp nvidia-ml-py pytest pytest-xdist
 	touch $(LOWEST)/.run $(LOWEST)/.video
 	$(MAKE) debug VENV=$(LOWEST)
-	$(LOWEST)/bin/python -m pytest -n 2 $(addprefix tests/,test_config.py test_loggers.py ppo/test_gae.py \
+	$(LOWEST)/bin/python -m pytest -n 2 $(addprefix tests/,test_config.py test_loggers.py algorithms/common/test_gae.py \
 		sim/test_registry.py sim/test_bridge.py sim/test_mujoco_cpu.py sim/test_mujoco_warp.py sim/test_gpu.py)
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
-	$(BIN)/coverage report --show-missing --fail-under=90 --include='screwpush_jax/ppo/*'
+	$(BIN)/coverage report --show-missing --fail-under=90 --include='screwpush_jax/algorithms/*'
 	$(BIN)/coverage report --show-missing --fail-under=90 --include='screwpush_jax/tasks/*'
 	$(BIN)/coverage report --show-missing --fail-under=90 --include='sim/*'
 

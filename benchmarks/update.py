@@ -14,11 +14,12 @@ import tyro
 
 from benchmarks import record
 from screwpush_jax import compiled
+from screwpush_jax.algorithms.common.rollout import init_rollout
+from screwpush_jax.algorithms.common.types import Rollout
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.config import config_type
 from screwpush_jax.device import use_device
-from screwpush_jax.ppo.rollout import init_rollout
-from screwpush_jax.ppo.types import PPOConfig, Rollout
-from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.transition import Tally
 
 

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import jax
 
+from screwpush_jax.algorithms.common.networks import ActorCritic, make_network
+from screwpush_jax.algorithms.common.types import Learner
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
 from screwpush_jax.field_kinds import listed
-from screwpush_jax.ppo.networks import ActorCritic, make_network
-from screwpush_jax.ppo.types import Learner
-from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry

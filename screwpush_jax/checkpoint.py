@@ -20,10 +20,10 @@ from flax import struct
 from orbax.checkpoint import checkpoint_managers
 
 from screwpush_jax import run_folder
+from screwpush_jax.algorithms.common.types import Learner
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.moved import modern_config
 from screwpush_jax.paths import check_run_path
-from screwpush_jax.ppo.types import Learner
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
 from screwpush_jax.tasks.task import Starts

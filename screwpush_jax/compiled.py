@@ -13,11 +13,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import episodes as episodes_module
 from screwpush_jax import transition as transition_module
+from screwpush_jax.algorithms.common import types
+from screwpush_jax.algorithms.common.networks import ActorCritic
+from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Rollout
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.algorithms.ppo.update import update
 from screwpush_jax.env import Env
-from screwpush_jax.ppo import update as update_module
-from screwpush_jax.ppo.networks import ActorCritic
-from screwpush_jax.ppo.types import Learner, PPOConfig, Rollout
-from screwpush_jax.ppo.update import Metrics
 from screwpush_jax.restart import ONCE
 from screwpush_jax.transition import Tally
 from sim import bridge
@@ -36,8 +37,8 @@ def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
 
     Its metrics hold the episodes' too: the tally itself is the next transition's to overwrite.
     """
-    function = functools.partial(update_module.update, config, num_iterations)
-    spread = PartitionSpec(None, update_module.AXIS)  # rollouts are split along N
+    function = functools.partial(update, config, num_iterations)
+    spread = PartitionSpec(None, AXIS)  # rollouts are split along N
     mapped = jax.shard_map(
         function,
         mesh=_mesh(),
@@ -59,7 +60,7 @@ def place(tree: T) -> T:
 
 
 def _mesh() -> Mesh:
-    return Mesh([bridge.device()], (update_module.AXIS,))
+    return Mesh([bridge.device()], (AXIS,))
 
 
 class EpisodeFunctions(NamedTuple):
@@ -84,4 +85,4 @@ def jit(function: Callable) -> Callable:
     return jax.jit(function)
 
 
-is_finite = jax.jit(update_module.is_finite)
+is_finite = jax.jit(types.is_finite)

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
+from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.bounds import LARGEST_INT, as_flag, check_section
 from screwpush_jax.config_file import FLAG_ONLY, from_tree, load_yaml, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import parse
 from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
-from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.yaml_file import load_tree
 from sim import registry as engines

@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from screwpush_jax.algorithms.common.networks import ActorCritic
+from screwpush_jax.algorithms.common.rollout import best_action
+from screwpush_jax.algorithms.common.types import Policy
 from screwpush_jax.env import (
     Env,
     EnvKeys,
@@ -17,9 +20,6 @@ from screwpush_jax.env import (
     init_env,
     select,
 )
-from screwpush_jax.ppo.networks import ActorCritic
-from screwpush_jax.ppo.rollout import best_action
-from screwpush_jax.ppo.types import Policy
 from screwpush_jax.tasks.task import Baseline, Starts, Task
 from sim.protocol import Views
 

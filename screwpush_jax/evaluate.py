@@ -8,13 +8,13 @@ from typing import Annotated
 import jax
 
 from screwpush_jax import checkpoint, cli, eval_file
+from screwpush_jax.algorithms.common.types import Policy
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result, examine
-from screwpush_jax.ppo.types import Policy
-from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.side_products import attempt
 
 

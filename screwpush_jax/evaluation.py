@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from screwpush_jax import compiled
+from screwpush_jax.algorithms.common.types import Policy
 from screwpush_jax.build import World
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
-from screwpush_jax.ppo.types import Policy
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.tasks.task import Starts, Task
 from sim.state import SimState

@@ -8,6 +8,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from screwpush_jax.algorithms.common.networks import ActorCritic
+from screwpush_jax.algorithms.common.rollout import (
+    choose_action,
+    init_rollout,
+    predict_value,
+    record,
+)
+from screwpush_jax.algorithms.common.types import Policy, Rollout
 from screwpush_jax.env import (
     Env,
     EnvKeys,
@@ -18,9 +26,6 @@ from screwpush_jax.env import (
     figure_names,
     init_env,
 )
-from screwpush_jax.ppo.networks import ActorCritic
-from screwpush_jax.ppo.rollout import choose_action, init_rollout, predict_value, record
-from screwpush_jax.ppo.types import Policy, Rollout
 from screwpush_jax.tasks.task import Starts, Task
 from sim.protocol import Views
 

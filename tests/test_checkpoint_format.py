@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from screwpush_jax import checkpoint, resume
+from screwpush_jax.algorithms.common.networks import make_network
+from screwpush_jax.algorithms.common.rollout import best_action
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError
-from screwpush_jax.ppo.networks import make_network
-from screwpush_jax.ppo.rollout import best_action
-from screwpush_jax.ppo.update import init_learner
 
 Config = config_type()
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from screwpush_jax import compiled, evaluation
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import config_type, from_tree
-from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.transition import init_carry
 from sim.errors import WorkerError
 

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = {
-    "screwpush_jax/ppo": ("screwpush_jax.ppo",),
+    "screwpush_jax/algorithms/common": ("screwpush_jax.algorithms.common",),
+    "screwpush_jax/algorithms": ("screwpush_jax.algorithms",),
     "screwpush_jax/tasks": (
         *(
             "screwpush_jax.tasks",

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import DivergedError
-from screwpush_jax.ppo.update import init_learner
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.stopping import Stopper
 

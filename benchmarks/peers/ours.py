@@ -5,8 +5,8 @@ import jax.numpy as jnp
 
 from benchmarks.peers.problem import Data, Peer, Problem
 from screwpush_jax import compiled
-from screwpush_jax.ppo.types import Rollout
-from screwpush_jax.ppo.update import init_learner
+from screwpush_jax.algorithms.common.types import Rollout
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.transition import Tally
 
 

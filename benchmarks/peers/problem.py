@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import record
+from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.config import config_type
-from screwpush_jax.ppo.types import PPOConfig
 from screwpush_jax.tasks import registry as tasks
 
 WARM_UPS = 3

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from screwpush_jax import checkpoint, resume, run_folder
+from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
-from screwpush_jax.ppo.update import init_learner
 
 Config = config_type()
 

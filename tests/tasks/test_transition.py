@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax.algorithms.common.networks import make_network
+from screwpush_jax.algorithms.common.rollout import predict_value
+from screwpush_jax.algorithms.common.types import Moments, Policy
+from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.compiled import compile_transition
 from screwpush_jax.env import Env
-from screwpush_jax.ppo.networks import make_network
-from screwpush_jax.ppo.rollout import predict_value
-from screwpush_jax.ppo.types import Moments, Policy, PPOConfig
 from screwpush_jax.transition import init_carry
 
 N, T, HORIZON = 8, 5, 7

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from screwpush_jax.ppo.rollout import (
+from screwpush_jax.algorithms.common.rollout import (
     best_action,
     choose_action,
     init_rollout,

@@ -6,10 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from screwpush_jax.ppo.gae import gae
-from screwpush_jax.ppo.losses import ppo_loss
-from screwpush_jax.ppo.networks import ActorCritic, bound_std, make_network, rescale_value_head
-from screwpush_jax.ppo.normalize import (
+from screwpush_jax.algorithms.common.gae import gae
+from screwpush_jax.algorithms.common.networks import (
+    ActorCritic,
+    bound_std,
+    make_network,
+    rescale_value_head,
+)
+from screwpush_jax.algorithms.common.normalize import (
     init_moments,
     merge_batch,
     normalize,
@@ -17,13 +21,14 @@ from screwpush_jax.ppo.normalize import (
     std,
     within_reach,
 )
-from screwpush_jax.ppo.optimizer import adapt_learning_rate, learning_rate, make_optimizer
-from screwpush_jax.ppo.types import Learner, Minibatch, Policy, PPOConfig, Rollout
-
-AXIS = "data"
-"""Name of the device axis that gradients and statistics are averaged over."""
-
-Metrics = dict[str, jax.Array]
+from screwpush_jax.algorithms.common.optimizer import (
+    adapt_learning_rate,
+    learning_rate,
+    make_optimizer,
+)
+from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Policy, Rollout
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
 
 
 def init_learner(config: PPOConfig, obs_size: int, action_size: int, key: jax.Array) -> Learner:
@@ -37,15 +42,6 @@ def init_learner(config: PPOConfig, obs_size: int, action_size: int, key: jax.Ar
         key=key,
         iteration=jnp.int32(0),
     )
-
-
-def is_finite(learner: Learner) -> jax.Array:
-    """Whether every number that training has made is finite, `[]` bool.
-
-    Parameters and the standard deviation among them, Adam's moments, the normalisers, the rate.
-    """
-    numbers = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.inexact)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]))
 
 
 def update(

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.ppo.networks import ActorCritic, action_distribution, value
-from screwpush_jax.ppo.normalize import denormalize, normalize
-from screwpush_jax.ppo.types import Policy, Rollout
+from screwpush_jax.algorithms.common.networks import ActorCritic, action_distribution, value
+from screwpush_jax.algorithms.common.normalize import denormalize, normalize
+from screwpush_jax.algorithms.common.types import Policy, Rollout
 
 
 def init_rollout(num_steps: int, num_envs: int, obs_size: int, action_size: int) -> Rollout:

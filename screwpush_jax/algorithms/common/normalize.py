@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.ppo.types import Moments
+from screwpush_jax.algorithms.common.types import Moments
 
 _CLIP = 10.0
 _EPS = 1e-6

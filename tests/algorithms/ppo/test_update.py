@@ -9,12 +9,13 @@ import numpy as np
 import optax
 import pytest
 
-from screwpush_jax.ppo import update as update_module
-from screwpush_jax.ppo.losses import ppo_loss
-from screwpush_jax.ppo.networks import make_network
-from screwpush_jax.ppo.rollout import best_action, choose_action, predict_value
-from screwpush_jax.ppo.types import Minibatch, PPOConfig, Rollout
-from screwpush_jax.ppo.update import AXIS, init_learner, is_finite
+from screwpush_jax.algorithms.common.networks import make_network
+from screwpush_jax.algorithms.common.rollout import best_action, choose_action, predict_value
+from screwpush_jax.algorithms.common.types import AXIS, Rollout, is_finite
+from screwpush_jax.algorithms.ppo import update as update_module
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
+from screwpush_jax.algorithms.ppo.update import init_learner
 
 KEY = jax.random.key(11)
 

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.ppo.networks import make_network, rescale_value_head
-from screwpush_jax.ppo.normalize import denormalize, std
-from screwpush_jax.ppo.types import Moments, PPOConfig
+from screwpush_jax.algorithms.common.networks import make_network, rescale_value_head
+from screwpush_jax.algorithms.common.normalize import denormalize, std
+from screwpush_jax.algorithms.common.types import Moments
+from screwpush_jax.algorithms.ppo.config import PPOConfig
 
 CONFIG = PPOConfig(hidden_sizes=(6, 4), init_log_std=-0.7)
 NETWORK = make_network(CONFIG, action_size=2)

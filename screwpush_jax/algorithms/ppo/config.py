@@ -1,16 +1,11 @@
-"""What crosses the two jitted calls. Legend: T steps, N environments, M minibatch, A action, O obs."""
+"""What PPO can be told."""
 
 import dataclasses
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-import jax
-import optax
 from annotated_types import Ge, Gt, Interval, MinLen
-from flax import struct
 
-Params = Any
-"""A Flax parameter tree."""
 LayerSize = Annotated[int, Interval(gt=0, le=65536)]
 
 
@@ -74,58 +69,3 @@ class PPOConfig:
                 f"learning_rate {self.learning_rate:g}; valid with the adaptive schedule: within"
                 f" learning_rate_range, {low:g} to {high:g}"
             )
-
-
-@struct.dataclass
-class Moments:
-    """Running mean and variance over everything seen so far."""
-
-    mean: jax.Array  # [...]
-    var: jax.Array  # [...]
-    count: jax.Array  # []
-
-
-@struct.dataclass
-class Policy:
-    """What acting needs: parameters and the normalisers they were trained with."""
-
-    params: Params
-    obs_moments: Moments  # [O]
-    value_moments: Moments  # []
-
-
-@struct.dataclass
-class Learner:
-    """Everything that `update` changes."""
-
-    policy: Policy
-    opt_state: optax.OptState
-    learning_rate: jax.Array  # [] that the next update adapts (`adaptive`) or the last one used
-    key: jax.Array
-    iteration: jax.Array  # [] int32, updates done
-
-
-@struct.dataclass
-class Rollout:
-    """T steps of N environments, time first; `next_value` is that of the true final observation."""
-
-    obs: jax.Array  # [T, N, O] raw
-    action: jax.Array  # [T, N, A] as sampled, not clipped
-    log_prob: jax.Array  # [T, N]
-    value: jax.Array  # [T, N] in units of reward
-    reward: jax.Array  # [T, N]
-    terminated: jax.Array  # [T, N] bool
-    truncated: jax.Array  # [T, N] bool
-    next_value: jax.Array  # [T, N] in units of reward
-
-
-@struct.dataclass
-class Minibatch:
-    """M samples with their targets."""
-
-    obs: jax.Array  # [M, O] normalised
-    action: jax.Array  # [M, A]
-    log_prob: jax.Array  # [M]
-    value: jax.Array  # [M] normalised
-    advantages: jax.Array  # [M] normalised
-    returns: jax.Array  # [M] normalised

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from screwpush_jax.ppo.losses import approx_kl, ppo_loss, surrogate_loss, value_loss
-from screwpush_jax.ppo.types import Minibatch
+from screwpush_jax.algorithms.ppo.losses import (
+    Minibatch,
+    approx_kl,
+    ppo_loss,
+    surrogate_loss,
+    value_loss,
+)
 
 EPS = 0.2
 

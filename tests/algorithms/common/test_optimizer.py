@@ -5,8 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.ppo.optimizer import adapt_learning_rate, learning_rate, make_optimizer
-from screwpush_jax.ppo.types import PPOConfig
+from screwpush_jax.algorithms.common.optimizer import (
+    adapt_learning_rate,
+    learning_rate,
+    make_optimizer,
+)
+from screwpush_jax.algorithms.ppo.config import PPOConfig
 
 ADAPTIVE = PPOConfig(target_kl=0.01, learning_rate_range=(1e-4, 1e-2))
 

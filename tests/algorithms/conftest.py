@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from screwpush_jax.ppo.networks import make_network
-from screwpush_jax.ppo.rollout import choose_action, predict_value
-from screwpush_jax.ppo.types import PPOConfig, Rollout
-from screwpush_jax.ppo.update import AXIS, init_learner, update
+from screwpush_jax.algorithms.common.networks import make_network
+from screwpush_jax.algorithms.common.rollout import choose_action, predict_value
+from screwpush_jax.algorithms.common.types import AXIS, Rollout
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.algorithms.ppo.update import init_learner, update
 
 OBS, ACTION = 3, 2
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.ppo import normalize as normalize_module
-from screwpush_jax.ppo.normalize import (
+from screwpush_jax.algorithms.common import normalize as normalize_module
+from screwpush_jax.algorithms.common.normalize import (
     denormalize,
     init_moments,
     merge_batch,
@@ -16,9 +16,7 @@ from screwpush_jax.ppo.normalize import (
     std,
     within_reach,
 )
-from screwpush_jax.ppo.types import Moments
-
-AXIS = "data"
+from screwpush_jax.algorithms.common.types import AXIS, Moments
 
 
 @functools.partial(jax.jit, static_argnames="num_shards")

@@ -1,15 +1,30 @@
 """Adam with a clipped gradient and a learning rate that lives outside its state."""
 
+from typing import Literal, Protocol
+
 import jax
 import jax.numpy as jnp
 import optax
 
-from screwpush_jax.ppo.types import PPOConfig
-
 _MAX_INT32 = 2**31 - 1
 
 
-def make_optimizer(config: PPOConfig) -> optax.GradientTransformation:
+class OptimizerConfig(Protocol):
+    """What an algorithm's configuration says about its steps."""
+
+    @property
+    def max_grad_norm(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def schedule(self) -> Literal["adaptive", "linear", "constant"]: ...
+    @property
+    def target_kl(self) -> float: ...
+    @property
+    def learning_rate_range(self) -> tuple[float, float]: ...
+
+
+def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
     """Gives the direction; the caller multiplies by the learning rate."""
     return optax.chain(
         optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam(eps=1e-5)
@@ -17,7 +32,7 @@ def make_optimizer(config: PPOConfig) -> optax.GradientTransformation:
 
 
 def learning_rate(
-    config: PPOConfig, adapted: jax.Array, iteration: jax.Array, num_iterations: int
+    config: OptimizerConfig, adapted: jax.Array, iteration: jax.Array, num_iterations: int
 ) -> jax.Array:
     """Learning rate `[]` of update number `iteration` (int32, from 0) of `num_iterations`.
 
@@ -35,7 +50,7 @@ def learning_rate(
     return config.learning_rate * left / float(total)
 
 
-def adapt_learning_rate(config: PPOConfig, rate: jax.Array, kl: jax.Array) -> jax.Array:
+def adapt_learning_rate(config: OptimizerConfig, rate: jax.Array, kl: jax.Array) -> jax.Array:
     """`rate []` after an update with it that changed the policy by a mean KL divergence of `kl []`.
 
     adaptive: an update whose mean KL went beyond twice the target was too long, one below half of

@@ -2,10 +2,24 @@
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 
-from screwpush_jax.ppo.networks import ActorCritic, action_distribution
-from screwpush_jax.ppo.networks import value as predict
-from screwpush_jax.ppo.types import Minibatch, Params, PPOConfig
+from screwpush_jax.algorithms.common.networks import ActorCritic, action_distribution
+from screwpush_jax.algorithms.common.networks import value as predict
+from screwpush_jax.algorithms.common.types import Params
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+
+
+@struct.dataclass
+class Minibatch:
+    """M samples with their targets. Legend: A action, O observation."""
+
+    obs: jax.Array  # [M, O] normalised
+    action: jax.Array  # [M, A]
+    log_prob: jax.Array  # [M]
+    value: jax.Array  # [M] normalised
+    advantages: jax.Array  # [M] normalised
+    returns: jax.Array  # [M] normalised
 
 
 def surrogate_loss(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from screwpush_jax.ppo.distribution import DiagGaussian
+from screwpush_jax.algorithms.common.distribution import DiagGaussian
 
 MEAN = np.array([[0.5, -2.0, 0.0], [3.0, 0.1, -0.2]], np.float32)
 LOG_STD = np.array([[-1.0, 0.0, 0.7], [0.3, -2.0, 1.0]], np.float32)

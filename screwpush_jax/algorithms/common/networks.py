@@ -1,14 +1,14 @@
 """The Flax actor-critic."""
 
 import math
-from typing import cast
+from typing import Protocol, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.ppo.distribution import DiagGaussian
-from screwpush_jax.ppo.types import Params, PPOConfig
+from screwpush_jax.algorithms.common.distribution import DiagGaussian
+from screwpush_jax.algorithms.common.types import Params
 
 
 class Mlp(nn.Module):
@@ -64,7 +64,16 @@ def value(network: ActorCritic, params: Params, obs: jax.Array) -> jax.Array:
     return cast(jax.Array, network.apply(params, obs, method=ActorCritic.evaluate))
 
 
-def make_network(config: PPOConfig, action_size: int) -> ActorCritic:
+class NetworkConfig(Protocol):
+    """What an algorithm's configuration says about its network."""
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]: ...
+    @property
+    def init_log_std(self) -> float: ...
+
+
+def make_network(config: NetworkConfig, action_size: int) -> ActorCritic:
     return ActorCritic(config.hidden_sizes, action_size, config.init_log_std)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.ppo.gae import gae
+from screwpush_jax.algorithms.common.gae import gae
 
 GAMMA, LAMBDA = 0.5, 0.5
 REWARD, VALUE, NEXT_VALUE = [1.0, 2.0, 3.0], [10.0, 20.0, 40.0], [20.0, 40.0, 80.0]

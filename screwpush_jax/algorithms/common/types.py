@@ -1,0 +1,67 @@
+"""What crosses the two jitted calls. Legend: T steps, N environments, A action, O observation."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+Params = Any
+"""A Flax parameter tree."""
+Metrics = dict[str, jax.Array]
+"""What the logs say of an update, `[]` each, by name."""
+AXIS = "data"
+"""Name of the device axis that gradients and statistics are averaged over."""
+
+
+@struct.dataclass
+class Moments:
+    """Running mean and variance over everything seen so far."""
+
+    mean: jax.Array  # [...]
+    var: jax.Array  # [...]
+    count: jax.Array  # []
+
+
+@struct.dataclass
+class Policy:
+    """What acting needs: parameters and the normalisers they were trained with."""
+
+    params: Params
+    obs_moments: Moments  # [O]
+    value_moments: Moments  # []
+
+
+@struct.dataclass
+class Learner:
+    """Everything that `update` changes."""
+
+    policy: Policy
+    opt_state: optax.OptState
+    learning_rate: jax.Array  # [] that the next update adapts (`adaptive`) or the last one used
+    key: jax.Array
+    iteration: jax.Array  # [] int32, updates done
+
+
+def is_finite(learner: Learner) -> jax.Array:
+    """Whether every number that training has made is finite, `[]` bool.
+
+    Parameters and the standard deviation among them, Adam's moments, the normalisers, the rate.
+    """
+    numbers = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]))
+
+
+@struct.dataclass
+class Rollout:
+    """T steps of N environments, time first; `next_value` is that of the true final observation."""
+
+    obs: jax.Array  # [T, N, O] raw
+    action: jax.Array  # [T, N, A] as sampled, not clipped
+    log_prob: jax.Array  # [T, N]
+    value: jax.Array  # [T, N] in units of reward
+    reward: jax.Array  # [T, N]
+    terminated: jax.Array  # [T, N] bool
+    truncated: jax.Array  # [T, N] bool
+    next_value: jax.Array  # [T, N] in units of reward
