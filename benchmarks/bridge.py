@@ -25,7 +25,7 @@ from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
 from sim.assets import elfin15
-from sim.isaacgym.worker.cuda import Cuda
+from sim.engines.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
 
 _LAPS = 5

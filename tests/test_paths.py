@@ -7,7 +7,7 @@ import pytest
 
 from screwpush_jax.config import Config, check_run_path, check_runs_dir
 from screwpush_jax.errors import UsageError
-from sim.isaacgym.interpreter import find_python, worker_environment
+from sim.engines.isaacgym.interpreter import find_python, worker_environment
 
 GOOD_NAMES = ["a", "7", "gamma-0.98", "exp (1)", "a$^$", "two words", "_x", "\u00e4\u00f6", "\u5b9f\u9a13",
               "lr=1e-3,S@8", "a" * 100, "\u5b9f" * 66, "x~"]  # fmt: skip
