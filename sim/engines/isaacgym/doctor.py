@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import jax
 
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.assets.probe import Probe, make_probe
 from sim.engines.isaacgym import interpreter, trials
 from sim.engines.isaacgym.client import IsaacGym
 from sim.engines.isaacgym.interpreter import find_python
@@ -20,6 +20,7 @@ from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
 from sim.errors import SimError, WorkerError
 from sim.options import IsaacGymConfig
 
+_PROBE = make_probe()
 _HOPPER = 90
 _VERSION_S = 20.0
 """Longest wait for an answer that takes a Python a moment."""
@@ -72,7 +73,7 @@ def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
 def _with_sim(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
     """What a worker on this machine does."""
     made: list[IsaacGym] = []
-    checks: dict[str, Callable[[IsaacGym], str]] = {
+    checks: dict[str, Callable[[IsaacGym, Probe], str]] = {
         "hand-over": _hand_over,
         "frames": trials.free_flight,
         "spin": trials.spin,
@@ -84,7 +85,7 @@ def _with_sim(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
         started = _run(lambda: _pipeline(config, made))
         yield "pipeline", started
         for name, check in checks.items() if started.ok else ():
-            yield name, _run(lambda check=check: check(made[0]))
+            yield name, _run(lambda check=check: check(made[0], _PROBE))
         ended = _run(lambda: _close(made))
         if not ended.ok:
             yield "end", ended
@@ -175,16 +176,15 @@ def _import(config: IsaacGymConfig) -> str:
 
 
 def _pipeline(config: IsaacGymConfig, made: list[IsaacGym]) -> str:
-    scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
-    made.append(IsaacGym(scene, trials.NUM_ENVS, config))
-    trials.rest(made[0], 1)
+    made.append(IsaacGym(_PROBE.scene, trials.NUM_ENVS, config))
+    trials.rest(made[0], _PROBE.parked_rad, 1)
     return f"{config.pipeline}, {trials.NUM_ENVS} scenes stepped"
 
 
-def _hand_over(sim: IsaacGym) -> str:
+def _hand_over(sim: IsaacGym, probe: Probe) -> str:
     steps = 100
     sim.report()
-    trials.rest(sim, steps)
+    trials.rest(sim, probe.parked_rad, steps)
     report = sim.report()()
     step_ms, cost_ms = report["perf/sim_ms"] / steps, report["perf/handover_ms"] / steps
     return f"{sim.handover}; {step_ms:.3f} ms a step, {cost_ms:.3f} of them for the hand-shake"

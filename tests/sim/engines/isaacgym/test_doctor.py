@@ -1,13 +1,14 @@
 """The doctor: one line a check, and it finds an engine that means something else."""
 
 import ctypes
+import dataclasses
 import sys
 import time
 
 import jax.numpy as jnp
 import pytest
 
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.assets.probe import make_probe
 from sim.engines.isaacgym import doctor, trials
 from sim.engines.isaacgym.worker import cuda
 from sim.engines.mujoco_cpu import MujocoCpu
@@ -72,12 +73,12 @@ def test_another_convention_of_frames_is_found(monkeypatch, name):
     assert hint in finding.text
 
 
-def test_a_limit_on_the_spin_of_bolts_is_found(monkeypatch):
+def test_a_limit_on_the_spin_of_bodies_is_found(monkeypatch):
     """Gym's own, in the place of the one that it is given."""
     monkeypatch.setenv("ISAACGYM_STANDIN_PATCH", SLOW_SPIN)
     finding = findings()["spin"]
     assert not finding.ok
-    assert "rolling bolts will slide" in finding.text
+    assert "what rolls will slide" in finding.text
 
 
 def test_a_capsule_of_another_length_is_found(monkeypatch):
@@ -256,12 +257,22 @@ class WrongRow(MujocoCpu):
 def trial(check, engine=MujocoCpu, **physics):
     """What `check` says of MuJoCo itself, with other physics or broken on purpose."""
     config()  # skips on a GPU
-    scene = make_scene(SceneConfig(**{"physics_dt_s": 0.01, "decimation": 5} | physics))
+    probe = make_probe()
+    physics = dataclasses.replace(probe.scene.physics, **physics)
+    scene = dataclasses.replace(probe.scene, physics=physics)
     sim = engine(scene, trials.NUM_ENVS, MujocoConfig())
     try:
-        return doctor._run(lambda: check(sim))
+        return doctor._run(lambda: check(sim, probe))
     finally:
         sim.close()
+
+
+CHECKS = {c.__name__: c for c in (trials.free_flight, trials.spin, trials.push, trials.stand)}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_mujoco_itself_passes_each_check(name):
+    assert trial(CHECKS[name]).ok
 
 
 def test_a_table_without_friction_is_found():
