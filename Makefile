@@ -36,7 +36,7 @@ test-lowest:
 	touch $(LOWEST)/.run $(LOWEST)/.video
 	$(MAKE) debug VENV=$(LOWEST)
 	$(LOWEST)/bin/python -m pytest -n 2 $(addprefix tests/,test_config.py test_loggers.py algorithms/common/test_gae.py \
-		sim/test_registry.py sim/test_bridge.py sim/test_mujoco_cpu.py sim/test_mujoco_warp.py sim/test_gpu.py)
+		sim/test_registry.py sim/test_bridge.py sim/engines/test_mujoco_cpu.py sim/engines/test_mujoco_warp.py sim/test_gpu.py)
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term

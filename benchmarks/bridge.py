@@ -26,7 +26,7 @@ from screwpush_jax.config import Config, config_type
 from screwpush_jax.device import use_device
 from screwpush_jax.field_kinds import with_values
 from sim.assets import elfin15
-from sim.isaacgym.worker.cuda import Cuda
+from sim.engines.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
 
 _LAPS = 5

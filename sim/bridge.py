@@ -22,12 +22,12 @@ when `to_jax` imports a view (rule 3), the engine's for JAX's when it imports wh
 (rule 2). A capsule that was made without a stream, or kept, orders nothing.
 
 An engine in another process shares neither streams nor the interpreter, so the two take turns, and
-two counters in a page of shared memory are the only order there is (`isaacgym/worker/turns.py`): what
+two counters in a page of shared memory are the only order there is (`engines/isaacgym/worker/turns.py`): what
 was asked, and what was answered. Before the learner's moves on, the call that computed the targets
 has ended and the copies out of what JAX lent are in place: its reads of the views are over (rule 2)
 and all that it hands over is written. Before the worker's moves on, its device has finished all that
 it queued: what it was given is read and its state is written (rule 3). On the host the learner waits
-and counts itself (`to_host`). On a GPU a stream does both (`isaacgym/gate.py`): it moves one counter
+and counts itself (`to_host`). On a GPU a stream does both (`engines/isaacgym/gate.py`): it moves one counter
 when all before it is done and waits for the other, as do the streams with which JAX reads the views.
 """
 

@@ -42,7 +42,7 @@ ENGINES: dict[str, EngineDef] = {
         EngineDef(
             "mujoco_warp",
             MujocoWarpConfig,
-            "sim.mujoco_warp:MujocoWarp",
+            "sim.engines.mujoco_warp:MujocoWarp",
             package="mujoco_warp",
             install="pip install 'mujoco-warp>=4,<5'",
             on_host=lambda options: False,
@@ -51,7 +51,7 @@ ENGINES: dict[str, EngineDef] = {
         EngineDef(
             "mujoco",
             MujocoConfig,
-            "sim.mujoco_cpu:MujocoCpu",
+            "sim.engines.mujoco_cpu:MujocoCpu",
             package="mujoco",
             install="pip install 'mujoco>=4,<5'",
             auto_on="cpu",
@@ -60,7 +60,7 @@ ENGINES: dict[str, EngineDef] = {
         EngineDef(
             "isaacgym",
             IsaacGymConfig,
-            "sim.isaacgym.client:IsaacGym",
+            "sim.engines.isaacgym.client:IsaacGym",
             on_host=lambda options: options.pipeline == "cpu",
         ),
     )

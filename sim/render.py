@@ -12,8 +12,8 @@ from typing import final
 import numpy as np
 
 from sim.builders import mjcf
+from sim.engines.mujoco_layout import make_layout
 from sim.errors import RendererUnavailableError, SimClosedError
-from sim.mujoco_layout import make_layout
 from sim.scene import Scene
 from sim.state import SimState
 

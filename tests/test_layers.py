@@ -1,6 +1,7 @@
 """The layer rule: who may import whom, read from the source."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,37 @@ def test_what_only_shows_a_run_is_imported_late():
                     names |= {f"{node.module}.{alias.name}" for alias in node.names}
             assert not {n for n in names if n.split(".")[0] in LATE}, path
             assert not {n for n in names if f"{n.split('.')[-1]}.py" in LATE_MODULES}, path
+
+
+GENERAL = {"sim": ("sim/assets",)}
+"""Packages that know no task, and their folders that may."""
+WORD_OF_A_TASK = re.compile(
+    r"(?i:screw(?!push)|bolt)"
+    # as a word or a part of a name: `rod_end`, `TipPose`, `the tip`, but neither `period` nor `multiply`
+    r"|(?:(?<![A-Za-z])(?:tip|rod)|Tip|Rod|(?<![A-Z])(?:TIP|ROD))s?(?![a-z])"
+)
+
+
+@pytest.mark.parametrize("package", GENERAL)
+def test_what_is_general_has_no_word_of_a_task(package):
+    special = [ROOT / folder for folder in GENERAL[package]]
+    files = [p for p in (ROOT / package).rglob("*.py") if not set(special) & set(p.parents)]
+    assert len(files) > len(special)
+    for path in files:
+        assert not WORD_OF_A_TASK.search(str(path.relative_to(ROOT))), path
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            assert not WORD_OF_A_TASK.search(line), f"{path}:{number}: {line.strip()}"
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        *((f"x = {word}", True) for word in ("num_screws", "Bolt()", "bolts", "SCREW", "bolted")),
+        *((f"x = {word}", True) for word in ("rod", "rod_end", "ROD_END_M", "the Rod", "rods")),
+        *((f"x = {word}", True) for word in ("tip_m", "TipPose", "TIP_M", "new_tip", "the tips")),
+        *((f"x = {word}", False) for word in ("screwpush_jax", "SCREWPUSH_X", "period", "product")),
+        *((f"x = {word}", False) for word in ("multiply", "tipping", "Rodrigues", "PRODUCT")),
+    ],
+)
+def test_words_of_a_task_are_told_from_others(line, found):
+    assert bool(WORD_OF_A_TASK.search(line)) == found

@@ -100,7 +100,7 @@ def test_both_ways_share_the_memory():
 
 @pytest.fixture
 def sim():
-    from sim.mujoco_warp import MujocoWarp
+    from sim.engines.mujoco_warp import MujocoWarp
 
     made = MujocoWarp(make_scene(SceneConfig()), 256, MujocoWarpConfig())
     yield made

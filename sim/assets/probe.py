@@ -1,0 +1,56 @@
+"""A scene in which an engine is looked at, and what free bodies must do in it: plain data.
+
+The bodies are bolts of the usual kind on the arm's table. Whoever looks at an engine needs to know of
+them only what stands here: how long one is, how it stands, and how soon one that is pushed stops.
+"""
+
+import dataclasses
+import math
+
+from sim.assets.arm_with_bolts import GROUP, SceneConfig, make_scene
+from sim.scene import Quat, Scene
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """A robot and one group of free bodies of one kind, which the scene lays out side by side.
+
+    A body's origin is the middle of its length; its x axis runs along it.
+    """
+
+    scene: Scene
+    group: str
+    parked_rad: tuple[float, ...]  # [J] the robot out of the bodies' way
+    other_rad: tuple[float, ...]  # [J] another such pose
+    aloft_m: float  # height of the origin from which a body falls for a while
+    lying_m: float  # height of the origin at which a level body is about to lie
+    spin_rad_s: float  # as fast as a body spins about its x axis when it rolls
+    push_m_s: float  # sideways, along the world's y
+    push_s: float  # after which a pushed body is at rest
+    moved_m: tuple[float, float]  # how far it is pushed, between these
+    rest_speed_m_s: float
+    stopped_by: str  # beside friction
+    length_m: float
+    upright_wxyz: Quat  # on the end at which x is least
+
+
+def make_probe() -> Probe:
+    """Three bolts: the hexagon of the head stops one that is pushed, and the round end of its capsule is
+    what one stands on."""
+    config = SceneConfig(physics_dt_s=0.01, decimation=5)
+    return Probe(
+        scene=make_scene(config),
+        group=GROUP,
+        parked_rad=(0.0, 0.3, -1.3, 0.0, -0.5, 0.0),
+        other_rad=(0.2, 0.3, -1.3, 0.1, -0.5, 0.0),
+        aloft_m=0.5,
+        lying_m=0.01,
+        spin_rad_s=94.0,  # of a shank before the rod, which moves by 0.4 m/s along x and y
+        push_m_s=0.3,
+        push_s=0.8,
+        moved_m=(0.005, 0.05),
+        rest_speed_m_s=0.05,
+        stopped_by="the head's mesh",
+        length_m=config.screw.length_m,
+        upright_wxyz=(math.sqrt(0.5), 0.0, -math.sqrt(0.5), 0.0),
+    )

@@ -1,0 +1,264 @@
+"""MuJoCo Warp behind the contract: thousands of scenes on one GPU, one CUDA graph a control step.
+
+The graph is captured once, so every tensor that it touches keeps its address for life: state goes
+in and out by copies into, and views of, the same memory. Without a CUDA device Warp's CPU
+back end runs the same kernels, slowly: good for tests.
+"""
+
+# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false, reportInvalidTypeForm=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportAssignmentType=false
+# pyright: reportGeneralTypeIssues=false
+# warp's kernels are a language of their own, and its arrays and mujoco's names carry no types.
+
+from collections.abc import Callable
+from typing import final
+
+import jax
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import warp as wp
+
+from sim import bridge, gpu
+from sim.builders import mjcf
+from sim.clock import Report
+from sim.engines import mujoco_layout
+from sim.errors import SimClosedError, SimOverflowError
+from sim.event_clock import make_clock
+from sim.inputs import Inputs, check_snapshot
+from sim.options import MujocoWarpConfig
+from sim.protocol import SimSpec, Snapshot, Views
+from sim.scene import Scene, first_control
+
+_LOST = int(
+    mjw.OverflowType.NEFC
+    | mjw.OverflowType.NJMAX_NNZ
+    | mjw.OverflowType.BROADPHASE
+    | mjw.OverflowType.NARROWPHASE
+    | mjw.OverflowType.CCD
+    | mjw.OverflowType.EPA_HORIZON
+)
+"""Overflows in which contacts were dropped; the solver's iteration limits lose none."""
+_PEAK_CONTACTS, _PEAK_CONSTRAINTS, _LOST_STEPS = 0, 1, 2  # places in the figures
+_SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart", "sensordata")
+"""The sensors hold the contact forces of the step that has ended: no state of MuJoCo's has them."""
+
+
+@wp.kernel
+def _aim(
+    asked: wp.array2d(dtype=float),
+    low: wp.array(dtype=float),
+    high: wp.array(dtype=float),
+    targets: wp.array2d(dtype=float),
+):
+    world, joint = wp.tid()
+    if not wp.isnan(asked[world, joint]):
+        targets[world, joint] = wp.clamp(asked[world, joint], low[joint], high[joint])
+
+
+@wp.kernel
+def _write(
+    mask: wp.array(dtype=wp.bool),
+    new_qpos: wp.array2d(dtype=float),
+    new_qvel: wp.array2d(dtype=float),
+    qpos: wp.array2d(dtype=float),
+    qvel: wp.array2d(dtype=float),
+    warmstart: wp.array2d(dtype=float),
+):
+    world, index = wp.tid()
+    if mask[world]:
+        qpos[world, index] = new_qpos[world, index]
+        if index < qvel.shape[1]:
+            qvel[world, index] = new_qvel[world, index]
+            warmstart[world, index] = 0.0
+
+
+@wp.kernel
+def _watch(
+    contacts: wp.array(dtype=int),
+    constraints: wp.array(dtype=int),
+    overflow: wp.array(dtype=int),
+    figures: wp.array(dtype=int),
+):
+    world = wp.tid()
+    if world == 0:
+        wp.atomic_max(figures, _PEAK_CONTACTS, contacts[0])
+    wp.atomic_max(figures, _PEAK_CONSTRAINTS, constraints[world])
+    if (overflow[world] & _LOST) != 0:
+        wp.atomic_add(figures, _LOST_STEPS, 1)
+    overflow[world] = 0
+
+
+@final
+class MujocoWarp:
+    """`num_envs` scenes on the device that JAX computes on."""
+
+    def __init__(self, scene: Scene, num_envs: int, config: MujocoWarpConfig):
+        wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
+        place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
+        gpu_name = f"cuda:{place.local_hardware_id}"
+        self._device = wp.get_device(gpu_name if place.platform == "gpu" else "cpu")
+        self._config, self._decimation = config, scene.physics.decimation
+        self._has_contact = bool(scene.contact_links)
+        self._kept = _SNAPSHOT if self._has_contact else _SNAPSHOT[:-1]
+        layout = mujoco_layout.make_layout(scene)
+        self.unpack, self.pack = layout.unpack, layout.pack
+        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+        model.opt.iterations = config.solver_iterations
+        # Warp never resets a scene by itself and does not know the flag that says so
+        model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+        with wp.ScopedDevice(self._device):
+            self._model = mjw.put_model(model)
+            self._model.opt.warn_overflow = 0  # counted by `_watch` instead of printed
+            self._data: mjw.Data | None = mjw.make_data(
+                model,
+                nworld=num_envs,
+                nconmax=config.contacts_per_scene,
+                njmax=config.constraints_per_scene,
+            )
+            self._figures = wp.zeros(3, dtype=int)
+            self._asked = wp.zeros_like(self._data.ctrl)  # the graph reads targets where they lie
+            self._control_range = [wp.array(r, dtype=float) for r in scene.robot.control_range]
+        self.spec = SimSpec(
+            engine="mujoco_warp",
+            num_envs=num_envs,
+            scene=scene,
+            deterministic=self._device.is_cpu,  # on a GPU atomics add in any order
+        )
+        self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
+        self._lent_before: list[jax.Array] = []
+        self._clock = make_clock(self._device)
+        self._steps = 0  # control steps since the last report
+        control = np.tile(np.float32(first_control(scene.robot)), (num_envs, 1))
+        qpos = self._data.qpos.numpy()
+        qpos[:, layout.joints.qpos] = scene.robot.home_rad
+        self._data.qpos.assign(qpos)
+        self._data.ctrl.assign(control)
+        self._asked.assign(control)
+        self._inputs = Inputs(self.spec, self.views())
+        self._graph = self._capture() if self._device.is_cuda else None
+
+    def views(self) -> Views:
+        data = self._open()
+        # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
+        self._lent_before, self._lent = self._lent, []
+        views = {"qpos": bridge.to_jax(data.qpos), "qvel": bridge.to_jax(data.qvel)}
+        if self._has_contact:
+            views["contact"] = bridge.to_jax(data.sensordata)
+        return views
+
+    def write(self, mask: jax.Array, views: Views) -> None:
+        data = self._open()
+        self._inputs.check_write(mask, views)
+        arrays = (mask, views["qpos"], views["qvel"])
+        with wp.ScopedDevice(self._device):
+            wp.launch(
+                _write,
+                dim=data.qpos.shape,
+                inputs=[wp.from_dlpack(bridge.lend(array)) for array in arrays],
+                outputs=[data.qpos, data.qvel, data.qacc_warmstart],
+            )
+        self._lent.extend(arrays)
+
+    def step(self, control: jax.Array) -> None:
+        self._open()
+        self._inputs.check_control(control)
+        with wp.ScopedDevice(self._device):
+            targets = wp.from_dlpack(bridge.lend(control))
+            self._clock.begin()
+            wp.copy(self._asked, targets)
+            if self._graph is None:
+                self._control_step()
+            else:
+                wp.capture_launch(self._graph)
+            self._clock.end()
+        self._steps += 1
+        self._lent.append(control)
+
+    def report(self) -> Callable[[], Report]:
+        data, lap = self._open(), self._clock.lap()
+        steps, self._steps = self._steps, 0
+        with wp.ScopedDevice(self._device):
+            figures = wp.clone(self._figures)
+            self._figures.zero_()
+
+        def read() -> Report:
+            report = lap()
+            peak, rows, lost = (int(value) for value in figures.numpy())
+            report["perf/contact_peak"] = peak / data.naconmax
+            report["perf/constraint_peak"] = rows / data.njmax
+            report["perf/overflow"] = float(lost)
+            if self._device.is_cuda:
+                report |= gpu.usage(self._device)
+            allowed, of = self._allowed(steps)
+            if lost > allowed:
+                raise SimOverflowError(
+                    f"contacts were lost in {lost} of {of} physics steps of the scenes, more than"
+                    f" the {allowed:g} allowed (peaks: {peak} contacts of {data.naconmax}, {rows}"
+                    f" constraints of {data.njmax} in one scene); raise"
+                    " --mujoco-warp.contacts-per-scene or --mujoco-warp.constraints-per-scene"
+                )
+            return report
+
+        return read
+
+    def snapshot(self) -> Snapshot:
+        data = self._open()
+        return {name: getattr(data, name).numpy().copy() for name in self._kept}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        data = self._open()
+        wanted = {name: (getattr(data, name).shape, np.float32) for name in self._kept}
+        check_snapshot("mujoco_warp", wanted, snapshot)
+        for name in self._kept:
+            getattr(data, name).assign(snapshot[name])
+
+    def close(self) -> None:
+        """May be called again. Raises `DeviceLostError` if the device was lost on the way."""
+        try:
+            if self._data is not None:
+                with gpu.waiting():
+                    wp.synchronize_device(self._device)
+        finally:
+            self._data = self._graph = None
+            self._lent = self._lent_before = []
+
+    def _open(self) -> "mjw.Data":
+        if self._data is None:
+            raise SimClosedError("this simulator was closed; make a new one")
+        return self._data
+
+    def _allowed(self, control_steps: int) -> tuple[float, int]:
+        """In how many of the scenes' physics steps contacts may be lost, and how many there were.
+
+        A scene that is too crowded stays so through the control step, so losses come by up to
+        `decimation` at once. One such event is no reason to stop: it would be more than the share in
+        any report of few scenes and steps.
+        """
+        decimation = self._decimation
+        of = control_steps * decimation * self.spec.num_envs
+        return max(self._config.max_overflow_share * of, decimation), of
+
+    def _control_step(self) -> None:
+        data = self._open()
+        aim = [self._asked, *self._control_range]
+        wp.launch(_aim, data.ctrl.shape, inputs=aim, outputs=[data.ctrl])
+        for _ in range(self._decimation):
+            mjw.step(self._model, data)
+            watched = [data.nacon, data.nefc]
+            wp.launch(
+                _watch, self.spec.num_envs, inputs=watched, outputs=[data.overflow, self._figures]
+            )
+
+    def _capture(self) -> "wp.Graph":
+        """The control step as a graph, captured after a run that loads every kernel."""
+        data = self._open()
+        before = self.snapshot()
+        with wp.ScopedDevice(self._device):
+            self._control_step()
+            with wp.ScopedCapture() as capture:
+                self._control_step()
+        self.restore(before)
+        self._figures.zero_()
+        data.overflow.zero_()
+        return capture.graph

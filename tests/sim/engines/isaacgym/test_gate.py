@@ -1,0 +1,181 @@
+"""The turns of a stream, on a device that is played on the host (`driver`), with a worker of bare calls."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+import types
+
+import jax
+import pytest
+import warp as wp
+
+from sim.engines.isaacgym import process
+from sim.engines.isaacgym.gate import Gate
+from sim.engines.isaacgym.worker import turns
+from sim.engines.isaacgym.worker.cuda import Cuda
+from sim.engines.isaacgym.worker.turns import Question
+from sim.errors import DeviceLostError
+
+from .conftest import LIMIT_S, failure, is_running
+from .driver import Driver
+
+pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
+
+PLAYED = """
+import json, socket, sys, time
+from worker.turns import Turns
+sock = socket.socket(fileno=int(sys.argv[1]))
+turns = Turns(int(sys.argv[2]))
+say = lambda **words: sock.sendall(json.dumps(words).encode() + b"\\n")
+say(hello=PROTOCOL)
+while turns.wait(True, sock, 0.0):
+    question = turns.asked()
+    print(*question, flush=True)
+    ANSWER
+    turns.answer(0.25 if question.what == "step" else 0.0)
+"""
+ANSWERS = {
+    "works": "pass",
+    "hangs": "time.sleep(600)",
+    "dies": "import os; os.abort()",
+    "gives up": "say(error='PhysX: error 700', traceback='Traceback of it'); break",
+}
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """`(answer, limit_s) -> Gate`; its device is the host, and so is its driver."""
+    made, driver, run = [], Driver(), subprocess.Popen
+    device = types.SimpleNamespace(
+        is_cuda=False, stream=types.SimpleNamespace(cuda_stream=driver.STREAM)
+    )
+    monkeypatch.setattr(wp, "synchronize_stream", lambda stream: None)
+
+    def make(answer: str = "works", limit_s: float = 20.0, pack: bool = True) -> Gate:
+        code = PLAYED.replace("PROTOCOL", str(process.messages.PROTOCOL))
+        code = code.replace("ANSWER", ANSWERS[answer])
+
+        def play(command, **options):
+            return run([command[0], "-c", code, *command[-3:]], **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", play)
+            worker = process.Worker(sys.executable, "", (), "", LIMIT_S)
+        with monkeypatch.context() as patch:
+            patch.setattr(ctypes, "CDLL", driver.load)
+            made.append((Gate(worker, Cuda(), device, pack, limit_s, None), worker))
+        return made[-1][0]
+
+    yield make
+    for one, worker in made:
+        one.close()
+        worker.close()
+        assert not is_running(worker.pid)
+    assert not driver.registered
+    assert not any(thread.name == "isaacgym-gate" for thread in threading.enumerate())
+
+
+def said(one: Gate) -> list[str]:
+    """The questions that the worker was asked."""
+    return one._worker._last_lines().splitlines()
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_steps_and_shows_are_asked_in_their_order(start, pack):
+    one = start(pack=pack)
+    one.step()
+    one.show(2)
+    one.step()
+    assert said(one) == [f"step {pack} 0", f"show {pack} 2", f"step {pack} 0"]
+
+
+def test_the_stream_tells_how_many_environments_have_a_new_state(start):
+    one = start()
+    rows = ctypes.c_uint32.from_address(one.rows_address)
+    for count in (0, 3, 3, 1):
+        rows.value = count
+        one.step()
+    assert [int(line.split()[-1]) for line in said(one)] == [0, 3, 3, 1]
+
+
+def test_the_workers_time_is_taken_from_the_hand_over(start):
+    """Each step is said to have taken 0.25 s, each show nothing."""
+    one = start()
+    for _ in range(2):
+        one.step()
+    one.lap()
+    one.show(2)
+    for _ in range(3):
+        one.step()
+    report = one.lap()()
+    assert report["perf/handover_ms"] == pytest.approx(report["perf/sim_ms"] - 750.0)
+
+
+SAID = {
+    "hangs": "longer than 0.3 s to answer 'step'",
+    "dies": "was killed by SIGABRT while it had to answer 'step'",
+    "gives up": "(?s)PhysX: error 700.*Traceback of it",
+}
+
+
+@pytest.mark.parametrize("answer", SAID)
+def test_a_worker_that_fails_lets_the_stream_go_and_every_later_call_tells(start, answer):
+    one = start(answer, limit_s=0.3)
+    one.step()  # the played stream waits here
+    report = one.lap()
+    for later in (one.step, one.check, one.settle, lambda: one.show(2), report):
+        failure(later, SAID[answer])
+    assert not is_running(one._worker.pid)
+
+
+def test_a_worker_that_dies_between_two_steps_is_noticed(start):
+    one = start()
+    one.step()
+    os.kill(one._worker.pid, 9)
+    one.step()
+    failure(one.check, "killed by SIGKILL")
+
+
+def test_a_worker_that_this_process_ends_at_its_own_end_is_let_go_of_in_silence(start):
+    """An error in a thread would be one of this test."""
+    one = start("hangs")
+    threading.Timer(0.3, one._worker._end).start()
+    one.step()
+    one._listener.join(LIMIT_S)
+    assert not one._listener.is_alive()
+    failure(one.check, "Isaac Gym worker")
+
+
+def test_a_stream_that_is_gone_is_a_lost_device(start, monkeypatch, lost):
+    one = start()
+    with monkeypatch.context() as gone:
+        gone.setattr(wp, "synchronize_stream", lost)
+        failure(one.settle, "error 700", DeviceLostError)
+
+
+def test_a_slow_worker_has_the_whole_limit_for_each_step(start, monkeypatch):
+    monkeypatch.setitem(ANSWERS, "slow", "time.sleep(0.4)")
+    one = start("slow", limit_s=0.6)
+    for _ in range(4):
+        one.step()
+    one.check()
+
+
+def test_the_words_lie_where_the_page_says(start):
+    """Two views of one page: by its methods, and by the bytes that a stream is given."""
+    fd = os.memfd_create("turns")
+    os.ftruncate(fd, turns.SIZE)
+    page = turns.Turns(fd)
+    os.close(fd)
+    page.put(Question("show", True, 5))
+
+    def word(byte: int) -> int:
+        return ctypes.c_uint32.from_address(page.address + byte).value
+
+    assert [page.ask() for _ in range(2)] == [1, 2]
+    page.answer(0.0)
+    places = (turns.ROWS_BYTE, turns.ASKED_BYTE, turns.ANSWERED_BYTE)
+    assert [word(byte) for byte in places] == [5, 2, 1]
+    page.close()
