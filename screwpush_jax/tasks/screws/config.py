@@ -1,7 +1,6 @@
 """The numbers that tasks on the same screws share."""
 
 import dataclasses
-import math
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Le
@@ -11,17 +10,6 @@ from sim.assets.elfin15 import ArmSpec
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]
-_LARGEST_SEPARATION = {
-    2: math.sqrt(2),
-    3: math.sqrt(6) - math.sqrt(2),
-    4: 1.0,
-    5: math.sqrt(2) / 2,
-    6: math.sqrt(13) / 6,
-    7: 4 - 2 * math.sqrt(3),
-    8: (math.sqrt(6) - math.sqrt(2)) / 2,
-}
-"""By the number of points: how far apart they can all be in a square of side 1 (the packing of
-circles in a square; Croft, Falconer, Guy 1991, D1)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +17,6 @@ class ScrewsConfig:
     """What every task on these screws has: its area, ends, action and start states."""
 
     # success and failure
-    separation_m: Annotated[float, Gt(0)] = 0.15
-    """D: the distance, metres, that every pair of screws must reach."""
     rest_speed_m_s: Annotated[float, Gt(0)] = 0.05
     """A screw slower than this, metres per second, is at rest."""
     max_height_m: Annotated[float, Gt(0)] = 0.05
@@ -67,10 +53,6 @@ class ScrewsConfig:
     """Jumbles that resets draw from."""
     jumble_radius_m: Annotated[float, Gt(0)] = 0.12
     """Every screw of a jumble lies within this of the area's centre, metres."""
-    jumble_all_pairs: Annotated[float, Gt(0)] = 0.8
-    """Every pair of a jumble is closer than this, in units of D."""
-    jumble_closest_pair: Annotated[float, Interval(gt=0, le=1)] = 0.6
-    """The closest pair of a jumble is closer than this, in units of D."""
     jumble_height_m: Annotated[float, Gt(0)] = 0.025
     """Every screw's centre is lower than this, metres, so that no start pose touches one."""
     jumble_speed_m_s: Annotated[float, Gt(0)] = 3e-4
@@ -87,8 +69,6 @@ class ScrewsConfig:
     START_FIELDS: ClassVar[tuple[str, ...]] = (
         "bank_size",
         "jumble_radius_m",
-        "jumble_all_pairs",
-        "jumble_closest_pair",
         "jumble_height_m",
         "jumble_speed_m_s",
         "settle_s",
@@ -115,19 +95,20 @@ class ScrewsConfig:
             "hold_steps": "horizon",
             "start_tip_half_m": "area_half_m",
             "jumble_radius_m": "area_half_m",
-            "jumble_closest_pair": "jumble_all_pairs",
             "rest_speed_m_s": "max_speed_m_s",
         }
         for name, limit in most.items():
-            if getattr(self, name) > getattr(self, limit):
-                raise ValueError(
-                    f"{name} {getattr(self, name):g}; valid: at most {limit},"
-                    f" {getattr(self, limit):g}"
-                )
+            self._check_at_most(name, limit)
         if not self.jumble_height_m < start_low:
             raise ValueError(
                 f"jumble_height_m {self.jumble_height_m:g}; valid: lower than the lowest start of"
                 f" the tip, {start_low:g}"
+            )
+
+    def _check_at_most(self, name: str, limit: str) -> None:
+        if getattr(self, name) > getattr(self, limit):
+            raise ValueError(
+                f"{name} {getattr(self, name):g}; valid: at most {limit}, {getattr(self, limit):g}"
             )
 
     def _check_axes(self) -> None:
@@ -143,19 +124,7 @@ class ScrewsConfig:
         Raises:
           ValueError: beginning with the field's name.
         """
-        side = 2 * self.area_half_m
-        largest = side * _LARGEST_SEPARATION[num_screws]
-        if self.separation_m > largest:
-            raise ValueError(
-                f"separation_m {self.separation_m:g}; valid: at most {largest:.4g}, as far as"
-                f" {num_screws} screws can be apart in an area of {side:g} m (area_half_m"
-                f" {self.area_half_m:g})"
-            )
-        if not self.jumble_closest_pair * self.separation_m > 2 * shank_radius_m:
-            raise ValueError(
-                f"jumble_closest_pair {self.jumble_closest_pair:g}; valid: more than"
-                f" {2 * shank_radius_m / self.separation_m:.4g}, at which the closest shanks touch"
-            )
+        del num_screws  # a matter of what is to be done with them
         for name in ("jumble_height_m", "max_height_m"):
             if not getattr(self, name) > shank_radius_m:
                 raise ValueError(

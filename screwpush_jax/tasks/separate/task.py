@@ -6,17 +6,19 @@ from functools import partial
 from typing import ClassVar, final
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
+from screwpush_jax.tasks.screws.observe import Field
+from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
-from screwpush_jax.tasks.screws.termination import is_out
 from screwpush_jax.tasks.screws.types import Derived, Memory
+from screwpush_jax.tasks.separate import starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from screwpush_jax.tasks.separate.observe import Field, layout, observe
+from screwpush_jax.tasks.separate.observe import layout, observe
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
 from screwpush_jax.tasks.separate.termination import is_separated
-from screwpush_jax.tasks.task import Baseline, StepResult
+from screwpush_jax.tasks.task import Baseline
 from sim.state import SimState
 
 
@@ -27,8 +29,6 @@ class SeparateTask(ScrewsTask):
 
     config: SeparateConfig
     name: ClassVar[str] = "separate"
-    metrics: ClassVar[tuple[str, ...]] = ("success_once", "out_of_area")
-    score: ClassVar[str] = "success_once"
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
 
     @property
@@ -38,41 +38,22 @@ class SeparateTask(ScrewsTask):
         )
 
     @property
-    def obs_size(self) -> int:
-        return self.obs_layout[-1].stop
+    def reward_weights(self) -> dict[str, float]:
+        return dataclasses.asdict(self.config.reward)
 
-    @property
-    def reward_keys(self) -> tuple[str, ...]:
-        return tuple(sorted(dataclasses.asdict(self.config.reward)))
+    def start_rules(self, state: SimState) -> dict[str, np.ndarray]:
+        return super().start_rules(state) | starts.rules(self.config, state)
 
-    def step(
-        self, memory: Memory, derived: Derived, invalid: jax.Array
-    ) -> tuple[StepResult, Memory]:
-        separated = jax.vmap(lambda one: is_separated(self.config, one))(derived.state) & ~invalid
-        out = jax.vmap(lambda one: is_out(self.config, one))(derived.state) & ~invalid
-        held = jnp.where(separated, memory.held + 1, 0)
-        success = held >= self.config.hold_steps
-        next_potential = self._potentials(derived.state, derived.tip.pos_w)
-        terms = jax.vmap(reward_terms)(
-            memory.potential,
-            next_potential,
-            success=success,
-            separated=separated,
-            out=out,
-            action=memory.action,
-            prev_action=memory.prev_action,
-        )
-        weights = dataclasses.asdict(self.config.reward)
-        if weights.keys() != terms.keys():
-            raise ValueError(f"reward weights {sorted(weights)} are not the terms {sorted(terms)}")
-        terms = {name: jnp.where(invalid, 0.0, weights[name] * terms[name]) for name in terms}
-        result = StepResult(
-            reward=jnp.sum(jnp.stack(list(terms.values())), axis=0),
-            terms=terms,
-            terminated=success | out | invalid,
-            metrics={"success_once": success, "out_of_area": out},
-        )
-        return result, dataclasses.replace(memory, held=held, potential=next_potential)
+    def is_met(self, state: SimState) -> jax.Array:
+        return is_separated(self.config, state)
+
+    def potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
+        return potentials(self.config, state, tip_pos_w)
+
+    def reward_terms(
+        self, before: dict[str, jax.Array], after: dict[str, jax.Array], outcome: Outcome
+    ) -> dict[str, jax.Array]:
+        return reward_terms(before, after, outcome)
 
     def observe(
         self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
@@ -81,6 +62,3 @@ class SeparateTask(ScrewsTask):
         one = partial(observe, self.config)
         seen = derived.state, derived.tip, derived.command, memory.action, time_left
         return {"policy": jax.vmap(one)(*seen)}
-
-    def _potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
-        return jax.vmap(lambda s, tip: potentials(self.config, s, tip))(state, tip_pos_w)
