@@ -9,6 +9,7 @@ from screwpush_jax.env import Env
 from screwpush_jax.ppo.networks import ActorCritic, make_network
 from screwpush_jax.ppo.types import Learner
 from screwpush_jax.ppo.update import init_learner
+from screwpush_jax.tasks.goal.scene import make_goal_scene
 from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
@@ -33,7 +34,10 @@ def make_world(config: Config, num_envs: int) -> World:
     """Builds the simulator with `num_envs` scenes, and the task."""
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
-    sim = registry.make_simulator(engine, make_scene(config.scene), num_envs, options)
+    scene = make_scene(config.scene)
+    if config.task == "goal":
+        scene = make_goal_scene(config.goal, config.scene)
+    sim = registry.make_simulator(engine, scene, num_envs, options)
     task = TASKS[config.task](getattr(config, config.task), sim.spec)
     network = make_network(config.ppo, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), network)

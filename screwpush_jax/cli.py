@@ -42,7 +42,7 @@ _ISAACGYM = (
 OF_A_RUN = (
     *("task", "sim", "num_envs", "seed", "fast_compile"),
     *("total_env_steps", "max_minutes", "checkpoint_every", "keep_checkpoints"),
-    *("scene", "separate", "ppo", "eval", "mujoco_warp", "mujoco.solver_iterations"),
+    *("scene", "separate", "goal", "ppo", "eval", "mujoco_warp", "mujoco.solver_iterations"),
     *(f"isaacgym.{name}" for name in _ISAACGYM),
 )
 """What a checkpoint may set, fields and whole sections."""

@@ -13,6 +13,7 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import parse
 from screwpush_jax.paths import check_name, check_run_path, check_runs_dir, expand
 from screwpush_jax.ppo.types import PPOConfig
+from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.yaml_file import load_tree
 from sim.assets import elfin15
@@ -67,7 +68,7 @@ class EvalConfig:
 class Config:
     """A run, resolved. Saved with it as `config.yaml`."""
 
-    task: Literal["separate"] = "separate"
+    task: Literal["separate", "goal"] = "separate"
     """The task to learn."""
     sim: Literal["auto", EngineName] = "auto"
     """Physics engine; auto picks one and says why."""
@@ -98,6 +99,8 @@ class Config:
     """The physical scene."""
     separate: SeparateConfig = SeparateConfig()
     """The task `separate`."""
+    goal: GoalConfig = GoalConfig()
+    """The task `goal`."""
     ppo: PPOConfig = PPOConfig()
     """The learner."""
     mujoco_warp: MujocoWarpConfig = MujocoWarpConfig()
@@ -151,13 +154,14 @@ class Config:
             self._check_seeds()
         except ValueError as error:
             raise as_flag(error) from None
+        options = getattr(self, self.task)
         try:
-            self.separate.check_scene(
+            options.check_scene(
                 self.scene.num_screws, self.scene.screw.shank_radius_m, self.scene.control_dt_s
             )
-            self.separate.check_reach(elfin15.arm_spec())
+            options.check_reach(elfin15.arm_spec())
         except ValueError as error:
-            raise as_flag(error, "separate.") from None
+            raise as_flag(error, f"{self.task}.") from None
         for name, path in (
             ("runs_dir", self.runs_dir),
             ("isaacgym.python", self.isaacgym.python),
