@@ -16,6 +16,7 @@ from screwpush_jax.tasks.goal.observe import layout, observe
 from screwpush_jax.tasks.goal.reward import potentials, reward_terms
 from screwpush_jax.tasks.goal.scripted import scripted
 from screwpush_jax.tasks.goal.termination import is_in_goal
+from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
@@ -33,12 +34,6 @@ class GoalTask(ScrewsTask):
     name: ClassVar[str] = "goal"
     metrics: ClassVar[tuple[str, ...]] = (*ScrewsTask.metrics, "goal_distance_m")
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
-
-    @property
-    def obs_layout(self) -> tuple[Field, ...]:
-        return layout(
-            self.config, self.spec.scene.groups[0].count, len(self.spec.scene.robot.joints)
-        )
 
     @property
     def reward_weights(self) -> dict[str, float]:
@@ -66,10 +61,15 @@ class GoalTask(ScrewsTask):
         far = {"goal_distance_m": jnp.where(invalid, 0.0, distance)}
         return dataclasses.replace(result, metrics=result.metrics | far), memory
 
-    def observe(
-        self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
-    ) -> dict[str, jax.Array]:
-        del key  # nothing is added to what is seen
-        one = partial(observe, self.config)
-        seen = derived.state, derived.tip, derived.command, memory.action, time_left
-        return {"policy": jax.vmap(one)(*seen)}
+    def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+        return layout(self.config, num_screws, num_joints)
+
+    def observation(
+        self,
+        state: SimState,
+        tip: TipPose,
+        command: TipPose,
+        prev_action: jax.Array,
+        remaining_time: jax.Array,
+    ) -> jax.Array:
+        return observe(self.config, state, tip, command, prev_action, remaining_time)

@@ -10,7 +10,7 @@ import numpy as np
 from screwpush_jax.tasks.screws import jumble
 from screwpush_jax.tasks.screws.action import clip_action, move_command
 from screwpush_jax.tasks.screws.config import ScrewsConfig
-from screwpush_jax.tasks.screws.kinematics import forward_kinematics
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.starts import find_starts
@@ -38,7 +38,8 @@ class ScrewsTask:
 
     @property
     def obs_layout(self) -> tuple[Field, ...]:
-        raise NotImplementedError
+        scene = self.spec.scene
+        return self.layout(scene.groups[0].count, len(scene.robot.joints))
 
     @property
     def obs_size(self) -> int:
@@ -113,6 +114,13 @@ class ScrewsTask:
         )
         return result, dataclasses.replace(memory, held=held, potential=potential)
 
+    def observe(
+        self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        del key  # nothing is added to what is seen
+        seen = derived.state, derived.tip, derived.command, memory.action, time_left
+        return {"policy": jax.vmap(self.observation)(*seen)}
+
     def act(self, memory: Memory, derived: Derived, action: jax.Array) -> tuple[jax.Array, Memory]:
         action = clip_action(action)
 
@@ -139,6 +147,21 @@ class ScrewsTask:
         """Where settled states (host arrays `[N, ...]`) keep each rule of a start, `[N]` bool, by the
         field that says it."""
         return jumble.rules(self.config, state)
+
+    def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+        """The table of `observation`."""
+        raise NotImplementedError
+
+    def observation(
+        self,
+        state: SimState,
+        tip: TipPose,
+        command: TipPose,
+        prev_action: jax.Array,
+        remaining_time: jax.Array,
+    ) -> jax.Array:
+        """What is seen, `[O]`; `remaining_time []` is the part of the horizon that is left."""
+        raise NotImplementedError
 
     def is_met(self, state: SimState) -> jax.Array:
         """Whether the success condition is met at this instant, `[]`."""

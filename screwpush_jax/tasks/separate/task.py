@@ -2,16 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar, final
 
 import jax
 import numpy as np
 
+from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
-from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate import starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.observe import layout, observe
@@ -32,12 +31,6 @@ class SeparateTask(ScrewsTask):
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
 
     @property
-    def obs_layout(self) -> tuple[Field, ...]:
-        return layout(
-            self.config, self.spec.scene.groups[0].count, len(self.spec.scene.robot.joints)
-        )
-
-    @property
     def reward_weights(self) -> dict[str, float]:
         return dataclasses.asdict(self.config.reward)
 
@@ -55,10 +48,15 @@ class SeparateTask(ScrewsTask):
     ) -> dict[str, jax.Array]:
         return reward_terms(before, after, outcome)
 
-    def observe(
-        self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
-    ) -> dict[str, jax.Array]:
-        del key  # nothing is added to what is seen
-        one = partial(observe, self.config)
-        seen = derived.state, derived.tip, derived.command, memory.action, time_left
-        return {"policy": jax.vmap(one)(*seen)}
+    def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+        return layout(self.config, num_screws, num_joints)
+
+    def observation(
+        self,
+        state: SimState,
+        tip: TipPose,
+        command: TipPose,
+        prev_action: jax.Array,
+        remaining_time: jax.Array,
+    ) -> jax.Array:
+        return observe(self.config, state, tip, command, prev_action, remaining_time)
