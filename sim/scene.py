@@ -185,6 +185,8 @@ class BodyGroup:
     density: float = 0.0
     """kg/m3 of all its shapes, where `inertia` is not given."""
     visuals: tuple[Visual, ...] = ()
+    materials: tuple[str, ...] = ()
+    """[B] the material that each body's visuals are drawn in, empty for their own; () for all."""
 
     @property
     def count(self) -> int:

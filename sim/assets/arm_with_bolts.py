@@ -8,7 +8,7 @@ from annotated_types import Gt, Interval
 from sim.assets import bolt, elfin15
 from sim.assets.bolt import Bolt
 from sim.scene import Physics, Scene
-from sim.visual import BoxMark, Camera, Mark, PlaneMark, View
+from sim.visual import BoxMark, Camera, DiscMark, Mark, PlaneMark, View
 
 GROUP = "screws"
 """Name of the bolts' group."""
@@ -17,6 +17,7 @@ WORK_CENTER_W, WORK_HALF_M = (-0.75, 0.0), 0.35
 
 _SPACING_M, _START_HEIGHT_M = 0.12, 0.01
 _MAT_HALF_M, _FLOOR_M = 0.40, -0.78
+_TARGET_MATERIAL = "signal"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,18 @@ class SceneConfig:
         return self.physics_dt_s * self.decimation
 
 
-def make_scene(config: SceneConfig) -> Scene:
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A disc on the table and the bolt that belongs there, in a colour of their own: only drawn."""
+
+    center_w: tuple[float, float]
+    """World x and y, metres."""
+    radius_m: float
+    bolt: int = 0
+    """Number of the bolt, from 0."""
+
+
+def make_scene(config: SceneConfig, target: Target | None = None) -> Scene:
     """The arm at home, the bolts side by side on the table."""
     x, y = WORK_CENTER_W
     middle = (config.num_screws - 1) / 2
@@ -50,11 +62,16 @@ def make_scene(config: SceneConfig) -> Scene:
         (x, y + _SPACING_M * (index - middle), _START_HEIGHT_M)
         for index in range(config.num_screws)
     )
+    group, marks = bolt.make_group(config.screw, GROUP, spots), _bench()
+    if target is not None:
+        materials = [_TARGET_MATERIAL if i == target.bolt else "" for i in range(config.num_screws)]
+        group = dataclasses.replace(group, materials=tuple(materials))
+        marks += (DiscMark(_TARGET_MATERIAL, (*target.center_w, -0.0005), target.radius_m),)
     return Scene(
         robot=elfin15.make_robot(),
         physics=Physics(config.physics_dt_s, config.decimation, config.friction, config.cone),
-        groups=(bolt.make_group(config.screw, GROUP, spots),),
-        marks=_bench(),
+        groups=(group,),
+        marks=marks,
         cameras=(
             Camera("overview", (-1.95, -1.70, 1.22), (-0.43, -0.02, 0.37)),
             Camera("table", (-1.24, -0.26, 0.50), (-0.760, -0.005, 0.0)),

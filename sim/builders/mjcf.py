@@ -115,7 +115,7 @@ def _add_body(
     ET.SubElement(body, "freejoint", name=name)
     _add_inertia(body, group.inertia)
     if with_visuals:
-        visuals.add_solids(body, group)
+        visuals.add_solids(body, group, group.materials[index] if group.materials else "")
     for shape in group.shapes:
         _add_shape(body, shape, f"{name}_{shape.name}", group, scene, with_visuals)
 

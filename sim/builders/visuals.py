@@ -21,6 +21,7 @@ MATERIALS: dict[str, dict[str, str]] = {
     "steel": {"rgba": "0.58 0.60 0.63 1", "specular": "1", "shininess": "0.5"},
     "zinc": {"rgba": "0.56 0.55 0.53 1", "specular": "1", "shininess": "0.35"},
     "bench": {"rgba": "0.58 0.60 0.62 1", "specular": "0.2", "shininess": "0.3"},
+    "signal": {"rgba": "0.90 0.25 0.06 1", "specular": "0.3", "shininess": "0.3"},
     "mark": {"rgba": "0.88 0.80 0.35 1", "specular": "0", "shininess": "0"},
     "mat": {"texture": "mat", "texuniform": "true", "texrepeat": "11 11", "specular": "0.05"},
     "floor": {"texture": "floor", "texuniform": "true", "texrepeat": "0.8 0.8", "specular": "0.1"},
@@ -44,11 +45,11 @@ def add_surroundings(root: ET.Element, asset: ET.Element, world: ET.Element, sce
         _add_camera(world, camera)
 
 
-def add_solids(body: ET.Element, owner: Link | BodyGroup) -> None:
+def add_solids(body: ET.Element, owner: Link | BodyGroup, instead: str = "") -> None:
     """The visuals of one link or body, a geom for each material; `add_surroundings` makes the
-    meshes."""
+    meshes. `instead` is a material that takes the place of all."""
     for name, material in _mesh_names(owner):
-        _add_geom(body, type="mesh", mesh=name, material=material)
+        _add_geom(body, type="mesh", mesh=name, material=instead or material)
 
 
 def _mesh_names(owner: Link | BodyGroup) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 
 from sim import render
 from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from sim.assets.arm_with_bolts import SceneConfig, Target, make_scene
 from sim.builders import mjcf
 from sim.errors import RendererUnavailableError, SimClosedError
 from sim.state import Bodies, RobotState, SimState
@@ -49,6 +49,28 @@ def test_what_is_only_drawn_changes_nothing_of_the_physics(models):
     plain, drawn = models
     np.testing.assert_array_equal(plain.body_mass, drawn.body_mass)
     assert drawn.ngeom > plain.ngeom + 30
+
+
+def test_a_target_is_a_disc_and_one_bolt_in_a_colour_of_their_own():
+    """Nothing else of the picture changes, and nothing of what is simulated."""
+    scene = make_scene(SceneConfig(num_screws=3), Target((-0.6, 0.1), 0.05, bolt=1))
+    assert mjcf.build_mjcf(scene) == mjcf.build_mjcf(make_scene(SceneConfig(num_screws=3)))
+    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene, with_visuals=True))
+    drawn = [geom for geom in map(model.geom, range(model.ngeom)) if geom.group[0] == 2]
+    target = [geom for geom in drawn if geom.matid[0] == model.material("signal").id]
+    bodies = [model.body(geom.bodyid[0]).name for geom in target]
+    assert sorted(bodies) == ["screws2", "world"]
+    of_bolts = [model.body(geom.bodyid[0]).name for geom in drawn if geom.bodyid[0] > 0]
+    assert {name: of_bolts.count(name) for name in ("screws1", "screws2", "screws3")} == {
+        "screws1": 1,
+        "screws2": 1,
+        "screws3": 1,
+    }
+    (disc,) = (geom for geom in target if geom.bodyid[0] == 0)
+    assert disc.type[0] == mujoco.mjtGeom.mjGEOM_CYLINDER
+    np.testing.assert_allclose(disc.pos[:2], (-0.6, 0.1))
+    assert disc.size[0] == pytest.approx(0.05)
+    assert disc.pos[2] + disc.size[1] == pytest.approx(0.0, abs=1e-6), "it lies on the table"
 
 
 def project(model, camera: str, point) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Shared by the tests of the tasks: an engine, a task, its start states, and states drawn at random."""
 
+import dataclasses
 import functools
 
 import jax
@@ -7,6 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax import env
+from screwpush_jax.tasks.goal.config import GoalConfig
+from screwpush_jax.tasks.goal.task import GoalTask
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.types import Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
@@ -28,11 +32,22 @@ def arm():
 
 @pytest.fixture(scope="session")
 def make_task():
-    """Builds the task from changes to its configuration; knows no engine."""
+    """Builds the task `separate` from changes to its configuration; knows no engine."""
 
     def make(num_screws=3, **changes) -> SeparateTask:
         scene = SceneConfig(num_screws=num_screws, **PHYSICS)
         return SeparateTask(SeparateConfig(scene=scene, **changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_goal():
+    """Builds the task `goal` from changes to its configuration; knows no engine."""
+
+    def make(num_screws=3, **changes) -> GoalTask:
+        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        return GoalTask(GoalConfig(scene=scene, **changes))
 
     return make
 
@@ -61,7 +76,7 @@ def jit():
 
 @pytest.fixture(scope="session")
 def starts(sim, make_task, jit):
-    """Forty jumbles and start poses, seed 0."""
+    """Forty jumbles and start poses of `separate`, seed 0."""
     return make_task().starts(sim, 40, 0, jit)
 
 
@@ -98,6 +113,41 @@ def random_state(state_at):
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), drawn)
 
     return draw
+
+
+@functools.cache
+def _derive_and_observe(task):
+    """Compiled once for each task."""
+
+    def both(memory, state, step):
+        derived = task.derive(memory, state)
+        return derived, env.observe(task, memory, derived, step, jax.random.key(0))["policy"]
+
+    return jax.jit(both)
+
+
+@pytest.fixture
+def observed(random_state, memory_of):
+    """`task -> (state, derived, memory, obs, obs by field)` of 6 random states amid an episode."""
+
+    def of(task, change=None, screws=3):
+        state = random_state(7, 6, screws)
+        state = change(state) if change else state
+        rng = np.random.default_rng(8)
+        targets = state.robot.joint_pos + jnp.asarray(
+            rng.normal(scale=0.01, size=(6, 6)), jnp.float32
+        )
+        memory = dataclasses.replace(
+            memory_of(task, targets),
+            action=jnp.asarray(rng.uniform(-1, 1, (6, task.action_size)), jnp.float32),
+            prev_action=jnp.full((6, task.action_size), 9.0),
+        )
+        clock = 30 * jnp.arange(6, dtype=jnp.int32)
+        derived, obs = jax.tree.map(np.asarray, _derive_and_observe(task)(memory, state, clock))
+        fields = {f.name: obs[:, f.start : f.stop] for f in task.obs_layout}
+        return jax.tree.map(np.asarray, state), derived, memory, obs, fields
+
+    return of
 
 
 @pytest.fixture(scope="session")

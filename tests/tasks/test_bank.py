@@ -1,6 +1,5 @@
 """The start states: jumbles by an independent check, arm poses that touch nothing."""
 
-import dataclasses
 import logging
 from types import SimpleNamespace
 
@@ -139,7 +138,7 @@ def test_shapes_alone_are_known_without_any_start(make_task, starts):
 
 
 def settled(pos, linvel=0.0):
-    """One settled scene, host arrays, with what `accept` reads."""
+    """One settled scene, host arrays, with what the rules read."""
     pos = np.float32([pos])
     speed = np.broadcast_to(np.float32(linvel), pos.shape)
     return SimpleNamespace(bodies={"screws": SimpleNamespace(pos_w=pos, linvel_w=speed)})
@@ -156,9 +155,14 @@ def triangle(*sides: float) -> np.ndarray:
 JUST_BELOW, JUST_ABOVE = 1 - 1e-3, 1 + 1e-3
 
 
+def keeps_all_rules(task, pos, linvel=0.0) -> bool:
+    """Whether the task would begin from these screws."""
+    return all(kept[0] for kept in task.start_rules(settled(pos, linvel)).values())
+
+
 @pytest.fixture(scope="module")
 def accepts(make_task):
-    return lambda pos, linvel=0.0: bool(jumble.accept(make_task().config, settled(pos, linvel))[0])
+    return lambda pos, linvel=0.0: keeps_all_rules(make_task(), pos, linvel)
 
 
 @pytest.mark.parametrize("pair", [0, 1, 2])
@@ -221,7 +225,7 @@ def test_a_scene_that_blew_up_is_no_jumble(accepts, value):
 def test_more_than_three_have_as_much_room_each(make_task, screws, rule):
     """All but one in a heap; the last one at the bound: sqrt(S / 3) times the three screws'."""
     wider, faster = max(1, screws / 3) ** 0.5, max(1, screws / 3)
-    config = make_task(jumble_radius_m=0.12 if rule == "radius" else 9.0).config
+    changes: dict = {"jumble_radius_m": 0.12 if rule == "radius" else 9.0}
     for factor, accepted in ((JUST_BELOW, True), (JUST_ABOVE, False)):
         pos, linvel = np.tile([*CENTER, 0.007], (screws, 1)), np.zeros((screws, 3))
         if screws == 2 and rule != "speed":
@@ -235,10 +239,11 @@ def test_more_than_three_have_as_much_room_each(make_task, screws, rule):
             linvel[-1, 0] = faster * 3e-4 * factor
         elif rule == "closest":
             pos[:, 1] = 0.6 * D * factor * np.arange(screws)
-            config = dataclasses.replace(config, jumble_all_pairs=99.0)
+            changes["jumble_all_pairs"] = 99.0
         else:
             return  # of two, the closest pair is every pair
-        assert bool(jumble.accept(config, settled(pos, linvel))[0]) == accepted, factor
+        task = make_task(num_screws=screws, **changes)
+        assert keeps_all_rules(task, pos, linvel) == accepted, factor
 
 
 # --- what is dropped ----------------------------------------------------------------------------

@@ -1,54 +1,12 @@
 """Each number of the observation against a numpy oracle, and the table that names it."""
 
-import dataclasses
-import functools
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from screwpush_jax import env
-
 N = 6
 CENTER = np.array([-0.75, 0.0, 0.0])
-
-
-@functools.cache
-def derive_and_observe(task):
-    """Compiled once for each task."""
-
-    def both(memory, state, step):
-        derived = task.derive(memory, state)
-        return derived, env.observe(task, memory, derived, step, jax.random.key(0))["policy"]
-
-    return jax.jit(both)
-
-
-@pytest.fixture
-def observed(random_state, memory_of):
-    """`task -> (state, derived, memory, obs, obs by field)` of random states amid an episode."""
-
-    def of(task, change=None, screws=3):
-        state = random_state(7, N, screws)
-        state = change(state) if change else state
-        rng = np.random.default_rng(8)
-        targets = state.robot.joint_pos + jnp.asarray(
-            rng.normal(scale=0.01, size=(N, 6)), jnp.float32
-        )
-        memory = dataclasses.replace(
-            memory_of(task, targets),
-            action=jnp.asarray(rng.uniform(-1, 1, (N, task.action_size)), jnp.float32),
-            prev_action=jnp.full((N, task.action_size), 9.0),
-        )
-        clock = 30 * jnp.arange(N, dtype=jnp.int32)
-        derived, obs = jax.tree.map(np.asarray, derive_and_observe(task)(memory, state, clock))
-        fields = {f.name: obs[:, f.start : f.stop] for f in task.obs_layout}
-        return jax.tree.map(np.asarray, state), derived, memory, obs, fields
-
-    return of
 
 
 def flat(array) -> np.ndarray:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.separate.config import RewardWeights, SeparateConfig
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 
@@ -31,12 +32,12 @@ def terms(before=None, after=None, **facts):
     still = {"progress": 0.0, "reach": 0.0}
     usual = {
         "success": jnp.array(False),
-        "separated": jnp.array(False),
+        "met": jnp.array(False),
         "out": jnp.array(False),
         "action": jnp.zeros(3),
         "prev_action": jnp.zeros(3),
     }
-    raw = reward_terms(before or still, after or still, **(usual | facts))
+    raw = reward_terms(before or still, after or still, Outcome(**(usual | facts)))
     return {name: float(value) for name, value in raw.items()}
 
 
@@ -97,7 +98,7 @@ def test_reach_looks_at_the_closest_pair_whichever_it_is(potential):
     ("facts", "name", "value"),
     [
         ({"success": jnp.array(True)}, "success", 1.0),
-        ({"separated": jnp.array(True)}, "holding", 1.0),
+        ({"met": jnp.array(True)}, "holding", 1.0),
         ({"out": jnp.array(True)}, "failure", 1.0),
         ({"action": jnp.array([1.0, 0, -0.5]), "prev_action": jnp.array([0.5, 0, 0.5])},
          "action_rate", 1.25),

@@ -1,7 +1,6 @@
 """The numbers that tasks on the same screws share."""
 
 import dataclasses
-import math
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Le
@@ -12,17 +11,6 @@ from sim.assets.arm_with_bolts import SceneConfig
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]
-_LARGEST_SEPARATION = {
-    2: math.sqrt(2),
-    3: math.sqrt(6) - math.sqrt(2),
-    4: 1.0,
-    5: math.sqrt(2) / 2,
-    6: math.sqrt(13) / 6,
-    7: 4 - 2 * math.sqrt(3),
-    8: (math.sqrt(6) - math.sqrt(2)) / 2,
-}
-"""By the number of points: how far apart they can all be in a square of side 1 (the packing of
-circles in a square; Croft, Falconer, Guy 1991, D1)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +21,6 @@ class ScrewsConfig:
     """The physical scene."""
 
     # success and failure
-    separation_m: Annotated[float, Gt(0)] = 0.15
-    """D: the distance, metres, that every pair of screws must reach."""
     rest_speed_m_s: Annotated[float, Gt(0)] = 0.05
     """A screw slower than this, metres per second, is at rest."""
     max_height_m: Annotated[float, Gt(0)] = 0.05
@@ -71,10 +57,6 @@ class ScrewsConfig:
     """Jumbles that resets draw from."""
     jumble_radius_m: Annotated[float, Gt(0)] = 0.12
     """Every screw of a jumble lies within this of the area's centre, metres."""
-    jumble_all_pairs: Annotated[float, Gt(0)] = 0.8
-    """Every pair of a jumble is closer than this, in units of D."""
-    jumble_closest_pair: Annotated[float, Interval(gt=0, le=1)] = 0.6
-    """The closest pair of a jumble is closer than this, in units of D."""
     jumble_height_m: Annotated[float, Gt(0)] = 0.025
     """Every screw's centre is lower than this, metres, so that no start pose touches one."""
     jumble_speed_m_s: Annotated[float, Gt(0)] = 3e-4
@@ -94,8 +76,6 @@ class ScrewsConfig:
         "scene.screw",
         "bank_size",
         "jumble_radius_m",
-        "jumble_all_pairs",
-        "jumble_closest_pair",
         "jumble_height_m",
         "jumble_speed_m_s",
         "settle_s",
@@ -121,15 +101,10 @@ class ScrewsConfig:
             "hold_steps": "horizon",
             "start_tip_half_m": "area_half_m",
             "jumble_radius_m": "area_half_m",
-            "jumble_closest_pair": "jumble_all_pairs",
             "rest_speed_m_s": "max_speed_m_s",
         }
         for name, limit in most.items():
-            if getattr(self, name) > getattr(self, limit):
-                raise ValueError(
-                    f"{name} {getattr(self, name):g}; valid: at most {limit},"
-                    f" {getattr(self, limit):g}"
-                )
+            self._check_at_most(name, limit)
         if not self.jumble_height_m < start_low:
             raise ValueError(
                 f"jumble_height_m {self.jumble_height_m:g}; valid: lower than the lowest start of"
@@ -137,6 +112,12 @@ class ScrewsConfig:
             )
         self.check_scene()
         self.check_reach()
+
+    def _check_at_most(self, name: str, limit: str) -> None:
+        if getattr(self, name) > getattr(self, limit):
+            raise ValueError(
+                f"{name} {getattr(self, name):g}; valid: at most {limit}, {getattr(self, limit):g}"
+            )
 
     def _check_axes(self) -> None:
         if not self.active_axes or len(set(self.active_axes)) != len(self.active_axes):
@@ -147,20 +128,7 @@ class ScrewsConfig:
 
     def check_scene(self) -> None:
         """Raises ValueError, as `check`, if the task cannot be done, or begun, in its scene."""
-        num_screws, shank_radius_m = self.scene.num_screws, self.scene.screw.shank_radius_m
-        side = 2 * self.area_half_m
-        largest = side * _LARGEST_SEPARATION[num_screws]
-        if self.separation_m > largest:
-            raise ValueError(
-                f"separation_m {self.separation_m:g}; valid: at most {largest:.4g}, as far as"
-                f" {num_screws} screws can be apart in an area of {side:g} m (area_half_m"
-                f" {self.area_half_m:g})"
-            )
-        if not self.jumble_closest_pair * self.separation_m > 2 * shank_radius_m:
-            raise ValueError(
-                f"jumble_closest_pair {self.jumble_closest_pair:g}; valid: more than"
-                f" {2 * shank_radius_m / self.separation_m:.4g}, at which the closest shanks touch"
-            )
+        shank_radius_m = self.scene.screw.shank_radius_m
         for name in ("jumble_height_m", "max_height_m"):
             if not getattr(self, name) > shank_radius_m:
                 raise ValueError(

@@ -31,16 +31,20 @@ _SAY_EVERY_S = 5.0
 
 _log = logging.getLogger(__name__)
 
+Rules = Callable[[SimState], dict[str, np.ndarray]]
+"""Where settled states (host arrays `[N, ...]`) keep each rule, `[N]` bool, by the field that says it."""
+
 
 def find_starts(
-    config: ScrewsConfig, sim: Simulator, size: int, seed: int, jit: Jit
+    config: ScrewsConfig, rules: Rules, sim: Simulator, size: int, seed: int, jit: Jit
 ) -> ScrewStarts:
     """Drops, settles and sifts until `size` jumbles are found; equal seeds, equal drops.
 
     More than three screws cost more to step and seldom all come to rest. Of those only a part of a
     large number is dropped (one in 12, and at least 256); the others are the same jumbles turned
-    about the area's centre, settled and sifted again. `jit` compiles the pure functions among the
-    steps. How far it is goes to the log every few seconds.
+    about the area's centre, settled and sifted again. A state that keeps all `rules` is accepted.
+    `jit` compiles the pure functions among the steps. How far it is goes to the log every few
+    seconds.
 
     Raises:
       StartsError: hardly any drop is accepted; the message names the rate and the rules.
@@ -63,9 +67,9 @@ def find_starts(
         rows = rng.permutation(wanted)[np.arange(num_envs) % wanted]
         return settle(jumble.turned(config, state, rows, rng), config.settle_s / 5)
 
-    state = _sift(config, drop, wanted)
+    state = _sift(rules, drop, wanted)
     if wanted < size:
-        more = _sift(config, turn, size - wanted)
+        more = _sift(rules, turn, size - wanted)
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
     starts, tips = rod_down(start_tips(config, size, rng))
     return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
@@ -86,7 +90,7 @@ def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
     return settle
 
 
-def _sift(config: ScrewsConfig, settled: Callable[[], SimState], wanted: int) -> SimState:
+def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int) -> SimState:
     """The first `wanted` accepted ones of all that `settled` gives, host arrays.
 
     Raises:
@@ -98,11 +102,11 @@ def _sift(config: ScrewsConfig, settled: Callable[[], SimState], wanted: int) ->
     began = said_s = time.perf_counter()
     while found < wanted:
         state = settled()
-        rules = jumble.rules(config, state)
-        good = np.flatnonzero(np.all(list(rules.values()), axis=0))
+        flags = rules(state)
+        good = np.flatnonzero(np.all(list(flags.values()), axis=0))
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
         found, tried = found + len(good), tried + len(state.bodies["screws"].pos_w)
-        broken.update({name: int(np.sum(~kept_by)) for name, kept_by in rules.items()})
+        broken.update({name: int(np.sum(~kept_by)) for name, kept_by in flags.items()})
         if found < wanted and is_hopeless(found, tried):
             raise StartsError(_no_hope(found, tried, wanted, broken))
         now_s = time.perf_counter()
@@ -122,10 +126,10 @@ def is_hopeless(found: int, tried: int) -> bool:
 
 
 def _no_hope(found: int, tried: int, wanted: int, broken: Counter[str]) -> str:
-    rules = ", ".join(f"env.{name} {n / tried:.0%}" for name, n in broken.most_common() if n)
+    most = ", ".join(f"env.{name} {n / tried:.0%}" for name, n in broken.most_common() if n)
     return (
         f"only {found} of {tried} drops ({found / tried:.2%}) were accepted and {wanted} start"
-        f" states are wanted; relax what most of them broke ({rules}), or change"
+        f" states are wanted; relax what most of them broke ({most}), or change"
         " env.drop_spread_m or settle_s"
     )
 

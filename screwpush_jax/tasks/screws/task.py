@@ -1,18 +1,22 @@
-"""What tasks on the same screws share: start states, the arm's poses, the action."""
+"""What tasks on the same screws share: start states, the arm's poses, the action, how it ends."""
 
 import dataclasses
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from screwpush_jax.tasks.screws import jumble
 from screwpush_jax.tasks.screws.action import clip_action, move_command
 from screwpush_jax.tasks.screws.config import ScrewsConfig
-from screwpush_jax.tasks.screws.kinematics import forward_kinematics
+from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics
+from screwpush_jax.tasks.screws.observe import Field
+from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.starts import find_starts
-from screwpush_jax.tasks.screws.termination import is_invalid
+from screwpush_jax.tasks.screws.termination import is_invalid, is_out
 from screwpush_jax.tasks.screws.types import Derived, Memory, ScrewStarts, abstract_starts
-from screwpush_jax.tasks.task import Jit, as_it_is
+from screwpush_jax.tasks.task import Jit, StepResult, as_it_is
 from sim.assets import elfin15
 from sim.assets.arm_with_bolts import make_scene
 from sim.protocol import Simulator
@@ -22,11 +26,28 @@ from sim.state import SimState
 
 @dataclasses.dataclass(frozen=True)
 class ScrewsTask:
-    """The part of a `screwpush_jax.tasks.task.Task` that does not say what is to be done."""
+    """The part of a `screwpush_jax.tasks.task.Task` that does not say what is to be done.
+
+    That is for a task to say, in methods at the end: pure functions of one environment.
+    """
 
     config: ScrewsConfig
     name: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]] = ("success_once", "out_of_area")
+    score: ClassVar[str] = "success_once"
     rows_per_start: ClassVar[int] = 2  # a jumble, and a pose of the arm above it
+
+    @property
+    def obs_layout(self) -> tuple[Field, ...]:
+        return self.layout(self.config.scene.num_screws, len(elfin15.arm_spec().home_rad))
+
+    @property
+    def obs_size(self) -> int:
+        return self.obs_layout[-1].stop
+
+    @property
+    def reward_keys(self) -> tuple[str, ...]:
+        return tuple(sorted(self.reward_weights))
 
     @property
     def action_size(self) -> int:
@@ -44,26 +65,26 @@ class ScrewsTask:
         return make_scene(self.config.scene)
 
     def starts(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> ScrewStarts:
-        return find_starts(self.config, sim, size, seed, jit)
+        return find_starts(self.config, self.start_rules, sim, size, seed, jit)
 
     def abstract_starts(self, size: int) -> ScrewStarts:
         return abstract_starts(self.scene(), size)
 
     def reset(self, starts: ScrewStarts, rows: jax.Array, key: jax.Array) -> tuple[Derived, Memory]:
         del key  # all that is random was drawn when the starts were found
-        jumble, pose = rows
+        screws, pose = rows
         joints = starts.joint_starts_rad[pose]
-        state = jax.tree.map(lambda leaf: leaf[jumble], starts.state)
+        state = jax.tree.map(lambda leaf: leaf[screws], starts.state)
         state = state.with_robot(joint_pos=joints, joint_vel=jnp.zeros_like(joints))
         tip = jax.tree.map(lambda leaf: leaf[pose], starts.tips)
-        count = jumble.shape[0]
+        count = screws.shape[0]
         still = jnp.zeros((count, self.action_size))
         memory = Memory(
             joint_targets=joints,
             action=still,
             prev_action=still,
             held=jnp.zeros(count, jnp.int32),
-            potential=self._potentials(state, tip.pos_w),
+            potential=jax.vmap(self.potentials)(state, tip.pos_w),
         )
         return Derived(state=state, tip=tip, command=tip), memory
 
@@ -73,6 +94,35 @@ class ScrewsTask:
 
     def is_invalid(self, state: SimState) -> jax.Array:
         return jax.vmap(lambda one: is_invalid(self.config, one))(state)
+
+    def step(
+        self, memory: Memory, derived: Derived, invalid: jax.Array
+    ) -> tuple[StepResult, Memory]:
+        met = jax.vmap(self.is_met)(derived.state) & ~invalid
+        out = jax.vmap(lambda one: is_out(self.config, one))(derived.state) & ~invalid
+        held = jnp.where(met, memory.held + 1, 0)
+        success = held >= self.config.hold_steps
+        potential = jax.vmap(self.potentials)(derived.state, derived.tip.pos_w)
+        outcome = Outcome(success, met, out, memory.action, memory.prev_action)
+        terms = jax.vmap(self.reward_terms)(memory.potential, potential, outcome)
+        weights = self.reward_weights
+        if weights.keys() != terms.keys():
+            raise ValueError(f"reward weights {sorted(weights)} are not the terms {sorted(terms)}")
+        terms = {name: jnp.where(invalid, 0.0, weights[name] * terms[name]) for name in terms}
+        result = StepResult(
+            reward=jnp.sum(jnp.stack(list(terms.values())), axis=0),
+            terms=terms,
+            terminated=success | out | invalid,
+            metrics={"success_once": success, "out_of_area": out},
+        )
+        return result, dataclasses.replace(memory, held=held, potential=potential)
+
+    def observe(
+        self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        del key  # nothing is added to what is seen
+        seen = derived.state, derived.tip, derived.command, memory.action, time_left
+        return {"policy": jax.vmap(self.observation)(*seen)}
 
     def act(self, memory: Memory, derived: Derived, action: jax.Array) -> tuple[jax.Array, Memory]:
         action = clip_action(action)
@@ -91,6 +141,41 @@ class ScrewsTask:
         del derived
         return memory.joint_targets
 
-    def _potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
-        """Potentials `[N]` of the state by the name of their reward term."""
+    @property
+    def reward_weights(self) -> dict[str, float]:
+        """Weight of each reward term."""
+        raise NotImplementedError
+
+    def start_rules(self, state: SimState) -> dict[str, np.ndarray]:
+        """Where settled states (host arrays `[N, ...]`) keep each rule of a start, `[N]` bool, by the
+        field that says it."""
+        return jumble.rules(self.config, state)
+
+    def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+        """The table of `observation`."""
+        raise NotImplementedError
+
+    def observation(
+        self,
+        state: SimState,
+        tip: TipPose,
+        command: TipPose,
+        prev_action: jax.Array,
+        remaining_time: jax.Array,
+    ) -> jax.Array:
+        """What is seen, `[O]`; `remaining_time []` is the part of the horizon that is left."""
+        raise NotImplementedError
+
+    def is_met(self, state: SimState) -> jax.Array:
+        """Whether the success condition is met at this instant, `[]`."""
+        raise NotImplementedError
+
+    def potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
+        """Potentials `[]` of the state by the name of their reward term."""
+        raise NotImplementedError
+
+    def reward_terms(
+        self, before: dict[str, jax.Array], after: dict[str, jax.Array], outcome: Outcome
+    ) -> dict[str, jax.Array]:
+        """Raw reward terms `[]` of a step, from the potentials before and after it."""
         raise NotImplementedError

@@ -17,9 +17,18 @@ _QUAT_SLACK = 0.5
 
 def is_settled(config: ScrewsConfig, state: SimState) -> jax.Array:
     """Every screw lies on the table, in the area, at rest, `[]`."""
-    low = jnp.all(state.bodies["screws"].pos_w[:, 2] < config.max_height_m)
-    still = jnp.all(safe_norm(state.bodies["screws"].linvel_w) < config.rest_speed_m_s)
-    return low & still & ~is_out(config, state)
+    rests = jnp.all(is_low(config, state)) & jnp.all(is_still(config, state))
+    return rests & ~is_out(config, state)
+
+
+def is_low(config: ScrewsConfig, state: SimState) -> jax.Array:
+    """Which screws are as low as one on the table, `[S]`."""
+    return state.bodies["screws"].pos_w[:, 2] < config.max_height_m
+
+
+def is_still(config: ScrewsConfig, state: SimState) -> jax.Array:
+    """Which screws are at rest, `[S]`."""
+    return safe_norm(state.bodies["screws"].linvel_w) < config.rest_speed_m_s
 
 
 def is_out(config: ScrewsConfig, state: SimState) -> jax.Array:

@@ -5,46 +5,27 @@ with the nearest neighbour first, the tip's distance breaks ties). The policy th
 the same push once for each naming of the screws.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.screws.geometry import (
-    pair_distances,
-    pair_indices,
-    quat_x_axis,
-    safe_norm,
-)
+from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.screws.kinematics import TipPose
+from screwpush_jax.tasks.screws.observe import (
+    UNITS,
+    Field,
+    arm_sizes,
+    arm_values,
+    in_layout,
+    make_layout,
+    screw_values,
+)
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim.state import SimState
 
-
-class Field(NamedTuple):
-    """One row of the layout: `obs[start:stop]`."""
-
-    name: str
-    start: int
-    stop: int
-    unit: str
-
-
-_UNITS = {
-    "tip_pos_c": "m, from the centre of the work area, world axes",
-    "tip_command_offset": "m, commanded minus measured tip, world axes",
-    "rod_axis_w": "unit vector",
-    "joint_pos": "rad",
-    "joint_vel": "rad/s",
-    "screw_pos_tip": "m, from the tip, world axes, per screw",
+_UNITS = UNITS | {
     "screw_pos_c": "m, from the centre of the work area, world axes, per screw",
-    "screw_axis_w": "unit vector along the shank, per screw",
-    "screw_linvel_w": "m/s, per screw",
-    "screw_angvel_w": "rad/s, per screw",
     "pair_distance": "m, pairs 12, 13, .., 23, ..",
     "min_gap": "m, smallest pair distance minus D",
-    "prev_action": "1, clipped",
-    "remaining_time": "1, part of the horizon left",
     "tip_pos_w": "m",
     "tip_rpy": "rad, roll pitch yaw of the last link, world axes",
     "screw_pos_w": "m, per screw",
@@ -69,17 +50,12 @@ def layout(config: SeparateConfig, num_screws: int, num_joints: int) -> tuple[Fi
             3 * num_screws,
         )
         sizes = (
-            {"tip_pos_c": 3, "tip_command_offset": 3, "rod_axis_w": 3}
-            | {"joint_pos": num_joints, "joint_vel": num_joints}
+            arm_sizes(num_joints)
             | per_screw
             | {"pair_distance": pairs, "min_gap": 1}
             | {"prev_action": len(config.active_axes), "remaining_time": 1}
         )
-    fields, start = [], 0
-    for name, size in sizes.items():
-        fields.append(Field(name, start, start + size, _UNITS[name]))
-        start += size
-    return tuple(fields)
+    return make_layout(sizes, _UNITS)
 
 
 def observe(
@@ -96,7 +72,7 @@ def observe(
     else:
         values = _full(config, state, tip, command, prev_action, remaining_time)
     fields = layout(config, state.bodies["screws"].pos_w.shape[0], state.robot.joint_pos.shape[0])
-    return jnp.concatenate([values[field.name].reshape(-1) for field in fields])
+    return in_layout(fields, values)
 
 
 def _full(
@@ -111,23 +87,14 @@ def _full(
     order = order if config.sort_screws else jnp.arange(order.shape[0])
     pos = state.bodies["screws"].pos_w[order]
     distances = pair_distances(pos)
-    center = jnp.array([*config.area_center_m, 0.0])
-    return {
-        "tip_pos_c": tip.pos_w - center,
-        "tip_command_offset": command.pos_w - tip.pos_w,
-        "rod_axis_w": tip.rotation_w[:, 2],
-        "joint_pos": state.robot.joint_pos,
-        "joint_vel": state.robot.joint_vel,
-        "screw_pos_tip": pos - tip.pos_w[None],
-        "screw_pos_c": pos - center[None],
-        "screw_axis_w": quat_x_axis(state.bodies["screws"].quat_w[order]),
-        "screw_linvel_w": state.bodies["screws"].linvel_w[order],
-        "screw_angvel_w": state.bodies["screws"].angvel_w[order],
+    apart = {
+        "screw_pos_c": pos - jnp.array([[*config.area_center_m, 0.0]]),
         "pair_distance": distances,
         "min_gap": jnp.min(distances) - config.separation_m,
-        "prev_action": prev_action,
-        "remaining_time": remaining_time,
     }
+    clock = {"prev_action": prev_action, "remaining_time": remaining_time}
+    arm = arm_values(config, state, tip, command)
+    return arm | screw_values(state, tip, order) | apart | clock
 
 
 def _prototype19(state: SimState, tip: TipPose) -> dict[str, jax.Array]:

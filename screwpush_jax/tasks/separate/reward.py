@@ -1,13 +1,13 @@
 """Reward of one environment: a dict of raw terms, weighted by `RewardWeights` of the same keys.
 
-A potential is a function of the state alone; its term is the difference of two neighbours, so that
-over an episode it telescopes and cannot be farmed (Ng, Harada, Russell 1999, with discount 1).
+What potentials are, and the terms that other tasks have, too, is in `screwpush_jax.tasks.screws.reward`.
 """
 
 import jax
 import jax.numpy as jnp
 
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
+from screwpush_jax.tasks.screws.reward import Outcome, differences, event_terms
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from sim.state import SimState
 
@@ -32,21 +32,7 @@ def potentials(
 
 
 def reward_terms(
-    potential: dict[str, jax.Array],
-    next_potential: dict[str, jax.Array],
-    *,
-    success: jax.Array,
-    separated: jax.Array,
-    out: jax.Array,
-    action: jax.Array,
-    prev_action: jax.Array,
+    potential: dict[str, jax.Array], next_potential: dict[str, jax.Array], outcome: Outcome
 ) -> dict[str, jax.Array]:
-    """Raw terms `[]` of one step; `action` and `prev_action [A]` are the clipped ones."""
-    terms = {name: next_potential[name] - potential[name] for name in potential}
-    return terms | {
-        "success": success.astype(jnp.float32),
-        "holding": separated.astype(jnp.float32),
-        "failure": out.astype(jnp.float32),
-        "action_rate": jnp.sum((action - prev_action) ** 2),
-        "time": jnp.float32(1.0),
-    }
+    """Raw terms `[]` of one step, from the potentials before and after it."""
+    return differences(potential, next_potential) | event_terms(outcome)

@@ -2,22 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar, final
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
+from screwpush_jax.tasks.screws.kinematics import TipPose
+from screwpush_jax.tasks.screws.observe import Field
+from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
-from screwpush_jax.tasks.screws.termination import is_out
-from screwpush_jax.tasks.screws.types import Derived, Memory
+from screwpush_jax.tasks.separate import starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from screwpush_jax.tasks.separate.observe import Field, layout, observe
+from screwpush_jax.tasks.separate.observe import layout, observe
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
 from screwpush_jax.tasks.separate.termination import is_separated
-from screwpush_jax.tasks.task import Baseline, StepResult
-from sim.assets import elfin15
+from screwpush_jax.tasks.task import Baseline
 from sim.state import SimState
 
 
@@ -29,58 +29,35 @@ class SeparateTask(ScrewsTask):
     config: SeparateConfig
     name: ClassVar[str] = "separate"
     options: ClassVar[type[SeparateConfig]] = SeparateConfig
-    metrics: ClassVar[tuple[str, ...]] = ("success_once", "out_of_area")
-    score: ClassVar[str] = "success_once"
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
 
     @property
-    def obs_layout(self) -> tuple[Field, ...]:
-        return layout(self.config, self.config.scene.num_screws, len(elfin15.arm_spec().home_rad))
+    def reward_weights(self) -> dict[str, float]:
+        return dataclasses.asdict(self.config.reward)
 
-    @property
-    def obs_size(self) -> int:
-        return self.obs_layout[-1].stop
+    def start_rules(self, state: SimState) -> dict[str, np.ndarray]:
+        return super().start_rules(state) | starts.rules(self.config, state)
 
-    @property
-    def reward_keys(self) -> tuple[str, ...]:
-        return tuple(sorted(dataclasses.asdict(self.config.reward)))
+    def is_met(self, state: SimState) -> jax.Array:
+        return is_separated(self.config, state)
 
-    def step(
-        self, memory: Memory, derived: Derived, invalid: jax.Array
-    ) -> tuple[StepResult, Memory]:
-        separated = jax.vmap(lambda one: is_separated(self.config, one))(derived.state) & ~invalid
-        out = jax.vmap(lambda one: is_out(self.config, one))(derived.state) & ~invalid
-        held = jnp.where(separated, memory.held + 1, 0)
-        success = held >= self.config.hold_steps
-        next_potential = self._potentials(derived.state, derived.tip.pos_w)
-        terms = jax.vmap(reward_terms)(
-            memory.potential,
-            next_potential,
-            success=success,
-            separated=separated,
-            out=out,
-            action=memory.action,
-            prev_action=memory.prev_action,
-        )
-        weights = dataclasses.asdict(self.config.reward)
-        if weights.keys() != terms.keys():
-            raise ValueError(f"reward weights {sorted(weights)} are not the terms {sorted(terms)}")
-        terms = {name: jnp.where(invalid, 0.0, weights[name] * terms[name]) for name in terms}
-        result = StepResult(
-            reward=jnp.sum(jnp.stack(list(terms.values())), axis=0),
-            terms=terms,
-            terminated=success | out | invalid,
-            metrics={"success_once": success, "out_of_area": out},
-        )
-        return result, dataclasses.replace(memory, held=held, potential=next_potential)
+    def potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
+        return potentials(self.config, state, tip_pos_w)
 
-    def observe(
-        self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
+    def reward_terms(
+        self, before: dict[str, jax.Array], after: dict[str, jax.Array], outcome: Outcome
     ) -> dict[str, jax.Array]:
-        del key  # nothing is added to what is seen
-        one = partial(observe, self.config)
-        seen = derived.state, derived.tip, derived.command, memory.action, time_left
-        return {"policy": jax.vmap(one)(*seen)}
+        return reward_terms(before, after, outcome)
 
-    def _potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
-        return jax.vmap(lambda s, tip: potentials(self.config, s, tip))(state, tip_pos_w)
+    def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+        return layout(self.config, num_screws, num_joints)
+
+    def observation(
+        self,
+        state: SimState,
+        tip: TipPose,
+        command: TipPose,
+        prev_action: jax.Array,
+        remaining_time: jax.Array,
+    ) -> jax.Array:
+        return observe(self.config, state, tip, command, prev_action, remaining_time)

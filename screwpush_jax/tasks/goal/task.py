@@ -1,0 +1,82 @@
+"""The task `goal`: its pure functions, composed and mapped over environments."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from screwpush_jax.tasks.goal import starts
+from screwpush_jax.tasks.goal.config import GoalConfig
+from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance
+from screwpush_jax.tasks.goal.observe import layout, observe
+from screwpush_jax.tasks.goal.reward import potentials, reward_terms
+from screwpush_jax.tasks.goal.scripted import scripted
+from screwpush_jax.tasks.goal.termination import is_in_goal
+from screwpush_jax.tasks.screws.kinematics import TipPose
+from screwpush_jax.tasks.screws.observe import Field
+from screwpush_jax.tasks.screws.reward import Outcome
+from screwpush_jax.tasks.screws.task import ScrewsTask
+from screwpush_jax.tasks.screws.types import Derived, Memory
+from screwpush_jax.tasks.task import Baseline, StepResult
+from sim.assets.arm_with_bolts import Target, make_scene
+from sim.scene import Scene
+from sim.state import SimState
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class GoalTask(ScrewsTask):
+    """See `screwpush_jax.tasks.task.Task`."""
+
+    config: GoalConfig
+    name: ClassVar[str] = "goal"
+    options: ClassVar[type[GoalConfig]] = GoalConfig
+    metrics: ClassVar[tuple[str, ...]] = (*ScrewsTask.metrics, "goal_distance_m")
+    baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
+
+    def scene(self) -> Scene:
+        target = Target(self.config.goal_pos_m, self.config.goal_radius_m, MARKED)
+        return make_scene(self.config.scene, target)
+
+    @property
+    def reward_weights(self) -> dict[str, float]:
+        return dataclasses.asdict(self.config.reward)
+
+    def start_rules(self, state: SimState) -> dict[str, np.ndarray]:
+        return super().start_rules(state) | starts.rules(self.config, state)
+
+    def is_met(self, state: SimState) -> jax.Array:
+        return is_in_goal(self.config, state)
+
+    def potentials(self, state: SimState, tip_pos_w: jax.Array) -> dict[str, jax.Array]:
+        return potentials(self.config, state, tip_pos_w)
+
+    def reward_terms(
+        self, before: dict[str, jax.Array], after: dict[str, jax.Array], outcome: Outcome
+    ) -> dict[str, jax.Array]:
+        return reward_terms(before, after, outcome)
+
+    def step(
+        self, memory: Memory, derived: Derived, invalid: jax.Array
+    ) -> tuple[StepResult, Memory]:
+        result, memory = super().step(memory, derived, invalid)
+        distance = jax.vmap(partial(goal_distance, self.config))(derived.state)
+        far = {"goal_distance_m": jnp.where(invalid, 0.0, distance)}
+        return dataclasses.replace(result, metrics=result.metrics | far), memory
+
+    def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
+        return layout(self.config, num_screws, num_joints)
+
+    def observation(
+        self,
+        state: SimState,
+        tip: TipPose,
+        command: TipPose,
+        prev_action: jax.Array,
+        remaining_time: jax.Array,
+    ) -> jax.Array:
+        return observe(self.config, state, tip, command, prev_action, remaining_time)
