@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Le
 
 from screwpush_jax.tasks.screws.reach import crosses_seam, distances_m, reach_m
+from sim.assets.arm_with_bolts import WORK_CENTER_W, WORK_HALF_M
 from sim.assets.elfin15 import ArmSpec
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
@@ -37,9 +38,9 @@ class ScrewsConfig:
     """A screw whose centre is lower than this, metres, lies on the table."""
     hold_steps: Annotated[int, Gt(0)] = 5
     """Control steps in a row for which the success condition must hold."""
-    area_center_m: tuple[float, float] = (-0.75, 0.0)
+    area_center_m: tuple[float, float] = WORK_CENTER_W
     """Centre of the work area, world x and y, metres."""
-    area_half_m: Annotated[float, Gt(0)] = 0.35
+    area_half_m: Annotated[float, Gt(0)] = WORK_HALF_M
     """Half the side of the work area, metres."""
     fall_height_m: Annotated[float, Le(0)] = -0.05
     """A screw lower than this, metres, fell."""
