@@ -25,6 +25,7 @@ from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, config_type
 from screwpush_jax.device import use_device
 from screwpush_jax.field_kinds import with_values
+from screwpush_jax.phases import phases
 from sim.assets import elfin15
 from sim.engines.isaacgym.worker.cuda import Cuda
 from sim.options import IsaacGymConfig
@@ -175,7 +176,7 @@ def lap_us(world: World, control_step: Callable[[], object], repeats: int) -> di
         control_step()
     _wait(world)
     wall_us = 1e6 * (time.perf_counter() - begun) / repeats
-    report = world.sim.report()()
+    report = phases(world.sim.report()())
     parts_ms = {"physics": report["perf/sim_ms"], "transition": report["perf/transition_ms"]}
     if "perf/handover_ms" in report:  # of an engine in another process
         parts_ms["turn"] = report["perf/handover_ms"]

@@ -16,6 +16,7 @@ from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.loggers import Loggers
+from screwpush_jax.phases import phases
 from screwpush_jax.score import Score
 from screwpush_jax.stopping import Stopper, drop_output
 from screwpush_jax.transition import EPISODES
@@ -160,7 +161,8 @@ class Recorder:
         return self._tally.get(name, 0.0) / max(self._tally.get("episodes", 0.0), 1.0)
 
     def _performance(self, report: Metrics) -> Metrics:
-        """The engine's times of the iteration, and what follows from them."""
+        """The iteration's phases, and what follows from them."""
+        report = phases(report)
         whole_ms = max(report["perf/iteration_ms"], 1e-6)
         for name, value in report.items():
             if name.endswith("_ms"):

@@ -1,9 +1,9 @@
-"""Whose turn it is: the ordering rule between an engine and JAX, and the hand-overs that keep it.
+"""The ordering rule between an engine and JAX, and the hand-overs that keep it.
 
 JAX takes an imported array for a constant; the engine overwrites the memory under it at the next
 step. Sound use needs four things, kept here and nowhere else:
 
-1. A view is asked for anew each step and read only *inside* the jitted transition. What goes on
+1. A view is asked for again at each step and read only *inside* the jitted transition. What goes on
    from there are outputs of that call, in memory of JAX's own.
 2. The engine overwrites the memory of a view only after that call has finished. The joint targets
    that a step consumes are an output of the same call, so whatever waits for them waits for the
@@ -21,14 +21,15 @@ On a GPU the host waits for nothing. The engine queues its work on a stream of i
 when `to_jax` imports a view (rule 3), the engine's for JAX's when it imports what `lend` gives
 (rule 2). A capsule that was made without a stream, or kept, orders nothing.
 
-An engine in another process shares neither streams nor the interpreter, so the two take turns, and
-two counters in a page of shared memory are the only order there is (`engines/isaacgym/worker/turns.py`): what
-was asked, and what was answered. Before the learner's moves on, the call that computed the targets
-has ended and the copies out of what JAX lent are in place: its reads of the views are over (rule 2)
-and all that it hands over is written. Before the worker's moves on, its device has finished all that
-it queued: what it was given is read and its state is written (rule 3). On the host the learner waits
-and counts itself (`to_host`). On a GPU a stream does both (`engines/isaacgym/gate.py`): it moves one counter
-when all before it is done and waits for the other, as do the streams with which JAX reads the views.
+An engine in another process shares neither streams nor the interpreter, so the two compute in turn, and
+two counters in a page of shared memory are the only order there is
+(`engines/isaacgym/worker/handshake.py`): what was asked, and what was answered. Before the learner's
+moves on, the call that computed the targets has ended and the copies out of what JAX lent are in place:
+its reads of the views are over (rule 2) and all that it hands over is written. Before the worker's
+moves on, its device has finished all that it queued: what it was given is read and its state is written
+(rule 3). On the host the learner waits and counts itself (`to_host`). On a GPU a stream does both
+(`engines/isaacgym/stream_handshake.py`): it moves one counter when all before it is done and waits for
+the other, as do the streams with which JAX reads the views.
 """
 
 from typing import Any, Protocol

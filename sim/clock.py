@@ -10,24 +10,25 @@ Report = dict[str, float]
 def step_times(
     begins_s: Sequence[float], ends_s: Sequence[float], last_end_s: float | None
 ) -> Report:
-    """Figures of consecutive control steps that began and ended at these times (s).
+    """What was measured of consecutive control steps that began and ended at these times (s).
 
-    `perf/iteration_ms` reaches from `last_end_s`, the end of the step before them (or from the first
-    begin), to the last end. `perf/sim_ms` is the sum of the steps. `perf/transition_ms` is the sum
-    of the pauses, scaled up from those between these steps to one for each: the pause before the
-    first one holds the update, too, and `perf/update_ms` is what it and the host take of the rest.
+    `perf/steps` says how many they are, `perf/sim_ms` is their sum and `perf/pause_ms` that of the
+    pauses between them, one fewer. `perf/elapsed_ms` reaches from `last_end_s`, the end of the step
+    before them (or from the first begin), to the last end. What was done in the pauses, and before the
+    first step, is not for a simulator to know.
     """
-    names = ("iteration", "sim", "transition", "update")
     count = len(begins_s)
     if count == 0:
-        return {f"perf/{name}_ms": 0.0 for name in names}
-    whole = ends_s[-1] - (begins_s[0] if last_end_s is None else last_end_s)
-    busy = sum(end - begin for begin, end in zip(begins_s, ends_s, strict=True))
-    pauses = sum(begin - end for begin, end in zip(begins_s[1:], ends_s[:-1], strict=True))
-    pauses *= count / (count - 1) if count > 1 else 0.0
-    pauses = min(pauses, whole - busy)  # scaled up, it may be more than there was
-    times_s = (whole, busy, pauses, max(whole - busy - pauses, 0.0))
-    return {f"perf/{name}_ms": 1e3 * time_s for name, time_s in zip(names, times_s, strict=True)}
+        return dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 0.0)
+    elapsed_s = ends_s[-1] - (begins_s[0] if last_end_s is None else last_end_s)
+    sim_s = sum(end - begin for begin, end in zip(begins_s, ends_s, strict=True))
+    pause_s = sum(begin - end for begin, end in zip(begins_s[1:], ends_s[:-1], strict=True))
+    return {
+        "perf/steps": float(count),
+        "perf/elapsed_ms": 1e3 * elapsed_s,
+        "perf/sim_ms": 1e3 * sim_s,
+        "perf/pause_ms": 1e3 * pause_s,
+    }
 
 
 class HostClock:

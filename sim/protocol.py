@@ -95,7 +95,7 @@ class Simulator(Protocol):
         ...
 
     def report(self) -> Callable[[], Report]:
-        """Figures of the steps since the last report (`perf/sim_ms`, `perf/transition_ms`, ...).
+        """Figures of the steps since the last report: those of `sim.clock`, and the engine's own.
 
         Returns at once; the function that it returns reads them, waiting for those steps to end.
 

@@ -56,7 +56,7 @@ def test_the_same_step_is_saved_once(recorder):
 
 def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
     made, saved = recorder
-    report = dict.fromkeys(("perf/iteration_ms", "perf/sim_ms", "perf/env_steps_per_s"), 1.0)
+    report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)
     for episodes, rate in ((30.0, 0.5), (10.0, 1.0), (5.0, math.inf), (0.0, 0.0)):
         metrics = {"episodes": episodes, "env/success_once": rate}
         made.iteration({k: jnp.float32(v) for k, v in metrics.items()}, lambda: dict(report))

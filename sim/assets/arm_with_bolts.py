@@ -13,7 +13,7 @@ from sim.visual import BoxMark, Camera, DiscMark, Mark, PlaneMark, View
 GROUP = "screws"
 """Name of the bolts' group."""
 WORK_CENTER_W, WORK_HALF_M = (-0.75, 0.0), 0.35
-"""The work area, a square on the table."""
+"""The work area, a square on the table: where it is drawn, and what the tasks take for it."""
 
 _SPACING_M, _START_HEIGHT_M = 0.12, 0.01
 _MAT_HALF_M, _FLOOR_M = 0.40, -0.78

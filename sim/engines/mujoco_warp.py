@@ -45,7 +45,7 @@ _SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart", "sensordata")
 
 
 @wp.kernel
-def _aim(
+def _write_control(
     asked: wp.array2d(dtype=float),
     low: wp.array(dtype=float),
     high: wp.array(dtype=float),
@@ -241,8 +241,8 @@ class MujocoWarp:
 
     def _control_step(self) -> None:
         data = self._open()
-        aim = [self._asked, *self._control_range]
-        wp.launch(_aim, data.ctrl.shape, inputs=aim, outputs=[data.ctrl])
+        inputs = [self._asked, *self._control_range]
+        wp.launch(_write_control, data.ctrl.shape, inputs=inputs, outputs=[data.ctrl])
         for _ in range(self._decimation):
             mjw.step(self._model, data)
             watched = [data.nacon, data.nefc]

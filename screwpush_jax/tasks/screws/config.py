@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Interval, Le
 
 from screwpush_jax.tasks.screws.reach import crosses_seam, distances_m, reach_m
 from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig
+from sim.assets.arm_with_bolts import WORK_CENTER_W, WORK_HALF_M, SceneConfig
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]
@@ -27,9 +27,9 @@ class ScrewsConfig:
     """A screw whose centre is lower than this, metres, lies on the table."""
     hold_steps: Annotated[int, Gt(0)] = 5
     """Control steps in a row for which the success condition must hold."""
-    area_center_m: tuple[float, float] = (-0.75, 0.0)
+    area_center_m: tuple[float, float] = WORK_CENTER_W
     """Centre of the work area, world x and y, metres."""
-    area_half_m: Annotated[float, Gt(0)] = 0.35
+    area_half_m: Annotated[float, Gt(0)] = WORK_HALF_M
     """Half the side of the work area, metres."""
     fall_height_m: Annotated[float, Le(0)] = -0.05
     """A screw lower than this, metres, fell."""

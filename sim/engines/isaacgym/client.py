@@ -1,7 +1,8 @@
 """Isaac Gym behind the contract: physics in a worker process, its tensors in JAX without a copy.
 
-Learner and worker take turns (`sim/bridge.py`): on a GPU a stream of the learner's takes them and the
-host runs ahead (`gate.py`), without one the host waits (`host_turns.py`). New states wait in the
+Learner and worker compute in turn (`sim/bridge.py`): on a GPU a stream of the learner's does the
+handshake and the host runs ahead (`stream_handshake.py`), without one the host waits
+(`host_handshake.py`). New states wait in the
 shared block until the next step takes them, because Isaac Gym takes one write of a tensor in a step.
 """
 
@@ -16,13 +17,13 @@ import jax
 import numpy as np
 
 from sim.clock import Report
+from sim.engines.isaacgym.frames import make_frames
 from sim.engines.isaacgym.host_block import HostBlock
 from sim.engines.isaacgym.interpreter import find_python
-from sim.engines.isaacgym.layout import make_frames
 from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.setup import make_assets, make_setup
-from sim.engines.isaacgym.worker.layout import SHOWN, Layout, layout_of
+from sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout, block_layout_of
 from sim.engines.isaacgym.worker.messages import Message
+from sim.engines.isaacgym.worker_setup import make_assets, make_worker_setup
 from sim.errors import (
     DeviceLostError,
     DeviceMismatchError,
@@ -39,12 +40,12 @@ from sim.state import home_state
 _log = logging.getLogger(__name__)
 
 
-class Turns(Protocol):
-    """How the worker is asked, by the host (`host_turns`) or a stream (`gate`)."""
+class Handshake(Protocol):
+    """How the worker is asked, by the host (`host_handshake`) or a stream (`stream_handshake`)."""
 
     def step(self) -> None: ...
     def show(self, rows: int) -> None: ...
-    def settle(self) -> None: ...
+    def synchronize(self) -> None: ...
     def check(self) -> None: ...
     def lap(self) -> Callable[[], Report]: ...
 
@@ -53,17 +54,17 @@ class Block(Protocol):
     """Memory shared with the worker, on the host (`host_block`) or the device (`device_block`)."""
 
     gpu: str
-    round: int
+    step_number: int
 
     @property
     def fds(self) -> tuple[int, ...]: ...
     @property
     def address(self) -> Message: ...
-    def adopt(self, answer: Message, wanted: str) -> tuple[bool, str]: ...
-    def attend(self, worker: Worker, pack: bool, limit_s: float) -> Turns: ...
+    def negotiate(self, answer: Message, wanted: str) -> tuple[bool, str]: ...
+    def connect(self, worker: Worker, pack: bool, limit_s: float) -> Handshake: ...
     def views(self) -> Views: ...
     def put_control(self, control: jax.Array) -> None: ...
-    def mark(self, mask: jax.Array, views: Views) -> None: ...
+    def stage(self, mask: jax.Array, views: Views) -> None: ...
     def read(self, name: str) -> np.ndarray: ...
     def fill(self, name: str, value: np.ndarray) -> None: ...
     def usage(self) -> Report: ...
@@ -98,7 +99,7 @@ class IsaacGym:
         )
         self.handover = ""
         """Which hand-over was taken, and why."""
-        layout = layout_of(dataclasses.asdict(scene), num_envs)
+        layout = block_layout_of(dataclasses.asdict(scene), num_envs)
         self._first_moved = layout.first_moved
         fields = {name: layout.fields[name] for name in SHOWN if name in layout.fields}
         self._layouts = {name: (field.shape, field.dtype) for name, field in fields.items()}
@@ -106,7 +107,7 @@ class IsaacGym:
         self._block: Block | None = block
         self._inputs = Inputs(self.spec, block.views())
         self._worker: Worker | None = None
-        self._turns: Turns | None = None
+        self._handshake: Handshake | None = None
         try:
             self._start()
         except BaseException:
@@ -124,31 +125,31 @@ class IsaacGym:
         Views that were handed out before must not be read any more.
         """
         self._open()
-        self._let_go()
+        self._disconnect()
         self._start()
 
     def views(self) -> Views:
-        self._attended().check()
+        self._connected().check()
         return self._open().views()
 
     def write(self, mask: jax.Array, views: Views) -> None:
         block = self._open()
         self._inputs.check_write(mask, views)
-        block.mark(mask, views)
+        block.stage(mask, views)
 
     def step(self, control: jax.Array) -> None:
         block = self._open()
         self._inputs.check_control(control)
         block.put_control(control)
-        self._attended().step()
+        self._connected().step()
 
     def report(self) -> Callable[[], Report]:
-        block, lap = self._open(), self._attended().lap()
+        block, lap = self._open(), self._connected().lap()
         return lambda: lap() | block.usage()
 
     def snapshot(self) -> Snapshot:
         block = self._open()
-        self._attended().settle()
+        self._connected().synchronize()
         shown = {name: block.read(name) for name in self._layouts}
         waiting = block.read("robots")[: block.read("count")[0]] // (1 + self._num_bodies)
         for name in ("root", "dof"):  # what the next step will begin with
@@ -166,7 +167,7 @@ class IsaacGym:
         Raises:
           sim.errors.DeviceLostError: the device is gone, and with it what was to be freed.
         """
-        self._let_go()
+        self._disconnect()
         if self._block is not None:
             self._block.close()
         self._block = None
@@ -176,16 +177,16 @@ class IsaacGym:
             raise SimClosedError("this simulator was closed; make a new one")
         return self._block
 
-    def _attended(self) -> Turns:
+    def _connected(self) -> Handshake:
         self._open()
-        if self._turns is None:
+        if self._handshake is None:
             raise WorkerError("the Isaac Gym worker is gone; restart() the simulator or close() it")
-        return self._turns
+        return self._handshake
 
-    def _let_go(self) -> None:
+    def _disconnect(self) -> None:
         """Ends the worker. Whoever maps memory lets go of it before its owner frees it."""
         block, worker = self._block, self._worker
-        self._worker = self._turns = None
+        self._worker = self._handshake = None
         try:
             if block is not None:
                 block.release()
@@ -203,13 +204,13 @@ class IsaacGym:
         with tempfile.TemporaryDirectory(prefix="screwpush-") as folder:
             for name, text in make_assets(self._scene).items():
                 (Path(folder) / name).write_text(text)
-            setup = make_setup(self._scene, self.spec.num_envs, config)
+            setup = make_worker_setup(self._scene, self.spec.num_envs, config)
             where = {"folder": folder, "block": block.address}
             answer = self._worker.ask(setup | where, limit_s, "to build the scenes")
-        pack, reason = block.adopt(answer, config.handover)
+        pack, reason = block.negotiate(answer, config.handover)
         self.handover = f"{'arena' if pack else 'direct'}: {reason}"
         _log.info("isaacgym hand-over %s", self.handover)
-        self._turns = block.attend(self._worker, pack, config.step_timeout_s)
+        self._handshake = block.connect(self._worker, pack, config.step_timeout_s)
         state = home_state(self._scene, self.spec.num_envs)
         first = np.array(first_control(self._scene.robot), np.float32)
         block.fill("control", np.tile(first, (self.spec.num_envs, 1)))
@@ -217,8 +218,8 @@ class IsaacGym:
 
     def _show(self, state: dict[str, np.ndarray]) -> None:
         """All scenes take `state`: seen at once, given to the engine with the next step."""
-        block, turns, count = self._open(), self._attended(), self.spec.num_envs
-        turns.settle()
+        block, handshake, count = self._open(), self._connected(), self.spec.num_envs
+        handshake.synchronize()
         actors = np.arange(count * (1 + self._num_bodies), dtype=np.int32).reshape(count, -1)
         moved = actors[:, self._first_moved :].flatten()
         new = {f"new_{name}": state[name] for name in ("root", "dof")} | {
@@ -226,11 +227,11 @@ class IsaacGym:
             **({"moved": moved} if moved.size else {}),
             "robots": actors[:, 0].copy(),
             "count": np.array([count], np.int32),
-            "listed": np.full(count, block.round, np.int32),
+            "listed": np.full(count, block.step_number, np.int32),
         }
         for name, value in new.items():
             block.fill(name, value)
-        turns.show(count)
+        handshake.show(count)
 
 
 def _check_supported(scene: Scene) -> None:
@@ -244,12 +245,12 @@ def _check_supported(scene: Scene) -> None:
 
 def _cause(worker: Worker | None, lost: DeviceLostError) -> str:
     """Why the learner's device is lost: NVIDIA's MPS takes it from both when one process fails."""
-    if worker is None or not (failure := worker.last_words()):
+    if worker is None or not (failure := worker.await_failure()):
         return str(lost)
     return f"{failure}\n{lost}; NVIDIA's MPS does that when a worker ends while it computes"
 
 
-def _make_block(layout: Layout, scene: Scene, config: IsaacGymConfig) -> Block:
+def _make_block(layout: BlockLayout, scene: Scene, config: IsaacGymConfig) -> Block:
     platform = jax.default_backend()
     if platform != config.pipeline:
         raise DeviceMismatchError(

@@ -18,10 +18,10 @@ import warp as wp
 
 from sim import bridge, gpu
 from sim.clock import Report
-from sim.engines.isaacgym.gate import Gate
 from sim.engines.isaacgym.process import Worker
+from sim.engines.isaacgym.stream_handshake import StreamHandshake
+from sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout, Field
 from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
-from sim.engines.isaacgym.worker.layout import SHOWN, Field, Layout
 from sim.engines.isaacgym.worker.messages import Message
 from sim.errors import WorkerError
 from sim.protocol import Views
@@ -30,36 +30,51 @@ _DTYPES = {"float32": wp.float32, "int32": wp.int32}
 
 
 @wp.kernel
-def _aim(
-    asked: wp.array2d(dtype=float),
-    low: wp.array(dtype=float),
-    high: wp.array(dtype=float),
-    count: wp.array(dtype=int),
-    control: wp.array2d(dtype=float),
-    told: wp.array(dtype=int),
+def _write_control(
+    asked: wp.array2d(dtype=float),  # [N, U] JAX's
+    low: wp.array(dtype=float),  # [U]
+    high: wp.array(dtype=float),  # [U]
+    count: wp.array(dtype=int),  # [1] environments in the lists of new states
+    control: wp.array2d(dtype=float),  # [N, U] the worker's input
+    rows: wp.array(dtype=int),  # [1] in the handshake's page: how many of the lists it reads
 ):
+    """The learner's last work before a step: writes its controls and closes the lists of new states.
+
+    One thread for each control. What is no number leaves the last control in its place, so that the
+    worker never sees one. `count` is known on the device only, where `_stage_states` raised it while
+    the host ran ahead; so it goes from here into the page that the worker reads, and the lists begin
+    again for the step after.
+    """
     row, joint = wp.tid()
     if not wp.isnan(asked[row, joint]):
         control[row, joint] = wp.clamp(asked[row, joint], low[joint], high[joint])
     if row + joint == 0:
-        told[0] = count[0]
+        rows[0] = count[0]
         count[0] = 0
 
 
 @wp.kernel
-def _take(
-    mask: wp.array(dtype=wp.bool),
-    root: wp.array3d(dtype=float),
-    dof: wp.array3d(dtype=float),
-    round: int,
-    first_moved: int,
-    new_root: wp.array3d(dtype=float),
-    new_dof: wp.array3d(dtype=float),
-    listed: wp.array(dtype=int),
-    count: wp.array(dtype=int),
-    robots: wp.array(dtype=int),
-    moved: wp.array(dtype=int),
+def _stage_states(
+    mask: wp.array(dtype=wp.bool),  # [N]
+    root: wp.array3d(dtype=float),  # [N, 1 + B, 13] JAX's new states
+    dof: wp.array3d(dtype=float),  # [N, J, 2]
+    step_number: int,  # of the step that will take them
+    first_moved: int,  # first actor of an environment whose place is written: 1 if the base is fixed
+    new_root: wp.array3d(dtype=float),  # [N, 1 + B, 13] in the block
+    new_dof: wp.array3d(dtype=float),  # [N, J, 2]
+    listed: wp.array(dtype=int),  # [N] number of the last step for which each was listed
+    count: wp.array(dtype=int),  # [1] environments in the two lists
+    robots: wp.array(dtype=int),  # [N] actor index of each listed environment's robot
+    moved: wp.array(dtype=int),  # actor indices of all that takes a new place in them
 ):
+    """Copies the new states of the masked environments into the block, and lists each of these once.
+
+    One thread for each number of an environment's state: those of `root` first, then those of `dof`.
+    Isaac Gym takes lists of actor indices without gaps, so the thread of the first number reserves the
+    environment's place in both by one atomic add; their order does not matter. Of several writes before
+    a step the last one counts, but the environment may be listed only once: `listed`, raised by an
+    atomic maximum to the number of the coming step, shows whether it is.
+    """
     row, column = wp.tid()
     if not mask[row]:
         return
@@ -71,14 +86,14 @@ def _take(
     else:
         joint, number = joint_column // joint_width, joint_column % joint_width
         new_dof[row, joint, number] = dof[row, joint, number]
-    if column == 0 and wp.atomic_max(listed, row, round) < round:
+    if column == 0 and wp.atomic_max(listed, row, step_number) < step_number:
         place = wp.atomic_add(count, 0, 1)
         robots[place] = row * actors
         for actor in range(first_moved, actors):
             moved[place * (actors - first_moved) + actor - first_moved] = row * actors + actor
 
 
-_TAKEN = ("new_root", "new_dof", "listed", "count", "robots", "moved")
+_STAGED = ("new_root", "new_dof", "listed", "count", "robots", "moved")
 
 
 class DeviceBlock:
@@ -86,12 +101,12 @@ class DeviceBlock:
 
     fds: tuple[int, ...] = ()
     """Open files that the worker inherits: none here."""
-    round: int
+    step_number: int
     """Number of the step that marked states wait for."""
 
-    def __init__(self, layout: Layout, control_range: np.ndarray):
+    def __init__(self, layout: BlockLayout, control_range: np.ndarray):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
-        self._layout, self.round = layout, 1
+        self._layout, self.step_number = layout, 1
         ordinal = jax.local_devices()[0].local_hardware_id or 0
         self._device = wp.get_device(f"cuda:{ordinal}")
         self._cuda = Cuda(ordinal)
@@ -110,15 +125,15 @@ class DeviceBlock:
         self._lent: list[jax.Array] = []
         self._lent_asked: list[jax.Array] = []
         self._lent_before: list[jax.Array] = []
-        self._gate: Gate | None = None
-        self._told: Any = wp.zeros(1, dtype=wp.int32, device=self._device)
+        self._handshake: StreamHandshake | None = None
+        self._rows: Any = wp.zeros(1, dtype=wp.int32, device=self._device)
 
     @property
     def address(self) -> Message:
         """Where the worker finds the block."""
         return {"handle": self._cuda.export(self._base).handle, "device": self.gpu}
 
-    def adopt(self, answer: Message, wanted: str) -> tuple[bool, str]:
+    def negotiate(self, answer: Message, wanted: str) -> tuple[bool, str]:
         """Takes the worker's own tensors if that is `wanted` and can be.
 
         Returns:
@@ -143,22 +158,22 @@ class DeviceBlock:
             return True, f"Isaac Gym's own tensors cannot be had ({error})"
         return False, f"{'as asked' if wanted == 'direct' else 'auto'}: Isaac Gym's own tensors"
 
-    def attend(self, worker: Worker, pack: bool, limit_s: float) -> Gate:
-        """Turns with a worker that has opened the block, taken by the stream of this block's work."""
+    def connect(self, worker: Worker, pack: bool, limit_s: float) -> StreamHandshake:
+        """The handshake with a worker that has opened the block, by the stream of this block's work."""
         device = self._device
         jax_stream = _stream_of_jax() if device.is_cuda else None
-        self._gate = Gate(worker, self._cuda, device, pack, limit_s, jax_stream)
-        where = self._gate.rows_address
-        self._told = wp.array(ptr=where, shape=(1,), dtype=wp.int32, device=device)
-        return self._gate
+        self._handshake = StreamHandshake(worker, self._cuda, device, pack, limit_s, jax_stream)
+        where = self._handshake.rows_address
+        self._rows = wp.array(ptr=where, shape=(1,), dtype=wp.int32, device=device)
+        return self._handshake
 
     def views(self) -> Views:
         """`root`, `dof` and `contact` as JAX arrays, zero-copy."""
         # whoever reads the views comes after all that was lent for that step: rule 4 of the bridge
         self._lent_before, self._lent_asked = self._lent_asked, []
         fields = {name: self._fields[name] for name in SHOWN if name in self._fields}
-        if self._gate is not None:
-            return self._gate.to_jax(fields)
+        if self._handshake is not None:
+            return self._handshake.to_jax(fields)
         return {name: bridge.to_jax(field) for name, field in fields.items()}
 
     def put_control(self, control: jax.Array) -> None:
@@ -169,22 +184,25 @@ class DeviceBlock:
         with wp.ScopedDevice(self._device):
             asked, count = wp.from_dlpack(bridge.lend(control)), self._own["count"]
             inputs = [asked, *self._control_range, count]
-            out = [self._own["control"], self._told]
-            wp.launch(_aim, control.shape, inputs=inputs, outputs=out)
+            out = [self._own["control"], self._rows]
+            wp.launch(_write_control, control.shape, inputs=inputs, outputs=out)
         self._lent_asked += [*self._lent, control]
         self._lent = []
-        self.round += 1
+        self.step_number += 1
 
-    def mark(self, mask: jax.Array, views: Views) -> None:
+    def stage(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
         lent = (mask, views["root"], views["dof"])
-        out = [self._own[name] for name in _TAKEN]
+        out = [self._own[name] for name in _STAGED]
         columns = sum(field.size // field.shape[0] for field in out[:2])
         with wp.ScopedDevice(self._device):
             inputs = [wp.from_dlpack(bridge.lend(array)) for array in lent]
             dim = mask.shape[0], columns
             wp.launch(
-                _take, dim, inputs=[*inputs, self.round, self._layout.first_moved], outputs=out
+                _stage_states,
+                dim,
+                inputs=[*inputs, self.step_number, self._layout.first_moved],
+                outputs=out,
             )
         self._lent += lent
 
@@ -208,9 +226,9 @@ class DeviceBlock:
         """
         with gpu.waiting():
             wp.synchronize_device(self._device)
-        if self._gate is not None:
-            self._gate.close()
-        self._gate, self._told = None, wp.zeros(1, dtype=wp.int32, device=self._device)
+        if self._handshake is not None:
+            self._handshake.close()
+        self._handshake, self._rows = None, wp.zeros(1, dtype=wp.int32, device=self._device)
         self._fields = dict(self._own)
         for base in self._mapped.values():
             self._cuda.close(base)
@@ -235,12 +253,12 @@ class DeviceBlock:
 
 
 def _stream_of_jax() -> int:
-    """The stream on which JAX runs what it is given; a call into Warp is told it."""
+    """The stream on which JAX runs what it is given; a call into Warp receives it."""
     found: list[int] = []
 
-    def look(_: wp.array(dtype=float), __: wp.array(dtype=float)):
+    def record(_: wp.array(dtype=float), __: wp.array(dtype=float)):
         found.append(wp.get_stream().cuda_stream)
 
-    ask = wp.jax_callable(look, graph_mode=wp.JaxCallableGraphMode.NONE)
+    ask = wp.jax_callable(record, graph_mode=wp.JaxCallableGraphMode.NONE)
     ask(jnp.zeros(1))[0].block_until_ready()
     return found[0]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 
 from sim.assets.probe import Probe, make_probe
-from sim.engines.isaacgym import interpreter, trials
+from sim.engines.isaacgym import interpreter, physics_checks
 from sim.engines.isaacgym.client import IsaacGym
 from sim.engines.isaacgym.interpreter import find_python
 from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
@@ -75,11 +75,11 @@ def _with_sim(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
     made: list[IsaacGym] = []
     checks: dict[str, Callable[[IsaacGym, Probe], str]] = {
         "hand-over": _hand_over,
-        "frames": trials.free_flight,
-        "spin": trials.spin,
-        "contact": trials.push,
-        "capsule": trials.stand,
-        "reset": trials.reset_one,
+        "frames": physics_checks.free_flight,
+        "spin": physics_checks.spin,
+        "contact": physics_checks.push,
+        "capsule": physics_checks.stand,
+        "reset": physics_checks.reset_one,
     }
     try:
         started = _run(lambda: _pipeline(config, made))
@@ -101,7 +101,7 @@ def _close(made: list[IsaacGym]) -> str:
 
 def _run(check: Callable[[], str]) -> Finding:
     """What `check` found. Whatever goes wrong in it is a finding, too: nothing ends the doctor."""
-    expected = UnfitError, trials.DiffersError, SimError, CudaError, OSError
+    expected = UnfitError, physics_checks.DiffersError, SimError, CudaError, OSError
     try:
         return Finding(True, check())
     except Exception as error:
@@ -176,15 +176,15 @@ def _import(config: IsaacGymConfig) -> str:
 
 
 def _pipeline(config: IsaacGymConfig, made: list[IsaacGym]) -> str:
-    made.append(IsaacGym(_PROBE.scene, trials.NUM_ENVS, config))
-    trials.rest(made[0], _PROBE.parked_rad, 1)
-    return f"{config.pipeline}, {trials.NUM_ENVS} scenes stepped"
+    made.append(IsaacGym(_PROBE.scene, physics_checks.NUM_ENVS, config))
+    physics_checks.rest(made[0], _PROBE.parked_rad, 1)
+    return f"{config.pipeline}, {physics_checks.NUM_ENVS} scenes stepped"
 
 
 def _hand_over(sim: IsaacGym, probe: Probe) -> str:
     steps = 100
     sim.report()
-    trials.rest(sim, probe.parked_rad, steps)
+    physics_checks.rest(sim, probe.parked_rad, steps)
     report = sim.report()()
     step_ms, cost_ms = report["perf/sim_ms"] / steps, report["perf/handover_ms"] / steps
     return f"{sim.handover}; {step_ms:.3f} ms a step, {cost_ms:.3f} of them for the hand-shake"

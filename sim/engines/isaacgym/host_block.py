@@ -8,9 +8,9 @@ import numpy as np
 
 from sim import bridge
 from sim.clock import Report
-from sim.engines.isaacgym.host_turns import HostTurns
+from sim.engines.isaacgym.host_handshake import HostHandshake
 from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker.layout import SHOWN, Layout
+from sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout
 from sim.engines.isaacgym.worker.messages import Message
 from sim.protocol import Views
 
@@ -23,12 +23,12 @@ class HostBlock:
 
     gpu = ""
     """Identity of the GPU that the worker must see; none here."""
-    round: int
+    step_number: int
     """Number of the step that marked states wait for."""
 
-    def __init__(self, layout: Layout, control_range: np.ndarray):
+    def __init__(self, layout: BlockLayout, control_range: np.ndarray):
         self._control_range = control_range
-        self.round = 1
+        self.step_number = 1
         self._first_moved = layout.first_moved
         self._fd = os.memfd_create("screwpush-isaacgym", os.MFD_CLOEXEC)
         os.ftruncate(self._fd, layout.size)
@@ -50,13 +50,13 @@ class HostBlock:
         """Where the worker finds the block."""
         return {"fd": self._fd}
 
-    def adopt(self, answer: Message, wanted: str) -> tuple[bool, str]:
+    def negotiate(self, answer: Message, wanted: str) -> tuple[bool, str]:
         """Whether the worker must pack its state into the block, and why."""
         return True, "host memory: the worker's state is packed into the shared block"
 
-    def attend(self, worker: Worker, pack: bool, limit_s: float) -> HostTurns:
-        """Turns with a worker that has mapped the block."""
-        return HostTurns(worker, pack, limit_s, self._fields["count"])
+    def connect(self, worker: Worker, pack: bool, limit_s: float) -> HostHandshake:
+        """The handshake with a worker that has mapped the block."""
+        return HostHandshake(worker, pack, limit_s, self._fields["count"])
 
     def views(self) -> Views:
         """`root`, `dof` and `contact` as JAX arrays, zero-copy."""
@@ -70,16 +70,16 @@ class HostBlock:
         asked = bridge.to_host(control)
         kept = np.clip(asked, *self._control_range)
         np.copyto(self._fields["control"], kept, where=~np.isnan(asked))
-        self.round += 1
+        self.step_number += 1
 
-    def mark(self, mask: jax.Array, views: Views) -> None:
+    def stage(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
         fields = self._fields
         rows = np.flatnonzero(bridge.to_host(mask))
         for name in ("root", "dof"):
             fields[f"new_{name}"][rows] = bridge.to_host(views[name])[rows]
-        fresh = rows[fields["listed"][rows] < self.round]
-        fields["listed"][fresh] = self.round
+        fresh = rows[fields["listed"][rows] < self.step_number]
+        fields["listed"][fresh] = self.step_number
         begin = int(fields["count"][0])
         end = begin + len(fresh)
         fields["count"][0] = end

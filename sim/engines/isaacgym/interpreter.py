@@ -84,7 +84,7 @@ def ask(python: str, python_path: str, code: str, timeout_s: float) -> str:
             end(process)
         said, complaint = (_last_line(file) for file in (out, err))
     if status:
-        raise WorkerError(f"{python} {obituary(status)} ({complaint or 'nothing said'})")
+        raise WorkerError(f"{python} {how_it_ended(status)} ({complaint or 'nothing said'})")
     if not said:
         raise WorkerError(f"{python} printed nothing when it was asked to: it is no Python")
     return said
@@ -120,7 +120,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def obituary(status: int) -> str:
+def how_it_ended(status: int) -> str:
     """How a process ended, by its exit status."""
     if status >= 0:
         return f"ended with exit code {status}"

@@ -21,8 +21,8 @@ from typing import NoReturn
 
 from sim.engines.isaacgym import interpreter
 from sim.engines.isaacgym.worker import messages
+from sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage
 from sim.engines.isaacgym.worker.messages import Message
-from sim.engines.isaacgym.worker.turns import SIZE, Turns
 from sim.errors import WorkerError
 
 _HOME = Path(__file__).parent
@@ -51,9 +51,9 @@ class Worker:
     ):
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         ours, theirs = socket.socketpair()
-        page = os.memfd_create("screwpush-turns", os.MFD_CLOEXEC)
+        page = os.memfd_create("screwpush-handshake", os.MFD_CLOEXEC)
         os.ftruncate(page, SIZE)
-        self._channel, self.turns = messages.Channel(ours), Turns(page)
+        self._channel, self.page = messages.Channel(ours), HandshakePage(page)
         handles = str(theirs.fileno()), str(page), str(os.getpid())
         with theirs, open(page, "rb"):
             try:
@@ -67,10 +67,10 @@ class Worker:
                     stderr=self._log,
                 )
             except WorkerError:
-                for opened in (self._channel, self.turns, self._log):
+                for opened in (self._channel, self.page, self._log):
                     opened.close()
                 raise
-        left = self._process, self._channel, self.turns, self._log
+        left = self._process, self._channel, self.page, self._log
         self._end = weakref.finalize(self, _end, *left)
         atexit.register(self._end)  # runs before JAX and Warp, registered earlier, wait for streams
         self.failure = ""
@@ -97,17 +97,17 @@ class Worker:
             self._channel.send(message)
         return self._listen(doing, timeout_s)
 
-    def wait(self, question: str, timeout_s: float) -> None:
+    def wait(self, request: str, timeout_s: float) -> None:
         """Waits on the host for the answer.
 
         Raises:
           WorkerError: as `ask`.
         """
         try:
-            if not self.turns.wait(False, self._channel.sock, 0.0, timeout_s):
-                self._interrupted(question)
+            if not self.page.wait(False, self._channel.sock, 0.0, timeout_s):
+                self._interrupted(request)
         except TimeoutError:
-            self.late(timeout_s, question)
+            self.time_out(timeout_s, request)
 
     def listen(self, timeout_s: float) -> None:
         """Returns when it has had nothing to say for that long.
@@ -122,16 +122,16 @@ class Worker:
             self.failure = self.failure or "the Isaac Gym worker has been ended"
             raise WorkerError(self.failure) from None
 
-    def late(self, timeout_s: float, question: str = "step") -> NoReturn:
+    def time_out(self, timeout_s: float, request: str = "step") -> NoReturn:
         """Ends it because it takes too long. Raises `WorkerError`."""
-        self._late(_to_answer(question), timeout_s)
+        self._timed_out(_to_answer(request), timeout_s)
 
     def check(self) -> None:
         """Raises `WorkerError` if it failed before."""
         if self.failure:
             raise WorkerError(self.failure)
 
-    def last_words(self, timeout_s: float = 2.0) -> str:
+    def await_failure(self, timeout_s: float = 2.0) -> str:
         """Why it was ended; whoever listens has that long to hear it. Empty if nothing is wrong."""
         until_s = time.monotonic() + timeout_s
         while not self.failure and time.monotonic() < until_s:
@@ -147,30 +147,30 @@ class Worker:
             self._end()
         self._process.wait()  # another thread may be about to end it
         atexit.unregister(self._end)
-        self.turns.close()
+        self.page.close()
 
     def _listen(self, doing: str, timeout_s: float) -> Message:
         try:
             answer = self._channel.receive(timeout_s)
         except TimeoutError:
-            self._late(doing, timeout_s, interpreter.lock_hint())
+            self._timed_out(doing, timeout_s, interpreter.lock_hint())
         except (EOFError, ValueError):
             hint = _NO_PYTHON if doing == _HELLO else ""
-            self._fail(f"it {self._obituary()} while it had {doing}{hint}")
+            self._fail(f"it {self._how_it_ended()} while it had {doing}{hint}")
         if "error" in answer:
             self._fail(answer["error"], answer.get("traceback", ""))
         return answer
 
-    def _interrupted(self, question: str) -> NoReturn:
-        doing = _to_answer(question)
+    def _interrupted(self, request: str) -> NoReturn:
+        doing = _to_answer(request)
         self._fail(f"it said {self._listen(doing, _LAST_WORDS_S)} while it had {doing}")
 
-    def _late(self, doing: str, timeout_s: float, hint: str = "") -> NoReturn:
+    def _timed_out(self, doing: str, timeout_s: float, hint: str = "") -> NoReturn:
         self._fail(f"it took longer than {timeout_s:g} s {doing} and was ended{hint}")
 
-    def _obituary(self) -> str:
+    def _how_it_ended(self) -> str:
         try:
-            return interpreter.obituary(self._process.wait(2.0))
+            return interpreter.how_it_ended(self._process.wait(2.0))
         except subprocess.TimeoutExpired:
             return "closed its channel"
 
@@ -191,13 +191,15 @@ class Worker:
         return "\n".join(text.decode(errors="replace").splitlines()[-_LOG_LINES:])
 
 
-def _to_answer(question: str) -> str:
-    return f"to answer {question!r}"
+def _to_answer(request: str) -> str:
+    return f"to answer {request!r}"
 
 
-def _end(process: "subprocess.Popen[bytes]", channel: messages.Channel, page: Turns, log) -> None:
+def _end(
+    process: "subprocess.Popen[bytes]", channel: messages.Channel, page: HandshakePage, log
+) -> None:
     """Leaves neither process nor zombie nor open file, and nobody who waits for an answer."""
     interpreter.end(process)
-    page.let_go()
+    page.release()
     channel.close()
     log.close()

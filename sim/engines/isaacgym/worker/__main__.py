@@ -1,4 +1,4 @@
-"""`python -m worker <socket> <page> <learner's pid>`: says hello, builds, serves until told or left."""
+"""`python -m worker <socket> <page> <learner's pid>`: says hello, builds, serves until asked to end."""
 
 import ctypes
 import os
@@ -8,10 +8,10 @@ import sys
 import traceback
 from typing import Any, Dict
 
+from .block_layout import block_layout_of
 from .cuda import Cuda, CudaError
-from .layout import layout_of
+from .handshake import HandshakePage
 from .messages import PROTOCOL, Channel, Message
-from .turns import Turns
 
 _PR_SET_PDEATHSIG = 1
 
@@ -21,16 +21,16 @@ def main() -> int:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         channel.send({"hello": PROTOCOL, "python": sys.version.split()[0], "path": sys.executable})
-        _serve(channel, Turns(int(sys.argv[2])))
+        _serve(channel, HandshakePage(int(sys.argv[2])))
     except (EOFError, BrokenPipeError):  # the learner is gone: there is nobody to tell
         return 0
     except BaseException as error:
-        _confess(channel, error)
+        _send_error(channel, error)
         return 1
     return 0
 
 
-def _serve(channel: Channel, turns: Turns) -> None:
+def _serve(channel: Channel, page: HandshakePage) -> None:
     setup = channel.receive()
     if setup["protocol"] != PROTOCOL:
         raise RuntimeError(
@@ -46,17 +46,17 @@ def _serve(channel: Channel, turns: Turns) -> None:
 
     stage = build(setup)
     block = _map_block(setup)
-    told: Dict[str, Any] = {}
+    reply: Dict[str, Any] = {"ready": True}
     stepper = Stepper(stage, block, setup)
     if setup["gym"]["pipeline"] == "gpu" and setup["gym"]["handover"] != "arena":
-        told.update(_export(stepper))
-    channel.send(dict(told, ready=True))
-    questions = {"step": stepper.step, "show": stepper.show}
+        reply.update(_export(stepper))
+    channel.send(reply)
+    requests = {"step": stepper.step, "show": stepper.show}
     try:
-        while turns.wait(True, channel.sock, setup["spin_s"]):
-            question = turns.asked()
-            busy_s = timed(questions[question.what], question)
-            turns.answer(busy_s if question.what == "step" else 0.0)
+        while page.wait(True, channel.sock, setup["spin_s"]):
+            request = page.request()
+            busy_s = timed(requests[request.what], request)
+            page.answer(busy_s if request.what == "step" else 0.0)
         channel.receive()  # the learner's last words, or its end
     finally:
         stepper.close()
@@ -84,7 +84,7 @@ def _map_block(setup: Message) -> Any:
     """The learner's memory."""
     from .memory import map_device, map_host
 
-    layout = layout_of(setup["scene"], setup["num_envs"])
+    layout = block_layout_of(setup["scene"], setup["num_envs"])
     if "fd" in setup["block"]:
         return map_host(setup["block"]["fd"], layout)
     cuda = Cuda()
@@ -105,7 +105,7 @@ def _export(stepper: Any) -> Dict[str, Any]:
         return {"export_error": str(error)}
 
 
-def _confess(channel: Channel, error: BaseException) -> None:
+def _send_error(channel: Channel, error: BaseException) -> None:
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     line = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
     try:

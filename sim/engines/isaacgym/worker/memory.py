@@ -5,22 +5,22 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import torch
 
+from .block_layout import BlockLayout, Field
 from .cuda import Cuda
-from .layout import Field, Layout
 
 _DTYPES = {"float32": torch.float32, "int32": torch.int32}
 _TYPESTR = {"float32": "<f4", "int32": "<i4"}
 
 
 class Block(NamedTuple):
-    """Tensors by the names of `layout`, and the stretch from `root` to the end of `dof`."""
+    """Tensors by the names of `block_layout`, and the stretch from `root` to the end of `dof`."""
 
     fields: Dict[str, torch.Tensor]
     packed: torch.Tensor  # [floats], what lies between `root` and `dof` included
     owners: List[Any]  # kept alive: the mapping and the pointers
 
 
-def map_host(fd: int, layout: Layout) -> Block:
+def map_host(fd: int, layout: BlockLayout) -> Block:
     """Maps the file behind the inherited descriptor."""
     memory = mmap.mmap(fd, layout.size)
 
@@ -34,7 +34,7 @@ def map_host(fd: int, layout: Layout) -> Block:
     return Block(fields, tensor(_state(layout)), [memory])
 
 
-def map_device(handle: str, layout: Layout, cuda: Cuda) -> Block:
+def map_device(handle: str, layout: BlockLayout, cuda: Cuda) -> Block:
     """Opens the learner's allocation."""
     base = cuda.open(handle)
     owners: List[Any] = []
@@ -48,7 +48,7 @@ def map_device(handle: str, layout: Layout, cuda: Cuda) -> Block:
     return Block(fields, tensor(_state(layout)), owners)
 
 
-def _state(layout: Layout) -> Field:
+def _state(layout: BlockLayout) -> Field:
     last = layout.fields["dof"]
     return Field(0, ((last.offset + last.num_bytes) // 4,), "float32")
 

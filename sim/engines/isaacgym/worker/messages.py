@@ -1,7 +1,7 @@
 """Lines of JSON over a private socket pair: how learner and worker begin and end.
 
-Arrays never travel here; they lie in the block of `layout`. Steps do not, either; they are asked for
-and answered in the page of `turns`::
+Arrays never travel here; they lie in the block of `block_layout`. Steps do not, either; they are asked
+for and answered in the page of `handshake`::
 
     worker  -> {"hello": PROTOCOL, "python": "3.8.18"}
     learner -> {"protocol": PROTOCOL, "scene": ..., ...}      scene, options, where the block lies
@@ -17,7 +17,7 @@ import time
 from typing import Any, Dict, Optional
 
 PROTOCOL = 4
-"""Raised by one with every change of the messages, the turns or the block's layout."""
+"""Raised by one with every change of the messages, the handshake or the block's layout."""
 
 Message = Dict[str, Any]
 

@@ -160,7 +160,7 @@ def _add_scene(
     for group, asset, filters in zip(groups, assets[1:], setup["group_filters"]):
         for spot, bits in zip(group["start_pos_w"], filters):
             handle = gym.create_actor(env, asset, _pose(spot), group["name"], index, 0, 0)
-            _set_shapes(gym, env, handle, _looks(group, bits, setup))
+            _set_shapes(gym, env, handle, _shape_values(group, bits, setup))
             handles.append(handle)
     check(gym.end_aggregate(env), "end_aggregate")
     return [gym.get_actor_index(env, handle, gymapi.DOMAIN_SIM) for handle in handles]
@@ -186,13 +186,13 @@ def _set_robot(
     ranges = gym.get_asset_rigid_body_shape_indices(asset)
     looks: Dict[int, Tuple[float, int]] = {}
     for link in links:
-        found = _looks(link, setup["link_filters"].get(link["name"], 0), setup)
+        found = _shape_values(link, setup["link_filters"].get(link["name"], 0), setup)
         start = ranges[names.index(link["name"])].start
         looks.update({start + number: look for number, look in found.items()})
     _set_shapes(gym, env, handle, looks)
 
 
-def _looks(owner: Message, bits: int, setup: Message) -> Dict[int, Tuple[float, int]]:
+def _shape_values(owner: Message, bits: int, setup: Message) -> Dict[int, Tuple[float, int]]:
     """Friction and filter of each shape of a link or a body, by its number."""
     usual, found = setup["scene"]["physics"]["friction"], {}
     for number, shape in enumerate(owner["shapes"]):

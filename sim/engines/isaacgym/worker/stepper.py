@@ -12,18 +12,18 @@ from typing import Any, Optional
 import torch
 from isaacgym import gymapi
 
-from .layout import DOF_SIZE, ROOT_SIZE
+from .block_layout import DOF_SIZE, ROOT_SIZE
+from .handshake import Request
 from .memory import Block
 from .messages import Message
 from .scene import GymRefusedError, Stage, check
-from .turns import Question
 
 # The stubs leave this module out; wrap_tensor and unwrap_tensor are all of it that is used.
 _gymtorch: Any = importlib.import_module("isaacgym.gymtorch")
 
 
 class Stepper:
-    """Owns the simulation. Methods are the questions of `turns`."""
+    """Owns the simulation. Methods are the requests of `handshake`."""
 
     def __init__(self, stage: Stage, block: Block, setup: Message) -> None:
         self._gym, self._sim, self._viewer = stage
@@ -46,36 +46,36 @@ class Stepper:
                 link["name"] for link in scene["robot"]["links"]
             ]  # actor 0: its bodies come first
             rows = [names.index(link) for link in scene["contact_links"]]
-            self._felt = torch.tensor(rows, device=self.root.device)
+            self._contact_rows = torch.tensor(rows, device=self.root.device)
         unwrap = _gymtorch.unwrap_tensor
         fields = block.fields
-        self._aim, self._new_root, self._new_dof = (
+        self._control, self._new_root, self._new_dof = (
             unwrap(fields[name]) for name in ("control", "new_root", "new_dof")
         )
-        self._given: Any = ()
+        self._kept_alive: Any = ()
         gap = block.packed.numel() - self.root.numel() - self.dof.numel()
         between = torch.zeros(gap, device=self.root.device)
         self._parts = self.root.view(-1), between, self.dof.view(-1)
         self._refresh()
 
-    def show(self, question: Question) -> None:
+    def show(self, request: Request) -> None:
         """Listed rows of the new state appear in the tensors now; the next step takes them."""
         fields = self._block.fields
-        rows = (fields["robots"][: question.rows] // (1 + self._num_bodies)).long()
+        rows = (fields["robots"][: request.rows] // (1 + self._num_bodies)).long()
         self.root[rows] = fields["new_root"][rows]
         self.dof[rows] = fields["new_dof"][rows]
-        self._hand_over(question.pack)
+        self._hand_over(request.pack)
 
-    def step(self, question: Question) -> None:
+    def step(self, request: Request) -> None:
         """One control step, with the new states and controls that lie in the block."""
-        self._write(question.rows)
+        self._write(request.rows)
         if not self._by_torque:
-            aimed = self._gym.set_dof_position_target_tensor(self._sim, self._aim)
-            check(aimed, "set_dof_position_target_tensor")
+            accepted = self._gym.set_dof_position_target_tensor(self._sim, self._control)
+            check(accepted, "set_dof_position_target_tensor")
         for _ in range(self._decimation):
             if self._by_torque:  # it lasts for one simulate
-                pushed = self._gym.set_dof_actuation_force_tensor(self._sim, self._aim)
-                check(pushed, "set_dof_actuation_force_tensor")
+                accepted = self._gym.set_dof_actuation_force_tensor(self._sim, self._control)
+                check(accepted, "set_dof_actuation_force_tensor")
             self._gym.simulate(self._sim)
             if not self._on_gpu:  # there the results come to these tensors only through this call
                 self._gym.fetch_results(self._sim, True)
@@ -83,9 +83,11 @@ class Stepper:
             self._gym.fetch_results(self._sim, True)
         self._refresh()
         if self._contact is not None:  # Gym's own tensor has the other links, too
-            torch.index_select(self._contact, 1, self._felt, out=self._block.fields["contact"])
+            torch.index_select(
+                self._contact, 1, self._contact_rows, out=self._block.fields["contact"]
+            )
         self._draw()
-        self._hand_over(question.pack)
+        self._hand_over(request.pack)
 
     def close(self) -> None:
         if self._viewer is not None:
@@ -102,16 +104,16 @@ class Stepper:
         unwrap, fields = _gymtorch.unwrap_tensor, self._block.fields
         actors = fields["moved"][: rows * self._num_moved]
         robots = fields["robots"][:rows]  # only actors with joints belong here
-        moved = self._new_root, unwrap(actors), actors.numel()
-        turned = self._new_dof, unwrap(robots), rows
-        self._given = actors, robots, moved, turned
+        root_write = self._new_root, unwrap(actors), actors.numel()
+        dof_write = self._new_dof, unwrap(robots), rows
+        self._kept_alive = actors, robots, root_write, dof_write
         if self._num_moved:
             check(
-                self._gym.set_actor_root_state_tensor_indexed(self._sim, *moved),
+                self._gym.set_actor_root_state_tensor_indexed(self._sim, *root_write),
                 "set_actor_root_state_tensor_indexed",
             )
         check(
-            self._gym.set_dof_state_tensor_indexed(self._sim, *turned),
+            self._gym.set_dof_state_tensor_indexed(self._sim, *dof_write),
             "set_dof_state_tensor_indexed",
         )
 
@@ -121,8 +123,8 @@ class Stepper:
         )
         check(self._gym.refresh_dof_state_tensor(self._sim), "refresh_dof_state_tensor")
         if self._contact is not None:
-            felt = self._gym.refresh_net_contact_force_tensor(self._sim)
-            check(felt, "refresh_net_contact_force_tensor")
+            accepted = self._gym.refresh_net_contact_force_tensor(self._sim)
+            check(accepted, "refresh_net_contact_force_tensor")
 
     def _hand_over(self, pack: bool) -> None:
         """Packs the state into the block with one kernel, and waits until all is done."""
@@ -153,8 +155,8 @@ class Stepper:
         return wrapped
 
 
-def timed(action: Any, question: Question) -> float:
-    """Answers a question and says how long it took, seconds."""
+def timed(action: Any, request: Request) -> float:
+    """Answers a request and says how long it took, seconds."""
     begin = time.perf_counter()
-    action(question)
+    action(request)
     return time.perf_counter() - begin

@@ -13,15 +13,15 @@ import warp as wp
 from sim import gpu
 from sim.engines.isaacgym.device_block import DeviceBlock
 from sim.engines.isaacgym.host_block import HostBlock
+from sim.engines.isaacgym.worker.block_layout import make_block_layout
 from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.engines.isaacgym.worker.layout import make_layout
 from sim.errors import WorkerError
 
 from .driver import Driver
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
 
-LAYOUT = make_layout(num_envs=5, num_bodies=2, num_joints=6)
+LAYOUT = make_block_layout(num_envs=5, num_bodies=2, num_joints=6)
 CONTROL_RANGE = np.float32([[-9.0] * 5 + [-0.5], [9.0] * 5 + [0.5]])
 THEIRS = {"root": 1024, "dof": 512}
 """Where the worker's own tensors lie in its allocation, bytes."""
@@ -117,7 +117,7 @@ def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
         block.put_control(jnp.asarray(numbers("control")))
         for seed, rows in enumerate(([0, 3], [3, 4])):
             new = {name: jnp.asarray(numbers(name, seed)) for name in ("root", "dof")}
-            block.mark(jnp.zeros(5, bool).at[jnp.array(rows)].set(True), new)
+            block.stage(jnp.zeros(5, bool).at[jnp.array(rows)].set(True), new)
     np.testing.assert_array_equal(bench.shared("control"), inside(numbers("control")))
     np.testing.assert_array_equal(bench.shared("count"), [3])
     np.testing.assert_array_equal(bench.shared("robots"), [0, 9, 12, 0, 0])
@@ -128,14 +128,14 @@ def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
 
 
 def test_targets_end_a_round_of_marks_and_the_next_lists_the_same_rows_again(bench):
-    told = wp.zeros(1, dtype=wp.int32, device="cpu")
-    bench.block._told = told
+    rows_word = wp.zeros(1, dtype=wp.int32, device="cpu")
+    bench.block._rows = rows_word
     new = {name: jnp.asarray(numbers(name)) for name in ("root", "dof")}
     for rows in ([4], [1, 4], []):
         for _ in range(2):
-            bench.block.mark(jnp.zeros(5, bool).at[jnp.array(rows, int)].set(True), new)
+            bench.block.stage(jnp.zeros(5, bool).at[jnp.array(rows, int)].set(True), new)
         bench.block.put_control(jnp.asarray(numbers("control")))
-        assert told.numpy() == len(rows)
+        assert rows_word.numpy() == len(rows)
         assert bench.shared("count") == 0
         np.testing.assert_array_equal(
             bench.shared("robots")[: len(rows)], [3 * row for row in rows]
@@ -165,9 +165,9 @@ def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
         action(array, *more)
         return weakref.ref(array)
 
-    mask = lend(bench.block.mark, jnp.ones(5, bool), kept)
+    mask = lend(bench.block.stage, jnp.ones(5, bool), kept)
     targets = lend(bench.block.put_control, jnp.asarray(numbers("control")))
-    late = lend(bench.block.mark, jnp.zeros(5, bool), kept)
+    late = lend(bench.block.stage, jnp.zeros(5, bool), kept)
 
     def alive() -> list[bool]:
         bench.block.views()
@@ -181,7 +181,7 @@ def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
 
 @pytest.mark.parametrize(("wanted", "reason"), [("auto", "auto: Isaac"), ("direct", "as asked")])
 def test_the_workers_own_tensors_are_read_where_they_lie(bench, wanted, reason):
-    packed, why = bench.block.adopt({"exports": bench.export()}, wanted)
+    packed, why = bench.block.negotiate({"exports": bench.export()}, wanted)
     assert not packed
     assert why.startswith(reason)
     for name, offset in THEIRS.items():
@@ -192,7 +192,7 @@ def test_the_workers_own_tensors_are_read_where_they_lie(bench, wanted, reason):
 
 
 def test_a_released_block_is_its_own_again(bench):
-    bench.block.adopt({"exports": bench.export()}, "direct")
+    bench.block.negotiate({"exports": bench.export()}, "direct")
     assert len(bench.driver.mapped) == 1
     bench.block.release()
     assert not bench.driver.mapped
@@ -201,7 +201,7 @@ def test_a_released_block_is_its_own_again(bench):
 
 
 def test_as_asked_the_arena_maps_nothing(bench):
-    assert bench.block.adopt({"exports": bench.export()}, "arena") == (True, "as asked")
+    assert bench.block.negotiate({"exports": bench.export()}, "arena") == (True, "as asked")
     assert not bench.driver.mapped
 
 
@@ -215,11 +215,11 @@ BROKEN = {
 def test_tensors_that_cannot_be_had_are_packed_or_an_error(bench, name):
     answer = BROKEN[name](bench.export())
     said = "cuMemGetAddressRange_v2: refused" if "export_error" in answer else "cuIpcOpenMemHandle"
-    packed, why = bench.block.adopt(answer, "auto")
+    packed, why = bench.block.negotiate(answer, "auto")
     assert packed
     assert said in why
     with pytest.raises(WorkerError, match=f"handover direct.*{said}.*valid: arena"):
-        bench.block.adopt(answer, "direct")
+        bench.block.negotiate(answer, "direct")
     assert not bench.driver.mapped, "what could be opened was closed again"
     bench.shared("root")[:] = 2.0
     np.testing.assert_array_equal(bench.block.views()["root"], 2.0)

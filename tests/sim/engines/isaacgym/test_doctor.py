@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from sim.assets.probe import make_probe
-from sim.engines.isaacgym import doctor, trials
+from sim.engines.isaacgym import doctor, physics_checks
 from sim.engines.isaacgym.worker import cuda
 from sim.engines.mujoco_cpu import MujocoCpu
 from sim.options import MujocoConfig
@@ -169,7 +169,7 @@ def test_an_import_that_says_nothing_is_a_finding(site):
         (RuntimeError(""), "RuntimeError"),
         (RuntimeError("\nfirst\nsecond"), "RuntimeError: first"),
         (OSError(), "OSError"),
-        (trials.DiffersError("first\nsecond"), "first"),
+        (physics_checks.DiffersError("first\nsecond"), "first"),
     ],
 )
 def test_whatever_goes_wrong_in_a_check_is_one_line(error, said):
@@ -260,14 +260,22 @@ def trial(check, engine=MujocoCpu, **physics):
     probe = make_probe()
     physics = dataclasses.replace(probe.scene.physics, **physics)
     scene = dataclasses.replace(probe.scene, physics=physics)
-    sim = engine(scene, trials.NUM_ENVS, MujocoConfig())
+    sim = engine(scene, physics_checks.NUM_ENVS, MujocoConfig())
     try:
         return doctor._run(lambda: check(sim, probe))
     finally:
         sim.close()
 
 
-CHECKS = {c.__name__: c for c in (trials.free_flight, trials.spin, trials.push, trials.stand)}
+CHECKS = {
+    c.__name__: c
+    for c in (
+        physics_checks.free_flight,
+        physics_checks.spin,
+        physics_checks.push,
+        physics_checks.stand,
+    )
+}
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -276,12 +284,12 @@ def test_mujoco_itself_passes_each_check(name):
 
 
 def test_a_table_without_friction_is_found():
-    slippery = trial(trials.push, friction=1e-4)
+    slippery = trial(physics_checks.push, friction=1e-4)
     assert not slippery.ok
     assert "the friction is not as given" in slippery.text
 
 
 def test_a_write_to_another_scene_is_found():
-    wrong = trial(trials.reset_one, WrongRow)
+    wrong = trial(physics_checks.reset_one, WrongRow)
     assert not wrong.ok
     assert "indexed writes reach other actors" in wrong.text

@@ -96,7 +96,7 @@ def test_a_worker_killed_in_a_step_lets_go_of_everything_that_was_queued(
     for _ in range(20):
         sim.step(targets)
         targets = follow(sim.views(), targets)
-    while not sim._worker.turns.pending:
+    while not sim._worker.page.pending:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     failure(sim.snapshot, "killed by SIGKILL")
@@ -114,7 +114,7 @@ def test_a_worker_killed_while_its_kernel_runs_leaves_the_learners_gpu_whole(
     sim = build(pipeline="gpu", handover=handover)
     targets = home(sim)
     sim.step(targets)
-    while not sim._worker.turns.pending:
+    while not sim._worker.page.pending:
         time.sleep(0.01)
     time.sleep(1.0)  # the kernel is under way
     os.kill(sim.worker_pid, signal.SIGKILL)

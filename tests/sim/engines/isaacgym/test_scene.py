@@ -37,10 +37,10 @@ CODE = """
 import json, os, sys, types
 from isaacgym import gymapi
 import numpy
-from worker import __main__ as main, layout, memory
+from worker import __main__ as main, block_layout, memory
 from worker.scene import GymRefusedError, build
 from worker.stepper import Stepper
-from worker.turns import Question
+from worker.handshake import Request
 
 setup, refusals = json.loads(sys.stdin.read())
 said, calls = {}, []
@@ -57,10 +57,10 @@ for name, answer in refusals.items():
 for name in ("step_graphics", "draw_viewer", "sync_frame_time", "destroy_viewer", "destroy_sim"):
     real = getattr(gym, name)
     setattr(gym, name, lambda *args, n=name, real=real: (calls.append(n), real(*args))[1])
-made = layout.layout_of(setup["scene"], setup["num_envs"])
+made = block_layout.block_layout_of(setup["scene"], setup["num_envs"])
 fd = os.memfd_create("block")
 os.ftruncate(fd, made.size)
-windows, step = [], Question("step", True, 0)
+windows, step = [], Request("step", True, 0)
 for closed_by in ("user", "end"):
     gym._sim, calls[:] = None, []
     stage = build(setup)
@@ -93,9 +93,9 @@ class OverheardError(Exception):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def message(tmp_path_factory):
     """What a learner tells a worker about two scenes, with a copy of the files that it names."""
-    folder = tmp_path_factory.mktemp("told") / "assets"
+    folder = tmp_path_factory.mktemp("message") / "assets"
 
     class Deaf:
         def __init__(self, *args):
@@ -116,14 +116,14 @@ def told(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(told):
+def result(message):
     """Errors by the call that was refused, and the calls on the window of two runs."""
     answers = {name: answer for name, (answer, _) in REFUSALS.items()}
     done = subprocess.run(
         [sys.executable, "-c", CODE],
         cwd=ROOT / "sim" / "engines" / "isaacgym",
         env=worker_environment(sys.executable, STANDIN, ""),
-        input=json.dumps([told, answers]),
+        input=json.dumps([message, answers]),
         capture_output=True,
         text=True,
         timeout=120,

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym.setup import make_assets
+from sim.engines.isaacgym.worker_setup import make_assets
 
 from .conftest import STANDIN
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from sim.engines.isaacgym.interpreter import worker_environment
+from sim.engines.isaacgym.worker.handshake import SIZE
 from sim.engines.isaacgym.worker.messages import PROTOCOL, Channel
-from sim.engines.isaacgym.worker.turns import SIZE
 
 from .conftest import LIMIT_S, ROOT, STANDIN
 
@@ -21,7 +21,7 @@ class Talk:
     def __init__(self, python_path: str, parent: int):
         ours, theirs = socket.socketpair()
         self.channel = Channel(ours)
-        page = os.memfd_create("turns")
+        page = os.memfd_create("handshake")
         os.ftruncate(page, SIZE)
         handles = str(theirs.fileno()), str(page), str(parent)
         with theirs, open(page, "rb"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.engines.isaacgym.worker import layout
+from sim.engines.isaacgym.worker import block_layout
 
 from .conftest import ROOT
 
@@ -26,11 +26,11 @@ def test_a_real_python_3_8_imports_what_needs_no_gym():
     python = _python_3_8()
     if python is None:
         pytest.skip("no Python 3.8 here")
-    code = "import worker.__main__, worker.layout; print(worker.layout.make_layout(5, 3, 6).size)"
+    code = "import worker.__main__, worker.block_layout; print(worker.block_layout.make_block_layout(5, 3, 6).size)"
     result = subprocess.run(
         [python, "-c", code], cwd=WORKER.parent, capture_output=True, text=True, check=False
     )
-    assert result.stdout.strip() == str(layout.make_layout(5, 3, 6).size), result.stderr
+    assert result.stdout.strip() == str(block_layout.make_block_layout(5, 3, 6).size), result.stderr
     check = [python, "-m", "py_compile", *map(str, FILES)]
     assert subprocess.run(check, check=False).returncode == 0
 
@@ -123,7 +123,7 @@ def test_no_check_is_switched_off():
 
 @pytest.mark.parametrize("size", [(1, 2, 6), (3, 3, 6), (4096, 8, 6)])
 def test_fields_are_aligned_and_apart(size):
-    made = layout.make_layout(*size)
+    made = block_layout.make_block_layout(*size)
     end = 0
     for field in made.fields.values():
         assert field.offset % 256 == 0

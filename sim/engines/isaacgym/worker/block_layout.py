@@ -8,7 +8,7 @@ net forces (N, world axes) on the links that the scene declares, and is there on
 
 Actors are numbered environment by environment. `robots` and `moved` list those that take new joints and
 a new place with the next step (a robot whose base is fixed is not among the latter), in any order of the
-environments; the question says how many environments they are.
+environments; the request says how many environments they are.
 
 The worker writes `root`, `dof` and `contact`, the learner everything else, each only while it is its turn
 (`sim/bridge.py`). `count` and `listed` are the learner's own notes.
@@ -42,7 +42,7 @@ class Field(NamedTuple):
         return 4 * self.count
 
 
-class Layout(NamedTuple):
+class BlockLayout(NamedTuple):
     """The block of one simulator: its fields by name, and its size in bytes."""
 
     fields: Dict[str, Field]
@@ -52,13 +52,13 @@ class Layout(NamedTuple):
     )
 
 
-def make_layout(
+def make_block_layout(
     num_envs: int,
     num_bodies: int,
     num_joints: int,
     free_base: bool = False,
     num_contacts: int = 0,
-) -> Layout:
+) -> BlockLayout:
     """The block for N environments of one robot with J joints and B bodies."""
     root, dof = (num_envs, 1 + num_bodies, ROOT_SIZE), (num_envs, num_joints, DOF_SIZE)
     contact = (("contact", (num_envs, num_contacts, 3), "float32"),) if num_contacts else ()
@@ -79,13 +79,13 @@ def make_layout(
     for name, shape, dtype in wanted:
         fields[name] = Field(end, shape, dtype)
         end = -(-(end + fields[name].num_bytes) // ALIGNMENT) * ALIGNMENT
-    return Layout(fields, end, 0 if free_base else 1)
+    return BlockLayout(fields, end, 0 if free_base else 1)
 
 
-def layout_of(scene: Dict[str, Any], num_envs: int) -> Layout:
+def block_layout_of(scene: Dict[str, Any], num_envs: int) -> BlockLayout:
     """The block for N environments of a scene, given as its JSON."""
     robot = scene["robot"]
-    return make_layout(
+    return make_block_layout(
         num_envs,
         sum(len(group["start_pos_w"]) for group in scene["groups"]),
         sum(link["joint"] is not None for link in robot["links"]),

@@ -15,7 +15,7 @@ from sim.protocol import Views
 from sim.scene import Scene, Vec3
 from sim.state import Bodies, RobotState, SimState
 
-_STILL = (0.0, 0.0, 0.0, 1.0, *[0.0] * 6)  # no turn, no velocity
+_AT_REST = (0.0, 0.0, 0.0, 1.0, *[0.0] * 6)  # no turn, no velocity
 
 
 class Frames:
@@ -52,7 +52,7 @@ class Frames:
         """The inverse of `unpack`; a fixed base stands where it always does. Pure."""
         robot = state.robot
         if self._base_com is None:
-            base = jnp.array([*self._base_pos_w, *_STILL], robot.joint_pos.dtype)
+            base = jnp.array([*self._base_pos_w, *_AT_REST], robot.joint_pos.dtype)
             base = jnp.broadcast_to(base, (*robot.joint_pos.shape[:-1], len(base)))
         else:
             pose = robot.base_pos_w, robot.base_quat_w, robot.base_linvel_w, robot.base_angvel_w
@@ -88,17 +88,17 @@ def make_frames(scene: Scene) -> Frames:
 def _to_origin(root: jax.Array, com: Vec3) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Position, quaternion wxyz, velocity of the origin and angular velocity of rows of `root`."""
     quat, angvel = root[..., 3:7][..., [3, 0, 1, 2]], root[..., 10:13]
-    linvel = root[..., 7:10] - jnp.cross(angvel, _turned(quat, com))
+    linvel = root[..., 7:10] - jnp.cross(angvel, _rotate(quat, com))
     return root[..., 0:3], quat, linvel, angvel
 
 
 def _to_com(pos, quat, linvel, angvel, com: Vec3) -> jax.Array:
     """The inverse of `_to_origin`."""
-    linvel = linvel + jnp.cross(angvel, _turned(quat, com))
+    linvel = linvel + jnp.cross(angvel, _rotate(quat, com))
     return jnp.concatenate([pos, quat[..., [1, 2, 3, 0]], linvel, angvel], axis=-1)
 
 
-def _turned(quat: jax.Array, vector: Vec3) -> jax.Array:
+def _rotate(quat: jax.Array, vector: Vec3) -> jax.Array:
     """`vector` turned by the unit quaternions `quat [..., 4]` (wxyz)."""
     w, xyz = quat[..., :1], quat[..., 1:]
     arm = jnp.broadcast_to(jnp.array(vector, xyz.dtype), xyz.shape)

@@ -1,10 +1,10 @@
-"""Whose turn it is, in a page of memory that learner and worker share.
+"""The handshake of learner and worker, in a page of memory that they share.
 
 A message through the kernel takes tens of microseconds; a look at a counter takes none. The learner
 counts what it asked, the worker what it answered, and while the two differ it is the worker's turn.
-What belongs to a question or an answer is written before its counter, and x86 keeps that order. The
+What belongs to a request or an answer is written before its counter, and x86 keeps that order. The
 learner's side may be the host or a stream of its GPU, which writes and waits for the same words
-(`gate.py` beside this folder).
+(`stream_handshake.py` in the folder above).
 
 The worker looks without pause for a while and then naps between looks. It naps on the socket, so
 that the other side's last words, or its end, wake it; so does a learner that waits on the host.
@@ -18,26 +18,26 @@ import time
 from typing import NamedTuple, Optional
 
 SIZE = 1 << 16
-QUESTIONS = ("step", "show")
-_QUESTION, _PACK, _ROWS, _ASKED, _ANSWERED = 0, 1, 2, 3, 16  # 32 bits; the last on its own line
+REQUESTS = ("step", "show")
+_REQUEST, _PACK, _ROWS, _REQUESTED, _ANSWERED = 0, 1, 2, 3, 16  # 32 bits; the last on its own line
 _SUMS, _SLOTS = 512, 4096  # 64 bits: sums of the time taken, by the number of the answer
 _ALL = 0xFFFFFFFF
 _FAR_AHEAD = 1 << 30
 _NAP_S = 1e-4
 
-ROWS_BYTE, ASKED_BYTE, ANSWERED_BYTE = 4 * _ROWS, 4 * _ASKED, 4 * _ANSWERED
+ROWS_BYTE, REQUESTED_BYTE, ANSWERED_BYTE = 4 * _ROWS, 4 * _REQUESTED, 4 * _ANSWERED
 """Where a stream finds these words, bytes from the page's start."""
 
 
-class Question(NamedTuple):
+class Request(NamedTuple):
     """What the worker is asked."""
 
-    what: str  # one of QUESTIONS
+    what: str  # one of REQUESTS
     pack: bool  # the answer is wanted in the block
     rows: int  # environments with a new state, listed in the block
 
 
-class Turns:
+class HandshakePage:
     """The page behind an open file of `SIZE` bytes, zeroed at first."""
 
     def __init__(self, fd: int) -> None:
@@ -52,30 +52,30 @@ class Turns:
 
     @property
     def pending(self) -> Optional[int]:
-        """The number of the question that waits for its answer."""
-        asked = self._words[_ASKED]
+        """The number of the request that waits for its answer."""
+        asked = self._words[_REQUESTED]
         return None if asked == self._words[_ANSWERED] else asked
 
-    def put(self, question: Question) -> None:
+    def put(self, request: Request) -> None:
         """What the next number asks. Only while none waits for its answer."""
-        self._words[_QUESTION] = QUESTIONS.index(question.what)
-        self._words[_PACK] = question.pack
-        self._words[_ROWS] = question.rows
+        self._words[_REQUEST] = REQUESTS.index(request.what)
+        self._words[_PACK] = request.pack
+        self._words[_ROWS] = request.rows
 
     def ask(self) -> int:
-        """The learner's turn ends; returns the question's number."""
-        number = following(self._words[_ASKED])
-        self._words[_ASKED] = number
+        """Begins the request; returns its number."""
+        number = next_number(self._words[_REQUESTED])
+        self._words[_REQUESTED] = number
         return number
 
-    def asked(self) -> Question:
-        what, pack, rows = (self._words[word] for word in (_QUESTION, _PACK, _ROWS))
-        return Question(QUESTIONS[what], bool(pack), rows)
+    def request(self) -> Request:
+        what, pack, rows = (self._words[word] for word in (_REQUEST, _PACK, _ROWS))
+        return Request(REQUESTS[what], bool(pack), rows)
 
     def answer(self, busy_s: float) -> None:
-        """The worker's turn ends."""
+        """Completes the request, which took the worker `busy_s`."""
         last = self._words[_ANSWERED]
-        number = following(last)
+        number = next_number(last)
         self._sums[_slot(number)] = self._sums[_slot(last)] + int(1e9 * busy_s)
         self._words[_ANSWERED] = number
 
@@ -83,9 +83,9 @@ class Turns:
         """How long the answers after number `begin` to number `end`, of the last 4,096, took."""
         return 1e-9 * (self._sums[_slot(end)] - self._sums[_slot(begin)])
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Answers whatever may still be asked: the worker is gone."""
-        self._words[_ANSWERED] = (self._words[_ASKED] + _FAR_AHEAD) & _ALL
+        self._words[_ANSWERED] = (self._words[_REQUESTED] + _FAR_AHEAD) & _ALL
 
     def wait(
         self,
@@ -100,7 +100,7 @@ class Turns:
           socket.timeout: neither came within `timeout_s`.
         """
         words, begin = self._words, time.monotonic()
-        while (words[_ASKED] != words[_ANSWERED]) != for_worker:
+        while (words[_REQUESTED] != words[_ANSWERED]) != for_worker:
             waited_s = time.monotonic() - begin
             if waited_s < spin_s:
                 continue
@@ -117,7 +117,7 @@ class Turns:
         self._page.close()
 
 
-def following(number: int) -> int:
+def next_number(number: int) -> int:
     """Numbers are of 32 bits and begin anew after the last."""
     return (number + 1) & _ALL
 

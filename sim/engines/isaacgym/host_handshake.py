@@ -1,4 +1,4 @@
-"""Turns that the learner takes on the host: it asks and waits for the answer."""
+"""The handshake on the host: the learner asks and waits for the answer."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ import numpy as np
 
 from sim.clock import HostClock, Report
 from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker.turns import Question
+from sim.engines.isaacgym.worker.handshake import Request
 
 
-class HostTurns:
-    """The turns of `worker`.
+class HostHandshake:
+    """The handshake with `worker`.
 
     Args:
       worker: one that is ready and has not been asked anything.
@@ -37,7 +37,7 @@ class HostTurns:
         """The new states of the first `rows` environments of the list appear. Raises `WorkerError`."""
         self._ask("show", rows)
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """All that was asked has been answered. Raises `WorkerError` if the worker has failed."""
         self._worker.check()
 
@@ -54,8 +54,8 @@ class HostTurns:
     def _ask(self, what: str, rows: int) -> float:
         """Returns how long the worker was busy, seconds."""
         self._worker.check()
-        page = self._worker.turns
-        page.put(Question(what, self._pack, rows))
+        page = self._worker.page
+        page.put(Request(what, self._pack, rows))
         number = page.ask()
         self._worker.wait(what, self._limit_s)
         return page.busy_s(number - 1, number)

@@ -1,6 +1,6 @@
-"""Turns that a stream of the learner's GPU takes: the host asks ahead and waits for nothing.
+"""The handshake by a stream of the learner's GPU: the host asks ahead and waits for nothing.
 
-A step is two commands on the stream. One writes the question's number into the shared page, when
+A step is two commands on the stream. One writes the request's number into the shared page, when
 all that was queued before it is done; the next holds the stream until the worker has written the
 answer's. So the host queues transition and update while the worker still steps, as it does with an
 engine of its own process, and what the two need of each other is ordered by the streams alone.
@@ -26,17 +26,17 @@ import warp as wp
 from sim import bridge, gpu
 from sim.clock import Report
 from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker import turns
+from sim.engines.isaacgym.worker import handshake
 from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.engines.isaacgym.worker.turns import Question
+from sim.engines.isaacgym.worker.handshake import Request
 from sim.errors import WorkerError
 from sim.event_clock import make_clock
 
 _LISTEN_S = 0.02
 
 
-class Gate:
-    """The turns of `worker`, taken by the stream of `device`.
+class StreamHandshake:
+    """The handshake with `worker`, by the stream of `device`.
 
     Args:
       worker: one that is ready and has not been asked anything.
@@ -61,13 +61,15 @@ class Gate:
         self._pack, self._limit_s = pack, limit_s
         self._clock = make_clock(device)
         self._number = self._lapped = 0
-        self._page = worker.turns.address
-        self._there = cuda.register(self._page, turns.SIZE)
-        self.rows_address = self._there + turns.ROWS_BYTE
+        self._page = worker.page.address
+        self._there = cuda.register(self._page, handshake.SIZE)
+        self.rows_address = self._there + handshake.ROWS_BYTE
         """Where the stream has to write how many environments have a new state, before it asks."""
-        worker.turns.put(Question("step", pack, 0))
+        worker.page.put(Request("step", pack, 0))
         self._closed = threading.Event()
-        self._listener = threading.Thread(target=self._listen, name="isaacgym-gate", daemon=True)
+        self._listener = threading.Thread(
+            target=self._listen, name="isaacgym-listener", daemon=True
+        )
         self._listener.start()
 
     def step(self) -> None:
@@ -79,11 +81,11 @@ class Gate:
 
     def show(self, rows: int) -> None:
         """The new states of the first `rows` environments of the list appear. Raises `WorkerError`."""
-        self.settle()
-        self._worker.turns.put(Question("show", self._pack, rows))
+        self.synchronize()
+        self._worker.page.put(Request("show", self._pack, rows))
         self._pass()
-        self.settle()
-        self._worker.turns.put(Question("step", self._pack, 0))
+        self.synchronize()
+        self._worker.page.put(Request("step", self._pack, 0))
 
     def to_jax(self, arrays: "dict[str, wp.array]") -> dict[str, jax.Array]:
         """What the worker writes, as JAX arrays, zero-copy; read after its answer to the last step."""
@@ -91,7 +93,7 @@ class Gate:
             self._hold(self._jax_stream)
         return {name: bridge.to_jax(_Answered(array, self._hold)) for name, array in arrays.items()}
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Returns when all that was queued has been answered.
 
         Raises:
@@ -114,7 +116,7 @@ class Gate:
         def read() -> Report:
             report = lap()
             self.check()
-            busy_ms = 1e3 * self._worker.turns.busy_s(begin, end)
+            busy_ms = 1e3 * self._worker.page.busy_s(begin, end)
             return report | {"perf/handover_ms": report["perf/sim_ms"] - busy_ms}
 
         return read
@@ -128,23 +130,23 @@ class Gate:
 
     def _pass(self) -> None:
         stream = self._device.stream.cuda_stream
-        self._number = turns.following(self._number)
-        self._cuda.write(stream, self._there + turns.ASKED_BYTE, self._number)
+        self._number = handshake.next_number(self._number)
+        self._cuda.write(stream, self._there + handshake.REQUESTED_BYTE, self._number)
         self._hold(stream)
 
     def _hold(self, stream: int) -> None:
-        self._cuda.wait(stream, self._there + turns.ANSWERED_BYTE, self._number)
+        self._cuda.wait(stream, self._there + handshake.ANSWERED_BYTE, self._number)
 
     def _listen(self) -> None:
         pending, since_s = None, time.monotonic()
         try:
             while not self._closed.is_set():
                 self._worker.listen(_LISTEN_S)
-                now = self._worker.turns.pending
+                now = self._worker.page.pending
                 if now is None or now != pending:
                     pending, since_s = now, time.monotonic()
                 elif time.monotonic() - since_s > self._limit_s:
-                    self._worker.late(self._limit_s)
+                    self._worker.time_out(self._limit_s)
         except WorkerError:
             pass  # the worker keeps it for `check`
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.engines.isaacgym.worker import turns
-from sim.engines.isaacgym.worker.turns import SIZE, Question, Turns
+from sim.engines.isaacgym.worker import handshake
+from sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage, Request
 
 SPIN_S = pytest.mark.parametrize("spin_s", [0.0, 0.2])
 ROUNDS = 2000
@@ -19,7 +19,7 @@ ROUNDS = 2000
 
 @pytest.fixture
 def page():
-    fd = os.memfd_create("turns")
+    fd = os.memfd_create("handshake")
     os.ftruncate(fd, SIZE)
     yield fd
     os.close(fd)
@@ -28,7 +28,7 @@ def page():
 @pytest.fixture
 def sides(page):
     """The learner's and the worker's view of one page, and the two ends of their socket."""
-    views, ends = (Turns(page), Turns(page)), socket.socketpair()
+    views, ends = (HandshakePage(page), HandshakePage(page)), socket.socketpair()
     yield *views, *ends
     for thing in (*views, *ends):
         thing.close()
@@ -38,8 +38,8 @@ def later(action, delay_s: float = 0.05) -> None:
     threading.Timer(delay_s, action).start()
 
 
-def ask(learner: Turns, *question) -> int:
-    learner.put(Question(*question))
+def ask(learner: HandshakePage, *request) -> int:
+    learner.put(Request(*request))
     return learner.ask()
 
 
@@ -56,7 +56,7 @@ def test_question_and_answer_arrive_whole(sides, spin_s):
     learner, worker, ours, theirs = sides
     later(lambda: ask(learner, "show", True, 7))
     assert worker.wait(True, theirs, spin_s)
-    assert worker.asked() == ("show", True, 7)
+    assert worker.request() == ("show", True, 7)
     assert worker.pending == learner.pending == 1
     later(lambda: worker.answer(0.25))
     assert learner.wait(False, ours, spin_s)
@@ -94,12 +94,12 @@ def test_silence_ends_with_the_time_limit(sides, spin_s):
 
 OTHER = """
 import socket, sys
-from worker.turns import Turns
-worker, sock = Turns(int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2]))
+from worker.handshake import HandshakePage
+worker, sock = HandshakePage(int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2]))
 for _ in range(int(sys.argv[3])):
     worker.wait(True, sock, 0.01)
-    question = worker.asked()
-    worker.answer(10 * (question.what == "show") + question.pack + question.rows)
+    request = worker.request()
+    worker.answer(10 * (request.what == "show") + request.pack + request.rows)
 """
 
 
@@ -108,7 +108,7 @@ def test_two_processes_take_turns(page, sides):
     learner, _, ours, theirs = sides
     fds = page, theirs.fileno()
     command = [sys.executable, "-c", OTHER, *map(str, (*fds, ROUNDS))]
-    home = Path(turns.__file__).parent.parent
+    home = Path(handshake.__file__).parent.parent
     with subprocess.Popen(command, cwd=home, pass_fds=fds):
         seen = []
         for number in range(ROUNDS):
@@ -124,7 +124,7 @@ def test_numbers_begin_anew_after_the_last_of_32_bits(sides):
     learner, worker, ours, theirs = sides
     for side in (learner, worker):
         words = side._words
-        words[turns._ASKED] = words[turns._ANSWERED] = 0xFFFFFFFF
+        words[handshake._REQUESTED] = words[handshake._ANSWERED] = 0xFFFFFFFF
     assert ask(learner, "step", False, 0) == 0
     assert worker.wait(True, theirs, 0.0)
     worker.answer(0.5)
@@ -138,7 +138,7 @@ def test_numbers_begin_anew_after_the_last_of_32_bits(sides):
 def test_who_is_let_go_has_no_answer_to_wait_for(sides, asked):
     """As a stream compares: modulo 2^32, less than half of it ahead is reached."""
     learner, _, ours, _ = sides
-    learner._words[turns._ASKED] = asked
-    learner.let_go()
+    learner._words[handshake._REQUESTED] = asked
+    learner.release()
     for number in range(asked, asked + 1000):
-        assert (learner._words[turns._ANSWERED] - number) % (1 << 32) < 1 << 31
+        assert (learner._words[handshake._ANSWERED] - number) % (1 << 32) < 1 << 31

@@ -1,4 +1,4 @@
-"""The turns of a stream, on a device that is played on the host (`driver`), with a worker of bare calls."""
+"""The handshake by a stream, on a device that is played on the host (`driver`), with a worker of bare calls."""
 
 import ctypes
 import os
@@ -12,10 +12,10 @@ import pytest
 import warp as wp
 
 from sim.engines.isaacgym import process
-from sim.engines.isaacgym.gate import Gate
-from sim.engines.isaacgym.worker import turns
+from sim.engines.isaacgym.stream_handshake import StreamHandshake
+from sim.engines.isaacgym.worker import handshake
 from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.engines.isaacgym.worker.turns import Question
+from sim.engines.isaacgym.worker.handshake import Request
 from sim.errors import DeviceLostError
 
 from .conftest import LIMIT_S, failure, is_running
@@ -25,16 +25,16 @@ pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU ha
 
 PLAYED = """
 import json, socket, sys, time
-from worker.turns import Turns
+from worker.handshake import HandshakePage
 sock = socket.socket(fileno=int(sys.argv[1]))
-turns = Turns(int(sys.argv[2]))
+page = HandshakePage(int(sys.argv[2]))
 say = lambda **words: sock.sendall(json.dumps(words).encode() + b"\\n")
 say(hello=PROTOCOL)
-while turns.wait(True, sock, 0.0):
-    question = turns.asked()
-    print(*question, flush=True)
+while page.wait(True, sock, 0.0):
+    request = page.request()
+    print(*request, flush=True)
     ANSWER
-    turns.answer(0.25 if question.what == "step" else 0.0)
+    page.answer(0.25 if request.what == "step" else 0.0)
 """
 ANSWERS = {
     "works": "pass",
@@ -46,14 +46,14 @@ ANSWERS = {
 
 @pytest.fixture
 def start(monkeypatch):
-    """`(answer, limit_s) -> Gate`; its device is the host, and so is its driver."""
+    """`(answer, limit_s) -> StreamHandshake`; its device is the host, and so is its driver."""
     made, driver, run = [], Driver(), subprocess.Popen
     device = types.SimpleNamespace(
         is_cuda=False, stream=types.SimpleNamespace(cuda_stream=driver.STREAM)
     )
     monkeypatch.setattr(wp, "synchronize_stream", lambda stream: None)
 
-    def make(answer: str = "works", limit_s: float = 20.0, pack: bool = True) -> Gate:
+    def make(answer: str = "works", limit_s: float = 20.0, pack: bool = True) -> StreamHandshake:
         code = PLAYED.replace("PROTOCOL", str(process.messages.PROTOCOL))
         code = code.replace("ANSWER", ANSWERS[answer])
 
@@ -65,7 +65,7 @@ def start(monkeypatch):
             worker = process.Worker(sys.executable, "", (), "", LIMIT_S)
         with monkeypatch.context() as patch:
             patch.setattr(ctypes, "CDLL", driver.load)
-            made.append((Gate(worker, Cuda(), device, pack, limit_s, None), worker))
+            made.append((StreamHandshake(worker, Cuda(), device, pack, limit_s, None), worker))
         return made[-1][0]
 
     yield make
@@ -74,11 +74,11 @@ def start(monkeypatch):
         worker.close()
         assert not is_running(worker.pid)
     assert not driver.registered
-    assert not any(thread.name == "isaacgym-gate" for thread in threading.enumerate())
+    assert not any(thread.name == "isaacgym-listener" for thread in threading.enumerate())
 
 
-def said(one: Gate) -> list[str]:
-    """The questions that the worker was asked."""
+def said(one: StreamHandshake) -> list[str]:
+    """The requests that the worker was asked."""
     return one._worker._last_lines().splitlines()
 
 
@@ -125,7 +125,7 @@ def test_a_worker_that_fails_lets_the_stream_go_and_every_later_call_tells(start
     one = start(answer, limit_s=0.3)
     one.step()  # the played stream waits here
     report = one.lap()
-    for later in (one.step, one.check, one.settle, lambda: one.show(2), report):
+    for later in (one.step, one.check, one.synchronize, lambda: one.show(2), report):
         failure(later, SAID[answer])
     assert not is_running(one._worker.pid)
 
@@ -152,7 +152,7 @@ def test_a_stream_that_is_gone_is_a_lost_device(start, monkeypatch, lost):
     one = start()
     with monkeypatch.context() as gone:
         gone.setattr(wp, "synchronize_stream", lost)
-        failure(one.settle, "error 700", DeviceLostError)
+        failure(one.synchronize, "error 700", DeviceLostError)
 
 
 def test_a_slow_worker_has_the_whole_limit_for_each_step(start, monkeypatch):
@@ -165,17 +165,17 @@ def test_a_slow_worker_has_the_whole_limit_for_each_step(start, monkeypatch):
 
 def test_the_words_lie_where_the_page_says(start):
     """Two views of one page: by its methods, and by the bytes that a stream is given."""
-    fd = os.memfd_create("turns")
-    os.ftruncate(fd, turns.SIZE)
-    page = turns.Turns(fd)
+    fd = os.memfd_create("handshake")
+    os.ftruncate(fd, handshake.SIZE)
+    page = handshake.HandshakePage(fd)
     os.close(fd)
-    page.put(Question("show", True, 5))
+    page.put(Request("show", True, 5))
 
     def word(byte: int) -> int:
         return ctypes.c_uint32.from_address(page.address + byte).value
 
     assert [page.ask() for _ in range(2)] == [1, 2]
     page.answer(0.0)
-    places = (turns.ROWS_BYTE, turns.ASKED_BYTE, turns.ANSWERED_BYTE)
+    places = (handshake.ROWS_BYTE, handshake.REQUESTED_BYTE, handshake.ANSWERED_BYTE)
     assert [word(byte) for byte in places] == [5, 2, 1]
     page.close()

@@ -1,4 +1,4 @@
-"""What a worker is told before it builds the scenes."""
+"""The message from which a worker builds the scenes, and the files that it loads."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ _BITS = 31
 """Of a shape's filter; the sign is left alone."""
 
 
-def make_setup(scene: Scene, num_envs: int, config: IsaacGymConfig) -> Message:
+def make_worker_setup(scene: Scene, num_envs: int, config: IsaacGymConfig) -> Message:
     """Scene and options; every length in metres, angle in radians, time in seconds."""
     links, groups = _filters(scene)
     return {

@@ -1,4 +1,4 @@
-"""What the worker is told of a scene: who meets whom, drives, files."""
+"""The message from which the worker builds a scene: who meets whom, drives, files."""
 
 import dataclasses
 import itertools
@@ -9,7 +9,7 @@ import pytest
 from sim.assets import humanoid
 from sim.assets.arm_with_bolts import SceneConfig, make_scene
 from sim.engines.isaacgym.client import IsaacGym
-from sim.engines.isaacgym.setup import make_assets, make_setup
+from sim.engines.isaacgym.worker_setup import make_assets, make_worker_setup
 from sim.errors import SceneNotSupportedError
 from sim.options import IsaacGymConfig
 from sim.scene import PositionDrive, TorqueDrive
@@ -19,13 +19,13 @@ ARM, HUMANOID = make_scene(SceneConfig(num_screws=8)), humanoid.make_scene()
 
 def filters(scene) -> dict[str, int]:
     """Bits by the names of links, and of bodies by group and number."""
-    told = make_setup(scene, 2, IsaacGymConfig())
+    message = make_worker_setup(scene, 2, IsaacGymConfig())
     bodies = {
         f"{group.name}{number}": bits
-        for group, of_group in zip(scene.groups, told["group_filters"], strict=True)
+        for group, of_group in zip(scene.groups, message["group_filters"], strict=True)
         for number, bits in enumerate(of_group)
     }
-    return told["link_filters"] | bodies
+    return message["link_filters"] | bodies
 
 
 def kept_apart(bits: dict[str, int]) -> set[frozenset[str]]:
@@ -52,7 +52,7 @@ def test_more_bodies_than_a_filter_has_bits_are_refused():
     crowded = dataclasses.replace(group, start_pos_w=((0.0, 0.0, 1.0),) * 31)
     scene = dataclasses.replace(ARM, groups=(crowded,))
     with pytest.raises(SceneNotSupportedError, match="by 31 bits.*takes 32"):
-        make_setup(scene, 1, IsaacGymConfig())
+        make_worker_setup(scene, 1, IsaacGymConfig())
 
 
 def test_drives_of_two_kinds_are_refused_before_a_worker_is_started():
@@ -66,23 +66,25 @@ def test_drives_of_two_kinds_are_refused_before_a_worker_is_started():
 
 def test_a_drive_takes_its_numbers_from_the_scene_and_the_scales_from_the_options():
     config = IsaacGymConfig(stiffness_scale=2.0, damping_scale=0.5)
-    for joint, told in zip(ARM.robot.joints, make_setup(ARM, 1, config)["drives"], strict=True):
-        assert isinstance(joint.drive, PositionDrive)
-        assert told["stiffness"] == 2 * joint.drive.stiffness
-        assert told["damping"] == joint.drive.damping / 2
-        assert told["effort"] == joint.drive.effort_limit_nm
-    for joint, told in zip(
-        HUMANOID.robot.joints, make_setup(HUMANOID, 1, config)["drives"], strict=True
+    for joint, message in zip(
+        ARM.robot.joints, make_worker_setup(ARM, 1, config)["drives"], strict=True
     ):
-        assert (told["stiffness"], told["damping"]) == (0.0, joint.damping)
-        assert told["effort"] == joint.drive.gear_nm
+        assert isinstance(joint.drive, PositionDrive)
+        assert message["stiffness"] == 2 * joint.drive.stiffness
+        assert message["damping"] == joint.drive.damping / 2
+        assert message["effort"] == joint.drive.effort_limit_nm
+    for joint, message in zip(
+        HUMANOID.robot.joints, make_worker_setup(HUMANOID, 1, config)["drives"], strict=True
+    ):
+        assert (message["stiffness"], message["damping"]) == (0.0, joint.damping)
+        assert message["effort"] == joint.drive.gear_nm
 
 
 @pytest.mark.parametrize(("scene", "count"), [(ARM, 3), (HUMANOID, 1)])
 def test_every_file_that_is_named_is_there(scene, count):
-    files, told = make_assets(scene), make_setup(scene, 1, IsaacGymConfig())
+    files, message = make_assets(scene), make_worker_setup(scene, 1, IsaacGymConfig())
     assert len(files) == count
-    assert {told["robot_urdf"], *told["group_urdfs"]} <= files.keys()
+    assert {message["robot_urdf"], *message["group_urdfs"]} <= files.keys()
     meshes = {
         name for text in files.values() for name in re.findall(r'mesh filename="(.*?)"', text)
     }

@@ -1,0 +1,25 @@
+"""What a simulator's clock measured, as the phases of an iteration: physics, transitions, update."""
+
+Metrics = dict[str, float]
+
+
+def phases(report: Metrics) -> Metrics:
+    """A simulator's report, its clock's figures (`sim.clock`) replaced by what they mean to a learner.
+
+    A pause between two control steps is one transition, so `perf/transition_ms` is the sum of the
+    pauses, scaled up to one for each step: the first of an iteration comes in one pause with the
+    update, which together with the host takes the rest, `perf/update_ms`. `perf/iteration_ms` is all
+    of it, `perf/sim_ms` as measured. Other figures pass as they are.
+    """
+    others = dict(report)
+    steps, whole_ms, pause_ms = (
+        others.pop(f"perf/{name}") for name in ("steps", "elapsed_ms", "pause_ms")
+    )
+    rest_ms = whole_ms - report["perf/sim_ms"]
+    scaled_ms = pause_ms * steps / (steps - 1) if steps > 1 else 0.0
+    transition_ms = min(scaled_ms, rest_ms)  # scaled up, it may be more than there was
+    return others | {
+        "perf/iteration_ms": whole_ms,
+        "perf/transition_ms": transition_ms,
+        "perf/update_ms": max(rest_ms - transition_ms, 0.0),
+    }
