@@ -38,8 +38,8 @@ class SeparateTask(ScrewsTask):
         )
 
     @property
-    def obs_size(self) -> int:
-        return self.obs_layout[-1].stop
+    def obs_sizes(self) -> dict[str, int]:
+        return {"policy": self.obs_layout[-1].stop}
 
     @property
     def reward_keys(self) -> tuple[str, ...]:
