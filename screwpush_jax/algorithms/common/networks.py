@@ -28,7 +28,11 @@ class Mlp(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """Two separate trunks; the standard deviation does not depend on the observation."""
+    """Two separate trunks; the standard deviation does not depend on the observation.
+
+    The critic reads the observation `critic` where there is one (asymmetric actor-critic, Pinto et
+    al. 2017), else the policy's.
+    """
 
     hidden_sizes: tuple[int, ...]
     action_size: int
@@ -51,7 +55,7 @@ class ActorCritic(nn.Module):
 
     def evaluate(self, obs: Obs) -> jax.Array:
         """Normalised value `[...]` of normalised `obs [..., O]`."""
-        return self.critic(obs["policy"])[..., 0]
+        return self.critic(obs.get("critic", obs["policy"]))[..., 0]
 
 
 def action_distribution(network: ActorCritic, params: Params, obs: Obs) -> DiagGaussian:

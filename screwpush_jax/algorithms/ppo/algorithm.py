@@ -21,7 +21,14 @@ class PPO:
 
     config: PPOConfig
     obs_sizes: Mapping[str, int]
+    """Of `policy` and, where the critic has its own, `critic`."""
     action_size: int
+
+    def __post_init__(self) -> None:
+        if set(self.obs_sizes) not in ({"policy"}, {"policy", "critic"}):
+            raise ValueError(
+                f"observations {sorted(self.obs_sizes)}; valid: policy, or policy and critic"
+            )
 
     @property
     def num_steps(self) -> int:
