@@ -145,7 +145,7 @@ def _hand_overs(args: Args, world: World) -> dict:
 def _transitions(args: Args, world: World, state: RunState) -> dict:
     """Control steps as training takes them."""
     sim, carry, starts, learner = world.sim, state.carry, state.starts, state.learner
-    transition = compiled.compile_transition(world.env, world.network)
+    transition = compiled.compile_transition(world.env, world.algorithm)
 
     def act() -> None:
         nonlocal carry, targets, mask, views

@@ -91,7 +91,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
         policy = load_policy(config, found, world)
         starts = evaluation.unseen_starts(world, 1)
         sim.report()
-        step = compiled.compile_episodes(world.env, world.network)
+        step = compiled.compile_episodes(world.env, world.algorithm)
         states: list[SimState] = []
         early: list[Report] = []
 

@@ -50,8 +50,8 @@ def main(args: Args) -> None:
     sim = world.sim
     state = fresh_state(config, world, found)
     learner, carry, starts = state.learner, state.carry, state.starts
-    transition = compiled.compile_transition(world.env, world.network)
-    update = compiled.compile_update(config.ppo, 1000)
+    transition = compiled.compile_transition(world.env, world.algorithm)
+    update = compiled.compile_update(world.algorithm, 1000)
 
     def act() -> jax.Array:
         nonlocal carry, targets

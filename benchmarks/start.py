@@ -21,7 +21,7 @@ def fresh_state(config: Config, world: World, found: Found | None = None) -> Run
     """A fresh run's state, with the checkpoint's learner if one is given; no snapshot."""
     task = world.task
     starts = task.starts(world.sim, task.num_starts, 0, compiled.jit)
-    init = compiled.jit(lambda starts, key: init_arrays(config, task, starts, key))
+    init = compiled.jit(lambda starts, key: init_arrays(config, world, starts, key))
     learner, carry = init(starts, jax.random.key(0))
     if found:
         learner = checkpoint.restore_learner(found, learner)

@@ -118,7 +118,7 @@ def _train(args: Args, config: Config, world: World, state: RunState):
 def _replay(args: Args, config: Config, world: World, state: RunState) -> dict[str, list[float]]:
     """Control steps/s of physics alone, with the bridge, and with the policy."""
     sim, carry, num_steps = world.sim, state.carry, config.ppo.num_steps
-    transition = compiled.compile_transition(world.env, world.network)
+    transition = compiled.compile_transition(world.env, world.algorithm)
     start, targets = sim.snapshot(), carry.env.control.copy()
     script, speeds = [], {"physics": [], "+ bridge": [], "+ policy": []}
     steps = config.num_envs * num_steps

@@ -14,10 +14,11 @@ import tyro
 
 from benchmarks import record
 from screwpush_jax import compiled
+from screwpush_jax.algorithms.algorithm import blank_step
 from screwpush_jax.algorithms.common.rollout import init_rollout
 from screwpush_jax.algorithms.common.types import Rollout
+from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.algorithms.ppo.config import PPOConfig
-from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.config import config_type
 from screwpush_jax.device import use_device
 from screwpush_jax.transition import Tally
@@ -49,10 +50,11 @@ def main(args: Args) -> None:
 def measure(args: Args, num_envs: int) -> dict:
     """The row of one batch size."""
     ppo = args.ppo
-    learner = init_learner(ppo, args.obs_size, args.action_size, jax.random.key(0))
-    rollout = random_rollout(args, num_envs)
+    algorithm = PPO(ppo, {"policy": args.obs_size}, args.action_size)
+    learner = algorithm.init(jax.random.key(0))
+    rollout = random_rollout(algorithm, num_envs)
     learner, rollout = compiled.place((learner, rollout))
-    update = compiled.compile_update(ppo, 1000)
+    update = compiled.compile_update(algorithm, 1000)
     tally = Tally(finished={}, episodes=jnp.zeros(()))
     seconds = []
     for _ in range(args.repeats + 3):
@@ -83,7 +85,7 @@ def network_flop(args: Args) -> float:
     return flop
 
 
-def random_rollout(args: Args, num_envs: int) -> Rollout:
+def random_rollout(algorithm: PPO, num_envs: int) -> Rollout:
     """A rollout `[T, N, ...]` of noise."""
     keys = iter(jax.random.split(jax.random.key(1), 16))
 
@@ -92,7 +94,7 @@ def random_rollout(args: Args, num_envs: int) -> Rollout:
             return jax.random.bernoulli(next(keys), 0.01, leaf.shape)
         return jax.random.normal(next(keys), leaf.shape)
 
-    blank = init_rollout(args.ppo.num_steps, num_envs, args.obs_size, args.action_size)
+    blank = init_rollout(algorithm.num_steps, blank_step(algorithm, num_envs)[1])
     return jax.tree.map(noise, blank)
 
 

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import jax
 
-from screwpush_jax.algorithms.common.networks import ActorCritic, make_network
-from screwpush_jax.algorithms.common.types import Learner
-from screwpush_jax.algorithms.ppo.update import init_learner
+from screwpush_jax.algorithms.algorithm import Algorithm, Learner
+from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
 from screwpush_jax.field_kinds import listed
@@ -22,7 +21,7 @@ class World(NamedTuple):
 
     sim: Simulator
     env: Env
-    network: ActorCritic
+    algorithm: Algorithm
 
     @property
     def task(self) -> Task:
@@ -35,17 +34,17 @@ def make_world(config: Config, num_envs: int) -> World:
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
     sim = registry.make_simulator(engine, task.scene(), num_envs, options)
-    network = make_network(config.ppo, task.action_size)
-    return World(sim, Env(task, sim.unpack, sim.pack), network)
+    algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
+    return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
 
 
 def init_arrays(
-    config: Config, task: Task, starts: Starts, key: jax.Array
+    config: Config, world: World, starts: Starts, key: jax.Array
 ) -> tuple[Learner, Carry]:
     """What a fresh run begins with: an untrained learner, and environments that wait to start."""
     learner_key, carry_key = jax.random.split(key)
-    learner = init_learner(config.ppo, task.obs_size, task.action_size, learner_key)
-    return learner, init_carry(task, starts, config.num_envs, config.ppo.num_steps, carry_key)
+    learner = world.algorithm.init(learner_key)
+    return learner, init_carry(world.task, world.algorithm, starts, config.num_envs, carry_key)
 
 
 def differences(config: Config, other: Config) -> list[str]:

@@ -19,10 +19,9 @@ import orbax.checkpoint as ocp
 from flax import struct
 from orbax.checkpoint import checkpoint_managers
 
-from screwpush_jax import run_folder
-from screwpush_jax.algorithms.common.types import Learner
+from screwpush_jax import migrate, run_folder
+from screwpush_jax.algorithms.algorithm import Learner
 from screwpush_jax.errors import CheckpointError
-from screwpush_jax.moved import modern_config
 from screwpush_jax.paths import check_run_path
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
@@ -30,9 +29,9 @@ from screwpush_jax.tasks.task import Starts
 from screwpush_jax.transition import Carry
 from sim import bridge
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what a run needs to go on is laid out anew; the learner of an older one is still read."""
-_LAST_VERSION = {1: "0.1.0"}
+_LAST_VERSION = {1: "0.1.0", 2: "0.2.0"}
 """The version that goes on with runs of an older format."""
 _META = {"format", "config", "counters", "engine", "task", "obs_layout", "t"}
 
@@ -194,7 +193,8 @@ def _open(step_dir: Path) -> Found:
         raise CheckpointError(
             f"checkpoint {step_dir} is incomplete or damaged; valid: {_others(step_dir)}"
         )
-    meta["config"] = modern_config(meta["config"]) if isinstance(meta["config"], dict) else {}
+    config = meta["config"]
+    meta["config"] = migrate.config_of_today(config) if isinstance(config, dict) else {}
     return Found(step_dir.parent.parent, int(step_dir.name), meta)
 
 
@@ -228,8 +228,10 @@ def restore(found: Found, like: RunState) -> RunState:
 
 
 def restore_learner(found: Found, like: Learner) -> Learner:
-    """The learner alone, for those who only act. Errors as `restore`."""
-    return jax.tree.map(_data_to_key, _read(found, "learner", _plain(like)), like)
+    """The learner alone, of any format, for those who only act. Errors as `restore` otherwise."""
+    version = found.meta["format"]
+    saved = _read(found, "learner", _plain(migrate.learner_as_saved(version, like)))
+    return jax.tree.map(_data_to_key, migrate.learner_of_today(version, saved), like)
 
 
 def _read(found: Found, item: str, template: Any) -> Any:

@@ -13,11 +13,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import episodes as episodes_module
 from screwpush_jax import transition as transition_module
+from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.algorithms.common import types
-from screwpush_jax.algorithms.common.networks import ActorCritic
-from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Rollout
-from screwpush_jax.algorithms.ppo.config import PPOConfig
-from screwpush_jax.algorithms.ppo.update import update
+from screwpush_jax.algorithms.common.types import AXIS, Metrics, Rollout
 from screwpush_jax.env import Env
 from screwpush_jax.restart import ONCE
 from screwpush_jax.transition import Tally
@@ -26,18 +24,18 @@ from sim import bridge
 T = TypeVar("T")
 
 
-def compile_transition(env: Env, network: ActorCritic) -> Callable:
+def compile_transition(env: Env, algorithm: Algorithm) -> Callable:
     """`transition(starts, policy, carry, views)`; the carry's memory is reused."""
-    function = functools.partial(transition_module.transition, env, network)
+    function = functools.partial(transition_module.transition, env, algorithm)
     return jax.jit(function, donate_argnames=("carry",))
 
 
-def compile_update(config: PPOConfig, num_iterations: int) -> Callable:
+def compile_update(algorithm: Algorithm, num_iterations: int) -> Callable:
     """`update(learner, rollout, tally)` on this process's device; the learner's memory is reused.
 
     Its metrics hold the episodes' too: the tally itself is the next transition's to overwrite.
     """
-    function = functools.partial(update, config, num_iterations)
+    function = functools.partial(algorithm.update, num_iterations)
     spread = PartitionSpec(None, AXIS)  # rollouts are split along N
     mapped = jax.shard_map(
         function,
@@ -72,11 +70,11 @@ class EpisodeFunctions(NamedTuple):
     """`step(starts, policy, kind, episodes, views)`; the episodes' memory is reused."""
 
 
-def compile_episodes(env: Env, network: ActorCritic) -> EpisodeFunctions:
+def compile_episodes(env: Env, algorithm: Algorithm) -> EpisodeFunctions:
     """Compiles at the first use, for all policies at once."""
     env = dataclasses.replace(env, restart=ONCE)
-    init = functools.partial(episodes_module.init_episodes, env)
-    step = functools.partial(episodes_module.step, env, network)
+    init = functools.partial(episodes_module.init_episodes, env, algorithm)
+    step = functools.partial(episodes_module.step, env, algorithm)
     return EpisodeFunctions(jax.jit(init), jax.jit(step, donate_argnames=("episodes",)))
 
 

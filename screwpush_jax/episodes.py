@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.algorithms.common.networks import ActorCritic
-from screwpush_jax.algorithms.common.rollout import best_action
-from screwpush_jax.algorithms.common.types import Policy
+from screwpush_jax.algorithms.algorithm import Algorithm
+from screwpush_jax.algorithms.common.types import Obs
 from screwpush_jax.env import (
     Env,
     EnvKeys,
@@ -32,6 +31,7 @@ class Episodes:
 
     key: jax.Array
     env: EnvState
+    policy_memory: Any  # [N, ...] the learned policy's own
     ended: jax.Array  # [N] bool
     figures: dict[str, jax.Array]  # [N] each, by metric name
 
@@ -41,7 +41,7 @@ def policy_names(task: Task | type[Task]) -> tuple[str, ...]:
     return LEARNED, RANDOM, *task.baselines
 
 
-def init_episodes(env: Env, starts: Starts, key: jax.Array) -> Episodes:
+def init_episodes(env: Env, algorithm: Algorithm, starts: Starts, key: jax.Array) -> Episodes:
     """An episode for each start state, to begin at the next `step`."""
     num_envs = jax.tree.leaves(starts)[0].shape[0]
     state = init_env(env.task, starts, num_envs)
@@ -50,6 +50,7 @@ def init_episodes(env: Env, starts: Starts, key: jax.Array) -> Episodes:
     episodes = Episodes(
         key=key,
         env=state,
+        policy_memory=algorithm.init_memory(num_envs),
         ended=none,
         figures={name: jnp.zeros(x.shape, x.dtype) for name, x in figures.items()},
     )
@@ -58,9 +59,9 @@ def init_episodes(env: Env, starts: Starts, key: jax.Array) -> Episodes:
 
 def step(
     env: Env,
-    network: ActorCritic,
+    algorithm: Algorithm,
     starts: Starts,
-    policy: Policy,
+    policy: Any,
     kind: jax.Array,
     episodes: Episodes,
     views: Views,
@@ -76,11 +77,13 @@ def step(
     key, action_key, *others = jax.random.split(episodes.key, 6)
     done, state, now = advance(env, starts, episodes.env, views, EnvKeys(*others))
     figures = select(done.ended, done.figures, episodes.figures)
-    choices = _policies(network, env.task)
-    obs = now.obs["policy"]
-    action = jax.lax.switch(kind, choices, policy, state.memory, now.derived, obs, action_key)
+    action, policy_memory = jax.lax.switch(
+        kind,
+        _actors(algorithm, env.task),
+        *(policy, episodes.policy_memory, state.memory, now.derived, now.obs, action_key),
+    )
     control, state = act(env, state, now, action)
-    episodes = Episodes(key, state, episodes.ended | done.ended, figures)
+    episodes = Episodes(key, state, policy_memory, episodes.ended | done.ended, figures)
     return control, now.rewritten, now.views, episodes
 
 
@@ -92,20 +95,31 @@ def _figures(env: Env, starts: Starts, state: EnvState, key: jax.Array) -> dict[
     return advance(env, starts, state, views, keys)[0].figures
 
 
-def _policies(network: ActorCritic, task: Task) -> list[Callable[..., jax.Array]]:
-    """`(policy, memory, derived, obs, key) -> action [N, A]`, in the order of `policy_names`."""
+def _actors(algorithm: Algorithm, task: Task) -> list[Callable[..., tuple[jax.Array, Any]]]:
+    """Who may act, in the order of `policy_names`.
 
-    def learned(policy: Policy, memory: Any, derived: Any, obs: jax.Array, key: jax.Array):
-        """The learned policy's mean action."""
+    Each is `(policy, policy_memory, memory, derived, obs, key) -> (action [N, A], policy_memory)`.
+    """
+
+    def learned(
+        policy: Any, policy_memory: Any, memory: Any, derived: Any, obs: Obs, key: jax.Array
+    ):
+        """The learned policy's best action."""
         del memory, derived, key
-        return best_action(network, policy, obs)
+        return algorithm.act_best(policy, policy_memory, obs)
 
-    def random(policy: Policy, memory: Any, derived: Any, obs: jax.Array, key: jax.Array):
+    def random(
+        policy: Any, policy_memory: Any, memory: Any, derived: Any, obs: Obs, key: jax.Array
+    ):
         """Uniform over the action's range."""
         del policy, memory, derived
-        return jax.random.uniform(key, (obs.shape[0], task.action_size), minval=-1.0)
+        shape = (obs["policy"].shape[0], task.action_size)
+        return jax.random.uniform(key, shape, minval=-1.0), policy_memory
 
-    def of_task(baseline: Baseline) -> Callable[..., jax.Array]:
-        return lambda policy, memory, derived, obs, key: baseline(task, memory, derived, key)
+    def of_task(baseline: Baseline) -> Callable[..., tuple[jax.Array, Any]]:
+        return lambda _, policy_memory, memory, derived, obs, key: (
+            baseline(task, memory, derived, key),
+            policy_memory,
+        )
 
     return [learned, random, *map(of_task, task.baselines.values())]

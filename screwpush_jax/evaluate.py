@@ -2,14 +2,11 @@
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 
 from screwpush_jax import checkpoint, cli, eval_file
-from screwpush_jax.algorithms.common.types import Policy
-from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
@@ -71,12 +68,10 @@ def check_unseen(config: Config, found: Found) -> None:
         )
 
 
-def load_policy(config: Config, found: Found, world: World) -> Policy:
+def load_policy(config: Config, found: Found, world: World) -> Any:
     """The checkpoint's policy, checked against the task's observation layout."""
-    task = world.task
-    cli.check_layout(found, task.obs_layout)
-    init = partial(init_learner, config.ppo, task.obs_size, task.action_size)
-    like = jax.eval_shape(init, jax.random.key(0))
+    cli.check_layout(found, world.task.obs_layout)
+    like = jax.eval_shape(world.algorithm.init, jax.random.key(0))
     return checkpoint.restore_learner(found, like).policy
 
 

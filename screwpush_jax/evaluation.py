@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
 from screwpush_jax import compiled
-from screwpush_jax.algorithms.common.types import Policy
 from screwpush_jax.build import World
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.score import wilson_interval
@@ -52,13 +52,13 @@ class Result:
         )
 
 
-def examine(world: World, policy: Policy, seed: int, baselines: bool) -> dict[str, Result]:
+def examine(world: World, policy: Any, seed: int, baselines: bool) -> dict[str, Result]:
     """The learned policy and, if asked, the baselines, on the same unseen start states.
 
     Raises:
       sim.errors.SimError: the physics failed, or was wrong more often than allowed.
     """
-    functions = compiled.compile_episodes(world.env, world.network)
+    functions = compiled.compile_episodes(world.env, world.algorithm)
     starts = unseen_starts(world, seed)
     names = policy_names(world.task) if baselines else (LEARNED,)
     results = {}
@@ -78,7 +78,7 @@ def unseen_starts(world: World, seed: int) -> Starts:
 def run_episodes(
     world: World,
     functions: compiled.EpisodeFunctions,
-    policy: Policy,
+    policy: Any,
     starts: Starts,
     name: str,
     seed: int,

@@ -77,7 +77,7 @@ def record(
         policy = evaluate.load_policy(config, found, world)
         ran = run_episodes(
             world,
-            compiled.compile_episodes(world.env, world.network),
+            compiled.compile_episodes(world.env, world.algorithm),
             policy,
             unseen_starts(world, config.eval.seed),
             policy_name,

@@ -133,7 +133,7 @@ def _train(
 def _start(config: Config, world: World, found: Found | None) -> RunState:
     """A fresh run's state, or the checkpoint's."""
     task, sim, size = world.task, world.sim, world.task.num_starts
-    init, key = partial(init_arrays, config, task), jax.random.key(config.seed)
+    init, key = partial(init_arrays, config, world), jax.random.key(config.seed)
     if found:
         cli.check_layout(found, task.obs_layout)
         starts = task.abstract_starts(size)

@@ -16,23 +16,23 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     """
     sim, learner, carry, starts = world.sim, state.learner, state.carry, state.starts
     stopper = recorder.stopper
-    transition = stopper.compiles_first(compiled.compile_transition(world.env, world.network))
-    update = stopper.compiles_first(compiled.compile_update(config.ppo, config.num_iterations))
+    transition = stopper.compiles_first(compiled.compile_transition(world.env, world.algorithm))
+    update = stopper.compiles_first(compiled.compile_update(world.algorithm, config.num_iterations))
     if int(carry.t) < 0:  # nothing has been started yet
         _, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
         sim.write(mask, views)
     control = carry.env.control.copy()
 
-    position = int(carry.t)
+    num_steps, position = world.algorithm.num_steps, int(carry.t)
     while recorder.should_continue():
-        while position < config.ppo.num_steps and not stopper.requested:
+        while position < num_steps and not stopper.requested:
             sim.step(control)
             control, mask, views, carry = transition(
                 starts, learner.policy, carry=carry, views=sim.views()
             )
             sim.write(mask, views)
             position += 1
-        if position < config.ppo.num_steps:
+        if position < num_steps:
             break  # stopped inside a rollout: it is saved as it stands
         learner, metrics = update(learner, carry.rollout, carry.tally)
         position = 0

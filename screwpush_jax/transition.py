@@ -4,18 +4,15 @@ It advances the environments (`screwpush_jax.env`), lets the policy act, and wri
 the rollout. What it returns is all that the simulator needs.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.algorithms.common.networks import ActorCritic
-from screwpush_jax.algorithms.common.rollout import (
-    choose_action,
-    init_rollout,
-    predict_value,
-    record,
-)
-from screwpush_jax.algorithms.common.types import Policy, Rollout
+from screwpush_jax.algorithms.algorithm import Algorithm, Decision, blank_step
+from screwpush_jax.algorithms.common.rollout import init_rollout, record
+from screwpush_jax.algorithms.common.types import Obs, Records, Rollout
 from screwpush_jax.env import (
     Env,
     EnvKeys,
@@ -25,6 +22,7 @@ from screwpush_jax.env import (
     advance,
     figure_names,
     init_env,
+    select,
 )
 from screwpush_jax.tasks.task import Starts, Task
 from sim.protocol import Views
@@ -35,12 +33,10 @@ EPISODES = "episodes"
 
 @struct.dataclass
 class Pending:
-    """The decision whose step is being simulated."""
+    """The decision whose step is being simulated, and what it was made in."""
 
-    obs: jax.Array  # [N, O]
-    action: jax.Array  # [N, A]
-    log_prob: jax.Array  # [N]
-    value: jax.Array  # [N]
+    obs: Obs  # [N, O] each
+    decision: Decision  # [N, ...]
 
 
 @struct.dataclass
@@ -63,16 +59,18 @@ class Carry:
     tally: Tally
 
 
-def init_carry(task: Task, starts: Starts, num_envs: int, num_steps: int, key: jax.Array) -> Carry:
+def init_carry(
+    task: Task, algorithm: Algorithm, starts: Starts, num_envs: int, key: jax.Array
+) -> Carry:
     """A carry in which every environment waits to be started."""
-    scalar, names = jnp.zeros(num_envs), figure_names(task, task.reward_keys)
-    rollout = init_rollout(num_steps, num_envs, task.obs_size, task.action_size)
+    names = figure_names(task, task.reward_keys)
+    decision, step = blank_step(algorithm, num_envs)
     carry = Carry(
         key=key,
         t=jnp.int32(-1),
         env=init_env(task, starts, num_envs, task.reward_keys),
-        pending=Pending(rollout.obs[0], rollout.action[0], scalar, scalar),
-        rollout=rollout,
+        pending=Pending(step.obs, decision),
+        rollout=init_rollout(algorithm.num_steps, step),
         tally=Tally(
             finished={f"env/{name}": jnp.zeros(()) for name in names},
             episodes=jnp.zeros(()),
@@ -83,9 +81,9 @@ def init_carry(task: Task, starts: Starts, num_envs: int, num_steps: int, key: j
 
 def transition(
     env: Env,
-    network: ActorCritic,
+    algorithm: Algorithm,
     starts: Starts,
-    policy: Policy,
+    policy: Any,
     carry: Carry,
     views: Views,
 ) -> tuple[jax.Array, jax.Array, Views, Carry]:
@@ -98,29 +96,32 @@ def transition(
     key, rows_key, clock_key, action_key, *others = jax.random.split(carry.key, 6)
     keys = EnvKeys(rows_key, clock_key, *others)
     done, state, now = advance(env, starts, carry.env, views, keys)
-    next_value = predict_value(network, policy, done.final_obs["policy"])
-    rollout = _record(carry, done, next_value)
+    memory = carry.pending.decision.memory
+    rollout = _record(carry, done, algorithm.after(policy, memory, done.final_obs))
     tally = _count(carry, done)
 
-    obs = now.obs["policy"]
-    action, log_prob = choose_action(network, policy, obs, action_key)
-    pending = Pending(obs, action, log_prob, predict_value(network, policy, obs))
-    control, state = act(env, state, now, action)
+    memory = select(now.restarted, algorithm.init_memory(now.restarted.shape[0]), memory)
+    decision = algorithm.act(policy, memory, now.obs, action_key)
+    control, state = act(env, state, now, decision.action)
     t = (carry.t + 1) % rollout.reward.shape[0]
-    return control, now.rewritten, now.views, Carry(key, t, state, pending, rollout, tally)
+    return (
+        control,
+        now.rewritten,
+        now.views,
+        Carry(key, t, state, Pending(now.obs, decision), rollout, tally),
+    )
 
 
-def _record(carry: Carry, done: EnvStep, next_value: jax.Array) -> Rollout:
+def _record(carry: Carry, done: EnvStep, records: Records) -> Rollout:
     """The rollout with the ended step at t; before the first step, slot 0 takes a blank."""
+    decision = carry.pending.decision
     step = Rollout(
         obs=carry.pending.obs,
-        action=carry.pending.action,
-        log_prob=carry.pending.log_prob,
-        value=carry.pending.value,
+        action=decision.action,
+        records=decision.records | records,
         reward=done.reward,
         terminated=done.terminated,
         truncated=done.truncated,
-        next_value=next_value,
     )
     return record(carry.rollout, jnp.maximum(carry.t, 0), step)
 

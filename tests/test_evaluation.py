@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from screwpush_jax import compiled, evaluation
-from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.transition import init_carry
@@ -29,15 +28,15 @@ def world():
 
 
 def test_transition_and_update_are_traced_once(world):
-    config, (sim, env, network) = world
+    config, (sim, env, algorithm) = world
     task = env.task
     starts = task.starts(sim, 8, 0, compiled.jit)
     keys = jax.random.split(jax.random.key(0))
-    learner = init_learner(config.ppo, task.obs_size, task.action_size, keys[0])
-    carry = init_carry(task, starts, 8, 2, keys[1])
+    learner = algorithm.init(keys[0])
+    carry = init_carry(task, algorithm, starts, 8, keys[1])
     learner, carry, starts = compiled.place((learner, carry, starts))
-    transition = compiled.compile_transition(env, network)
-    update = compiled.compile_update(config.ppo, 10)
+    transition = compiled.compile_transition(env, algorithm)
+    update = compiled.compile_update(algorithm, 10)
     for _ in range(3):
         for _ in range(2):
             targets, mask, views, carry = transition(
@@ -55,9 +54,7 @@ def test_random_fails_and_the_script_mostly_succeeds(world):
     config, _ = world
     config = from_tree({"env": {"horizon": 300}, "num_envs": 48}, Config, config)
     examined = make_world(config, 48)
-    like = init_learner(
-        config.ppo, examined.task.obs_size, examined.task.action_size, jax.random.key(0)
-    )
+    like = examined.algorithm.init(jax.random.key(0))
     results = evaluation.examine(examined, like.policy, 5, baselines=True)
     examined.sim.close()
     assert results["random"].success_rate < 0.05
@@ -82,9 +79,8 @@ class BrokenOff:
 
 
 def test_figures_of_an_engine_that_failed_on_the_way_are_not_given(world):
-    config, (sim, *rest) = world
-    task = world[1].task
-    like = init_learner(config.ppo, task.obs_size, task.action_size, jax.random.key(0))
+    _, (sim, *rest) = world
+    like = world[1].algorithm.init(jax.random.key(0))
     broken = World(BrokenOff(sim), *rest)
     with pytest.raises(WorkerError, match="error 700"):
         evaluation.examine(broken, like.policy, 5, baselines=False)
@@ -94,14 +90,11 @@ class Scenes:
     """Eight scenes that show what the test says, and the episodes of a policy in them."""
 
     def __init__(self, config, world):
-        self.sim, env, network = world
+        self.sim, env, algorithm = world
         self.task = env.task
         self.bank = self.task.starts(self.sim, 8, 0, compiled.jit)
-        like = init_learner(
-            config.ppo, self.task.obs_size, self.task.action_size, jax.random.key(0)
-        )
-        self.policy = like.policy
-        self.functions = compiled.compile_episodes(env, network)
+        self.policy = algorithm.init(jax.random.key(0)).policy
+        self.functions = compiled.compile_episodes(env, algorithm)
         rows = jnp.tile(jnp.arange(8), (self.task.rows_per_start, 1))
         derived, _ = self.task.reset(self.bank, rows, jax.random.key(0))
         self.starts = jax.tree.map(np.asarray, derived.state)

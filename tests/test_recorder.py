@@ -32,7 +32,7 @@ def recorder(tmp_path):
 
 
 def state(change=lambda leaf: leaf):
-    init = jit(lambda key: init_learner(CONFIG.ppo, 3, 2, key))
+    init = jit(lambda key: init_learner(CONFIG.ppo, {"policy": 3}, 2, key))
     learner = init(jax.random.key(0))
     weights = jax.tree.map(change, learner.policy.params)
     learner = learner.replace(policy=learner.policy.replace(params=weights))

@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from benchmarks.peers.problem import Data, Peer, Problem
 from screwpush_jax import compiled
 from screwpush_jax.algorithms.common.types import Rollout
-from screwpush_jax.algorithms.ppo.update import init_learner
+from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.transition import Tally
 
 
 def make(problem: Problem, data: Data) -> Peer:
-    config = problem.ppo
-    fresh = init_learner(config, problem.obs_size, problem.action_size, jax.random.key(0))
-    learner, rollout, tally = compiled.place((fresh, _rollout(data), _no_episodes(problem)))
-    compiled_update = compiled.compile_update(config, 1000)
+    algorithm = PPO(problem.ppo, {"policy": problem.obs_size}, problem.action_size)
+    fresh, no_episodes = algorithm.init(jax.random.key(0)), Tally({}, jnp.zeros(()))
+    learner, rollout, tally = compiled.place((fresh, _rollout(data), no_episodes))
+    compiled_update = compiled.compile_update(algorithm, 1000)
     held = {"learner": learner}
 
     def update() -> None:
@@ -33,15 +33,9 @@ def make(problem: Problem, data: Data) -> Peer:
 
 
 def _rollout(data: Data) -> Rollout:
-    names = Rollout.__dataclass_fields__
-    return Rollout(**{name: jnp.asarray(getattr(data, name)) for name in names})
-
-
-def _no_episodes(problem: Problem) -> Tally:
-    """The update only reports these sums."""
-    names = ("env/return", "env/episode_len")
-    return Tally(
-        running={name: jnp.zeros(problem.num_envs) for name in names},
-        finished={name: jnp.zeros(()) for name in names},
-        episodes=jnp.zeros(()),
+    arrays = {name: jnp.asarray(array) for name, array in data._asdict().items()}
+    return Rollout(
+        obs={"policy": arrays["obs"]},
+        records={name: arrays[name] for name in ("log_prob", "value", "next_value")},
+        **{name: arrays[name] for name in ("action", "reward", "terminated", "truncated")},
     )

@@ -74,7 +74,7 @@ def make_problem(num_envs: int, num_steps: int, device: str) -> Problem:
     config = config_type()()
     task = tasks.find(config.task)(config.env)
     ppo = dataclasses.replace(config.ppo, num_steps=num_steps)
-    return Problem(num_envs, num_steps, task.obs_size, task.action_size, device, ppo)
+    return Problem(num_envs, num_steps, task.obs_sizes["policy"], task.action_size, device, ppo)
 
 
 def random_data(problem: Problem) -> Data:

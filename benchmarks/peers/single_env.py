@@ -58,7 +58,7 @@ class SingleEnv(gymnasium.Env):
         env = dataclasses.replace(world.env, restart=ON_REQUEST)
         self._act = compiled.jit(partial(act, env))
         self._advance = compiled.jit(partial(advance, env, starts))
-        self.observation_space = Box(-np.inf, np.inf, (task.obs_size,), np.float32)
+        self.observation_space = Box(-np.inf, np.inf, (task.obs_sizes["policy"],), np.float32)
         self.action_space = Box(-1.0, 1.0, (task.action_size,), np.float32)
 
     def reset(self, *, seed=None, options=None):

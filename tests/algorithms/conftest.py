@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import optax
 import pytest
 
+from screwpush_jax.algorithms.common.acting import choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import make_network
-from screwpush_jax.algorithms.common.rollout import choose_action, predict_value
 from screwpush_jax.algorithms.common.types import AXIS, Rollout
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.update import init_learner, update
 
 OBS, ACTION = 3, 2
+SIZES = {"policy": OBS}
 
 
 @contextlib.contextmanager
@@ -68,7 +69,7 @@ def network(config):
 @pytest.fixture(scope="session")
 def learner(config):
     """A learner whose network is not at its special start and whose moments are not 0 and 1."""
-    return jax.jit(lambda key: _well_used(init_learner(config, OBS, ACTION, key)))(
+    return jax.jit(lambda key: _well_used(init_learner(config, SIZES, ACTION, key)))(
         jax.random.key(3)
     )
 
@@ -78,7 +79,7 @@ def _well_used(learner):
     keys = jax.random.split(jax.random.key(4), len(leaves))
     noise = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
     policy = learner.policy
-    obs_moments = policy.obs_moments.replace(
+    obs_moments = policy.obs_moments["policy"].replace(
         mean=jnp.array([1.0, -2.0, 0.5]), var=jnp.array([4.0, 0.25, 1.0]), count=jnp.float32(100)
     )
     value_moments = policy.value_moments.replace(
@@ -86,7 +87,9 @@ def _well_used(learner):
     )
     params = jax.tree.unflatten(tree, noise)
     return learner.replace(
-        policy=policy.replace(params=params, obs_moments=obs_moments, value_moments=value_moments)
+        policy=policy.replace(
+            params=params, obs_moments={"policy": obs_moments}, value_moments=value_moments
+        )
     )
 
 
@@ -101,7 +104,7 @@ def _act(config, policy, key, num_envs=6) -> Rollout:
     network = make_network(config, ACTION)
     obs_key, act_key, end_key, reward_key = jax.random.split(key, 4)
     shape = (config.num_steps, num_envs)
-    obs = 1.0 + 2.0 * jax.random.normal(obs_key, (*shape, OBS))
+    obs = {"policy": 1.0 + 2.0 * jax.random.normal(obs_key, (*shape, OBS))}
     action, log_prob = choose_action(network, policy, obs, act_key)
     ending = jax.random.uniform(end_key, shape)
     reward, next_value = jax.random.normal(reward_key, (2, *shape))
@@ -109,12 +112,14 @@ def _act(config, policy, key, num_envs=6) -> Rollout:
     return Rollout(
         obs=obs,
         action=action,
-        log_prob=log_prob,
-        value=predict_value(network, policy, obs),
+        records={
+            "log_prob": log_prob,
+            "value": predict_value(network, policy, obs),
+            "next_value": next_value,
+        },
         reward=reward + by_env,  # environments differ, hence so do shards
         terminated=ending < 0.2,
         truncated=(ending > 0.15) & (ending < 0.35),
-        next_value=next_value,
     )
 
 

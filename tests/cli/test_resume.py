@@ -43,7 +43,7 @@ def learner_leaves(folder):
     config = from_tree(found.meta["config"], Config, Config())
     (obs,) = {field[2] for field in found.meta["obs_layout"][-1:]}
     size = len(config.env.active_axes)
-    like = jit(lambda key: init_learner(config.ppo, obs, size, key))(jax.random.key(0))
+    like = jit(lambda key: init_learner(config.ppo, {"policy": obs}, size, key))(jax.random.key(0))
     learner = checkpoint.restore_learner(found, like)
     learner = jax.tree.map(
         lambda x: jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)

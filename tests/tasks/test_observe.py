@@ -25,7 +25,7 @@ def test_the_layout_is_gapless(make_task, screws, observation, axes):
     task = make_task(screws, observation=observation, active_axes=axes)
     stops = [field.stop for field in task.obs_layout]
     assert [field.start for field in task.obs_layout] == [0, *stops[:-1]]
-    assert task.obs_size == stops[-1]
+    assert task.obs_sizes == {"policy": stops[-1]}
     assert all(field.unit and field.stop > field.start for field in task.obs_layout)
 
 
@@ -34,7 +34,7 @@ def test_the_layout_is_gapless(make_task, screws, observation, axes):
 def test_the_layout_has_the_size_of_the_observation(make_task, observed, screws, observation):
     task = make_task(screws, observation=observation)
     obs = observed(task, screws=screws)[3]
-    assert (obs.shape, obs.dtype) == ((N, task.obs_size), np.dtype(np.float32))
+    assert (obs.shape, obs.dtype) == ((N, task.obs_sizes["policy"]), np.dtype(np.float32))
 
 
 def test_full_says_what_its_table_says(make_task, observed):

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax.algorithms.common.acting import predict_value
 from screwpush_jax.algorithms.common.networks import make_network
-from screwpush_jax.algorithms.common.rollout import predict_value
 from screwpush_jax.algorithms.common.types import Moments, Policy
+from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.compiled import compile_transition
 from screwpush_jax.env import Env
@@ -26,14 +27,14 @@ class Loop:
     sim: object
     starts: object
     policy: Policy
-    network: object
+    algorithm: PPO
     function: object
     derive: object
     value: object
     carry: object = None
 
     def restart(self, seed: int = 0) -> None:
-        carry = init_carry(self.task, self.starts, N, T, jax.random.key(seed))
+        carry = init_carry(self.task, self.algorithm, self.starts, N, jax.random.key(seed))
         # on its device for good, as every carry after it: else there are two compilations
         self.carry = jax.device_put(carry, jax.devices()[0])
 
@@ -57,23 +58,25 @@ class Loop:
 def loop(make_task, sim, starts):
     easy = {"separation_m": 0.05, "hold_steps": 2, "area_half_m": 0.09}  # ends of every kind
     task = make_task(horizon=HORIZON, sort_screws=False, **easy)
-    network = make_network(PPOConfig(hidden_sizes=(8,), init_log_std=0.0), task.action_size)
+    config = PPOConfig(num_steps=T, hidden_sizes=(8,), init_log_std=0.0)
+    algorithm = PPO(config, task.obs_sizes, task.action_size)
     rng = np.random.default_rng(0)
-    mean = jnp.asarray(rng.normal(size=task.obs_size), jnp.float32)
+    size = task.obs_sizes["policy"]
+    mean = jnp.asarray(rng.normal(size=size), jnp.float32)
     policy = Policy(
-        network.init(jax.random.key(1), jnp.zeros((1, task.obs_size))),
-        Moments(mean, jnp.ones(task.obs_size), jnp.float32(1)),
+        algorithm.init(jax.random.key(1)).policy.params,
+        {"policy": Moments(mean, jnp.ones(size), jnp.float32(1))},
         Moments(jnp.float32(0.5), jnp.float32(4.0), jnp.float32(1)),
     )
-    function = compile_transition(Env(task, sim.unpack, sim.pack), network)
+    function = compile_transition(Env(task, sim.unpack, sim.pack), algorithm)
     derive = jax.jit(lambda memory, views: task.derive(memory, sim.unpack(views)))
 
     @jax.jit
     def value(memory, derived, time_left):
         obs = task.observe(memory, derived, time_left, jax.random.key(0))
-        return predict_value(network, policy, obs["policy"])
+        return predict_value(make_network(config, task.action_size), policy, obs)
 
-    made = Loop(task, sim, starts, policy, network, function, derive, value)
+    made = Loop(task, sim, starts, policy, algorithm, function, derive, value)
     made.restart()
     return made
 
@@ -104,8 +107,11 @@ def test_the_record_is_the_decision_and_what_came_of_it(loop):
         before, *_, after = loop.step()
         step = slot(after, t % T)
         assert judged_slot(before) == t % T
-        for name in ("obs", "action", "log_prob", "value"):
-            np.testing.assert_array_equal(getattr(step, name), getattr(before.pending, name))
+        pending, decision = before.pending, before.pending.decision
+        np.testing.assert_array_equal(step.obs["policy"], pending.obs["policy"])
+        np.testing.assert_array_equal(step.action, decision.action)
+        for name in ("log_prob", "value"):
+            np.testing.assert_array_equal(step.records[name], decision.records[name])
         assert after.t == (t + 1) % T
 
 
@@ -121,15 +127,22 @@ def test_truncation_bootstraps_from_the_true_final_observation(loop):
         clock = np.minimum(before.env.step + 1, HORIZON - 1)
         left = jnp.asarray(1 - clock / HORIZON, jnp.float32)
         want = np.array(loop.value(before.env.memory, derived, left))
-        np.testing.assert_allclose(step.next_value, want, atol=1e-4)
+        np.testing.assert_allclose(step.records["next_value"], want, atol=1e-4)
         np.testing.assert_array_equal(
             step.truncated, (before.env.step + 1 >= HORIZON) & ~step.terminated
         )
         ended = step.truncated
         seen += ended.sum()
         going = ~(step.truncated | step.terminated)
-        np.testing.assert_allclose(step.next_value[going], after.pending.value[going], atol=1e-4)
-        assert (np.abs(step.next_value - after.pending.value)[ended] > 1e-4).all()
+        np.testing.assert_allclose(
+            step.records["next_value"][going],
+            after.pending.decision.records["value"][going],
+            atol=1e-4,
+        )
+        assert (
+            np.abs(step.records["next_value"] - after.pending.decision.records["value"])[ended]
+            > 1e-4
+        ).all()
     assert seen >= N / 2
 
 
@@ -148,7 +161,7 @@ def test_what_ends_is_started_from_a_start_state_and_seen_so(loop):
         written = loop.sim.unpack(reset)
         for row in np.flatnonzero(mask):
             count += 1
-            obs = after.pending.obs[row]
+            obs = after.pending.obs["policy"][row]
             shown = obs[fields["screw_pos_c"]].reshape(3, 3) + np.float32([-0.75, 0, 0])
             for pos in (shown, np.asarray(written.bodies["screws"].pos_w[row])):
                 assert np.abs(jumbles - pos.ravel()).max(axis=1).min() < 1e-6

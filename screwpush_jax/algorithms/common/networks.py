@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from screwpush_jax.algorithms.common.distribution import DiagGaussian
-from screwpush_jax.algorithms.common.types import Params
+from screwpush_jax.algorithms.common.types import Obs, Params
 
 
 class Mlp(nn.Module):
@@ -28,7 +28,11 @@ class Mlp(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """Two separate trunks; the standard deviation does not depend on the observation."""
+    """Two separate trunks; the standard deviation does not depend on the observation.
+
+    The critic reads the observation `critic` where there is one (asymmetric actor-critic, Pinto et
+    al. 2017), else the policy's.
+    """
 
     hidden_sizes: tuple[int, ...]
     action_size: int
@@ -40,26 +44,26 @@ class ActorCritic(nn.Module):
         init = nn.initializers.constant(self.init_log_std)
         self.log_std = self.param("log_std", init, (self.action_size,))
 
-    def __call__(self, obs: jax.Array) -> tuple[DiagGaussian, jax.Array]:
+    def __call__(self, obs: Obs) -> tuple[DiagGaussian, jax.Array]:
         """Action distribution and normalised value `[...]` of normalised `obs [..., O]`."""
         return self.act(obs), self.evaluate(obs)
 
-    def act(self, obs: jax.Array) -> DiagGaussian:
+    def act(self, obs: Obs) -> DiagGaussian:
         """Action distribution of normalised `obs [..., O]`."""
-        mean = self.actor(obs)
+        mean = self.actor(obs["policy"])
         return DiagGaussian(mean, jnp.broadcast_to(self.log_std, mean.shape))
 
-    def evaluate(self, obs: jax.Array) -> jax.Array:
+    def evaluate(self, obs: Obs) -> jax.Array:
         """Normalised value `[...]` of normalised `obs [..., O]`."""
-        return self.critic(obs)[..., 0]
+        return self.critic(obs.get("critic", obs["policy"]))[..., 0]
 
 
-def action_distribution(network: ActorCritic, params: Params, obs: jax.Array) -> DiagGaussian:
+def action_distribution(network: ActorCritic, params: Params, obs: Obs) -> DiagGaussian:
     """The actor at normalised `obs [..., O]`."""
     return cast(DiagGaussian, network.apply(params, obs, method=ActorCritic.act))
 
 
-def value(network: ActorCritic, params: Params, obs: jax.Array) -> jax.Array:
+def value(network: ActorCritic, params: Params, obs: Obs) -> jax.Array:
     """The critic's normalised value `[...]` at normalised `obs [..., O]`."""
     return cast(jax.Array, network.apply(params, obs, method=ActorCritic.evaluate))
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.algorithms.common.types import Moments
+from screwpush_jax.algorithms.common.types import Moments, Obs
 
 _CLIP = 10.0
 _EPS = 1e-6
@@ -100,6 +100,11 @@ def std(moments: Moments) -> jax.Array:
 def normalize(moments: Moments, x: jax.Array) -> jax.Array:
     """`x [..., *shape]` in standard deviations from the mean, within 10."""
     return jnp.clip(standardize(moments, x), -_CLIP, _CLIP)
+
+
+def normalize_each(moments: dict[str, Moments], obs: Obs) -> Obs:
+    """`normalize` of each observation by the moments of its name."""
+    return {name: normalize(moments[name], x) for name, x in obs.items()}
 
 
 def standardize(moments: Moments, x: jax.Array) -> jax.Array:

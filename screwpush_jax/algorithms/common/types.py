@@ -11,6 +11,10 @@ Params = Any
 """A Flax parameter tree."""
 Metrics = dict[str, jax.Array]
 """What the logs say of an update, `[]` each, by name."""
+Obs = dict[str, jax.Array]
+"""Observations `[..., O]` by name: `policy`, and `critic` where the critic may see more."""
+Records = dict[str, jax.Array]
+"""What an algorithm notes down of a step, `[..., N]` each, by name."""
 AXIS = "data"
 """Name of the device axis that gradients and statistics are averaged over."""
 
@@ -29,7 +33,7 @@ class Policy:
     """What acting needs: parameters and the normalisers they were trained with."""
 
     params: Params
-    obs_moments: Moments  # [O]
+    obs_moments: dict[str, Moments]  # [O] each, by the observations' names
     value_moments: Moments  # []
 
 
@@ -55,13 +59,11 @@ def is_finite(learner: Learner) -> jax.Array:
 
 @struct.dataclass
 class Rollout:
-    """T steps of N environments, time first; `next_value` is that of the true final observation."""
+    """T steps of N environments, time first."""
 
-    obs: jax.Array  # [T, N, O] raw
+    obs: Obs  # [T, N, O] raw
     action: jax.Array  # [T, N, A] as sampled, not clipped
-    log_prob: jax.Array  # [T, N]
-    value: jax.Array  # [T, N] in units of reward
+    records: Records  # [T, N, ...] the algorithm's own, of the decision and of what it led to
     reward: jax.Array  # [T, N]
     terminated: jax.Array  # [T, N] bool
     truncated: jax.Array  # [T, N] bool
-    next_value: jax.Array  # [T, N] in units of reward

@@ -6,7 +6,7 @@ from flax import struct
 
 from screwpush_jax.algorithms.common.networks import ActorCritic, action_distribution
 from screwpush_jax.algorithms.common.networks import value as predict
-from screwpush_jax.algorithms.common.types import Params
+from screwpush_jax.algorithms.common.types import Obs, Params
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 
 
@@ -14,7 +14,7 @@ from screwpush_jax.algorithms.ppo.config import PPOConfig
 class Minibatch:
     """M samples with their targets. Legend: A action, O observation."""
 
-    obs: jax.Array  # [M, O] normalised
+    obs: Obs  # [M, O] normalised
     action: jax.Array  # [M, A]
     log_prob: jax.Array  # [M]
     value: jax.Array  # [M] normalised

@@ -1,6 +1,7 @@
 """One PPO update: targets, then epochs of minibatches. Pure; every mean is over all devices."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from screwpush_jax.algorithms.common.networks import (
 from screwpush_jax.algorithms.common.normalize import (
     init_moments,
     merge_batch,
-    normalize,
+    normalize_each,
     standardize,
     std,
     within_reach,
@@ -31,12 +32,16 @@ from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
 
 
-def init_learner(config: PPOConfig, obs_size: int, action_size: int, key: jax.Array) -> Learner:
+def init_learner(
+    config: PPOConfig, obs_sizes: Mapping[str, int], action_size: int, key: jax.Array
+) -> Learner:
     """A fresh learner."""
     init_key, key = jax.random.split(key)
-    params = make_network(config, action_size).init(init_key, jnp.zeros((1, obs_size)))
+    obs = {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()}
+    params = make_network(config, action_size).init(init_key, obs)
+    obs_moments = {name: init_moments((size,)) for name, size in obs_sizes.items()}
     return Learner(
-        policy=Policy(params, init_moments((obs_size,)), init_moments(())),
+        policy=Policy(params, obs_moments, init_moments(())),
         opt_state=make_optimizer(config).init(params),
         learning_rate=jnp.float32(config.learning_rate),
         key=key,
@@ -53,8 +58,8 @@ def update(
     """
     advantages, returns = gae(
         rollout.reward,
-        rollout.value,
-        rollout.next_value,
+        rollout.records["value"],
+        rollout.records["next_value"],
         rollout.terminated,
         rollout.truncated,
         gamma=config.gamma,
@@ -65,14 +70,17 @@ def update(
     rate = learning_rate(config, learner.learning_rate, learner.iteration, num_iterations)
     learner = dataclasses.replace(learner, policy=policy, learning_rate=rate)
     learner, metrics = _epochs(config, learner, samples)
-    obs_moments = merge_batch(learner.policy.obs_moments, rollout.obs, AXIS)
+    obs_moments = {
+        name: merge_batch(moments, rollout.obs[name], AXIS)
+        for name, moments in learner.policy.obs_moments.items()
+    }
     learner = dataclasses.replace(
         learner,
         policy=dataclasses.replace(learner.policy, obs_moments=obs_moments),
         learning_rate=adapt_learning_rate(config, rate, metrics["actor/approx_kl"]),
         iteration=learner.iteration + 1,
     )
-    residual, spread = _variance(returns - rollout.value), _variance(returns)
+    residual, spread = _variance(returns - rollout.records["value"]), _variance(returns)
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
         "actor/lr": rate,
@@ -97,9 +105,10 @@ def _bound_targets(
     So one huge reward does not drown the advantages of all other samples. A return that is not a
     number asks for no change. Whatever lies within reach is left bit for bit.
     """
+    value = rollout.records["value"]
     bounded = within_reach(policy.value_moments, returns)
-    bounded = jnp.where(jnp.isnan(bounded), rollout.value, bounded)
-    return jnp.where(bounded == returns, advantages, bounded - rollout.value), bounded
+    bounded = jnp.where(jnp.isnan(bounded), value, bounded)
+    return jnp.where(bounded == returns, advantages, bounded - value), bounded
 
 
 def _samples(
@@ -108,10 +117,10 @@ def _samples(
     """The whole rollout as samples, leaves `[T * N, ...]`."""
     mean, var = jax.lax.pmean(jnp.mean(advantages), AXIS), _variance(advantages)
     samples = Minibatch(
-        obs=normalize(policy.obs_moments, rollout.obs),
+        obs=normalize_each(policy.obs_moments, rollout.obs),
         action=rollout.action,
-        log_prob=rollout.log_prob,
-        value=standardize(policy.value_moments, rollout.value),
+        log_prob=rollout.records["log_prob"],
+        value=standardize(policy.value_moments, rollout.records["value"]),
         advantages=(advantages - mean) / jnp.sqrt(var + 1e-8),
         returns=standardize(policy.value_moments, returns),
     )

@@ -42,8 +42,8 @@ class ScrewsTask:
         return self.layout(self.config.scene.num_screws, len(elfin15.arm_spec().home_rad))
 
     @property
-    def obs_size(self) -> int:
-        return self.obs_layout[-1].stop
+    def obs_sizes(self) -> dict[str, int]:
+        return {"policy": self.obs_layout[-1].stop}
 
     @property
     def reward_keys(self) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ NETWORK = make_network(CONFIG, action_size=2)
 
 @functools.cache
 def start():
-    return jax.jit(NETWORK.init)(jax.random.key(0), jnp.zeros((1, 3)))
+    return jax.jit(NETWORK.init)(jax.random.key(0), {"policy": jnp.zeros((1, 3))})
 
 
-apply = jax.jit(NETWORK.apply)
+apply = jax.jit(lambda params, obs: NETWORK.apply(params, {"policy": obs}))
 
 
 def observations(*shape):

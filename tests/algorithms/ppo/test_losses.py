@@ -135,7 +135,8 @@ def minibatch(size=40, dtype=np.float32):
         "advantages": rng.normal(size=size),
         "returns": rng.normal(size=size),
     }
-    return Minibatch(**{name: jnp.asarray(x.astype(dtype)) for name, x in columns.items()})
+    arrays = {name: jnp.asarray(x.astype(dtype)) for name, x in columns.items()}
+    return Minibatch(**arrays | {"obs": {"policy": arrays["obs"]}})
 
 
 def by_hand(network, params, batch, config):

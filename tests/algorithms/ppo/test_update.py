@@ -9,8 +9,8 @@ import numpy as np
 import optax
 import pytest
 
+from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import make_network
-from screwpush_jax.algorithms.common.rollout import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.types import AXIS, Rollout, is_finite
 from screwpush_jax.algorithms.ppo import update as update_module
 from screwpush_jax.algorithms.ppo.config import PPOConfig
@@ -40,7 +40,8 @@ def all_finite(tree):
 def targets_by_hand(config, rollout):
     """Advantages and returns `[T, N]` by the recursion, in double precision."""
     reward, value, next_value = (
-        np.asarray(x, np.float64) for x in (rollout.reward, rollout.value, rollout.next_value)
+        np.asarray(x, np.float64)
+        for x in (rollout.reward, *(rollout.records[name] for name in ("value", "next_value")))
     )
     terminated, truncated = np.asarray(rollout.terminated), np.asarray(rollout.truncated)
     advantages, later = np.zeros_like(reward), 0.0
@@ -67,12 +68,13 @@ def step_by_hand(config, network, learner, rollout, foreign_code):
     head, scale = params["params"]["critic"]["head"], np.sqrt(policy.value_moments.var / var)
     head["bias"] = head["bias"] * scale + (policy.value_moments.mean - mean) / np.sqrt(var)
     head["kernel"] = head["kernel"] * scale
-    obs = np.asarray(rollout.obs) - np.asarray(policy.obs_moments.mean)
+    moments = policy.obs_moments["policy"]
+    obs = np.asarray(rollout.obs["policy"]) - np.asarray(moments.mean)
     columns = {
-        "obs": np.clip(obs / np.sqrt(np.asarray(policy.obs_moments.var)), -10, 10),
+        "obs": np.clip(obs / np.sqrt(np.asarray(moments.var)), -10, 10),
         "action": rollout.action,
-        "log_prob": rollout.log_prob,
-        "value": (np.asarray(rollout.value) - mean) / np.sqrt(var),
+        "log_prob": rollout.records["log_prob"],
+        "value": (np.asarray(rollout.records["value"]) - mean) / np.sqrt(var),
         "advantages": (advantages - advantages.mean()) / advantages.std(),
         "returns": (returns - mean) / np.sqrt(var),
     }
@@ -80,7 +82,8 @@ def step_by_hand(config, network, learner, rollout, foreign_code):
     columns = {k: jnp.float32(x).reshape(size, *x.shape[2:]) for k, x in columns.items()}
     params = jax.tree.map(jnp.float32, params)
     slope = jax.jit(jax.grad(ppo_loss, has_aux=True), static_argnums=(1, 3))
-    gradient, metrics = slope(params, network, Minibatch(**columns), config)
+    batch = Minibatch(**columns | {"obs": {"policy": columns["obs"]}})
+    gradient, metrics = slope(params, network, batch, config)
     optimizer = optax.chain(
         optax.clip_by_global_norm(config.max_grad_norm),
         optax.adam(learner.learning_rate, eps=1e-5),
@@ -109,9 +112,9 @@ def test_the_rest_of_the_learner_moves_on(config, learner, act, update_on):
     for moments, old, batch in (
         (after.policy.value_moments, learner.policy.value_moments, returns.ravel()),
         (
-            after.policy.obs_moments,
-            learner.policy.obs_moments,
-            np.asarray(rollout.obs).reshape(-1, 3),
+            after.policy.obs_moments["policy"],
+            learner.policy.obs_moments["policy"],
+            np.asarray(rollout.obs["policy"]).reshape(-1, 3),
         ),
     ):
         assert_close((moments.mean, moments.var), pooled(old, batch))
@@ -120,7 +123,7 @@ def test_the_rest_of_the_learner_moves_on(config, learner, act, update_on):
     assert np.any(jax.random.key_data(after.key) != jax.random.key_data(learner.key))
     assert float(after.learning_rate) == pytest.approx(1.5e-3, rel=1e-5)  # the policy hardly moved
     assert metrics["actor/lr"] == learner.learning_rate, "the rate that was used"
-    residual = np.var(returns - np.asarray(rollout.value))
+    residual = np.var(returns - np.asarray(rollout.records["value"]))
     expected = {
         "actor/explained_variance": 1.0 - residual / np.var(returns),
         "rollout/returns_mean": returns.mean(),
@@ -150,7 +153,7 @@ def test_new_return_moments_change_no_predicted_value(config, network, learner, 
     assert abs(after.policy.value_moments.mean - learner.policy.value_moments.mean) > 0.1
     policy = after.policy.replace(obs_moments=learner.policy.obs_moments)
     found = predict_value(network, policy, rollout.obs)
-    np.testing.assert_allclose(found, rollout.value, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found, rollout.records["value"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture
@@ -174,7 +177,7 @@ def visits(monkeypatch, num_shards, envs=6):
         return learner.replace(policy=(order, at + per_batch)), {"rows": jnp.sum(rows)}
 
     monkeypatch.setattr(update_module, "_minibatch", note)
-    learner = init_learner(config, 3, 2, KEY)
+    learner = init_learner(config, {"policy": 3}, 2, KEY)
     learner = learner.replace(policy=(jnp.zeros(3 * size, jnp.int32), jnp.int32(0)))
     number = jnp.arange(size, dtype=jnp.float32)
     column = number[:, None]
@@ -335,7 +338,12 @@ def test_any_number_of_a_learner_that_is_not_finite_is_found(learner, value):
 
 
 def spoiled(rollout, field, value):
-    return rollout.replace(**{field: getattr(rollout, field).at[1, 2].set(value)})
+    def spoil(leaf):
+        return leaf.at[1, 2].set(value)
+
+    if field in rollout.records:
+        return rollout.replace(records=rollout.records | {field: spoil(rollout.records[field])})
+    return rollout.replace(**{field: jax.tree.map(spoil, getattr(rollout, field))})
 
 
 def test_a_gradient_that_is_not_finite_changes_neither_policy_nor_optimizer(
@@ -352,7 +360,7 @@ def test_a_gradient_that_is_not_finite_changes_neither_policy_nor_optimizer(
     assert_close(after.opt_state, learner.opt_state, 0, 0)
     policy = after.policy.replace(obs_moments=learner.policy.obs_moments)
     found = predict_value(network, policy, rollout.obs)
-    np.testing.assert_allclose(found, rollout.value, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found, rollout.records["value"], rtol=1e-4, atol=1e-4)
     expected = learner.learning_rate / 1.5
     assert float(after.learning_rate) == pytest.approx(float(expected), rel=1e-5)
 
@@ -385,18 +393,20 @@ def bandit(config, policy, key):
     """Episodes of one step: the reward is highest where the action is half the observation."""
     network = make_network(config, 1)
     obs_key, act_key = jax.random.split(key)
-    obs = jax.random.normal(obs_key, (config.num_steps, 32, 1))
+    obs = {"policy": jax.random.normal(obs_key, (config.num_steps, 32, 1))}
     action, log_prob = choose_action(network, policy, obs, act_key)
-    reward = 5.0 - jnp.sum((action - 0.5 * obs - 0.3) ** 2, axis=-1)
+    reward = 5.0 - jnp.sum((action - 0.5 * obs["policy"] - 0.3) ** 2, axis=-1)
     return Rollout(
         obs=obs,
         action=action,
-        log_prob=log_prob,
-        value=predict_value(network, policy, obs),
+        records={
+            "log_prob": log_prob,
+            "value": predict_value(network, policy, obs),
+            "next_value": jnp.full_like(reward, 1e3),  # must not count
+        },
         reward=reward,
         terminated=jnp.ones_like(reward, dtype=bool),
         truncated=jnp.zeros_like(reward, dtype=bool),
-        next_value=jnp.full_like(reward, 1e3),  # must not count
     )
 
 
@@ -409,7 +419,7 @@ def bandit_config():
 
 def play_bandit(config, update_on, seed, spoil=lambda rollout, number: rollout):
     """80 updates; the learner after them and the mean return of each."""
-    learner = init_learner(config, 1, 1, jax.random.key(0))
+    learner = init_learner(config, {"policy": 1}, 1, jax.random.key(0))
     play = jax.jit(functools.partial(bandit, config))
     history = []
     for number, key in enumerate(jax.random.split(jax.random.key(seed), 80)):
@@ -421,9 +431,9 @@ def play_bandit(config, update_on, seed, spoil=lambda rollout, number: rollout):
 
 def assert_bandit_solved(config, learner, mean_return):
     network, obs = make_network(config, 1), jnp.linspace(-1.5, 1.5, 7)[:, None]
-    error = best_action(network, learner.policy, obs) - (0.5 * obs + 0.3)
+    error = best_action(network, learner.policy, {"policy": obs}) - (0.5 * obs + 0.3)
     assert np.abs(error).max() < 0.2
-    values = predict_value(network, learner.policy, obs)
+    values = predict_value(network, learner.policy, {"policy": obs})
     np.testing.assert_allclose(values, mean_return, atol=0.3)
 
 

@@ -1,0 +1,65 @@
+"""What older checkpoint formats and configurations hold, as this version lays it out.
+
+Formats 1 and 2 (versions 0.1 and 0.2): the learner is of PPO and has one normaliser of observations,
+`policy.obs_moments`, which is today's `policy.obs_moments["policy"]`. All else lies where it lay.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class _Layout(NamedTuple):
+    """How a format lays the learner out."""
+
+    of_today: Callable[[Any], Any]
+    to_today: Callable[[Any], Any]
+
+
+def _with_moments(learner: Any, obs_moments: Any) -> Any:
+    policy = dataclasses.replace(learner.policy, obs_moments=obs_moments)
+    return dataclasses.replace(learner, policy=policy)
+
+
+_ONE_NORMALIZER = _Layout(
+    lambda learner: _with_moments(learner, learner.policy.obs_moments["policy"]),
+    lambda learner: _with_moments(learner, {"policy": learner.policy.obs_moments}),
+)
+_LAYOUTS = {1: _ONE_NORMALIZER, 2: _ONE_NORMALIZER}
+"""By format; one that is not here has today's."""
+
+
+def learner_as_saved(version: int, learner: Any) -> Any:
+    """Today's `learner`, whose arrays may be abstract, laid out as format `version` holds it."""
+    return _LAYOUTS[version].of_today(learner) if version in _LAYOUTS else learner
+
+
+def learner_of_today(version: int, learner: Any) -> Any:
+    """The inverse of `learner_as_saved`: a learner read from format `version` as today's."""
+    return _LAYOUTS[version].to_today(learner) if version in _LAYOUTS else learner
+
+
+SECTIONS = {"separate": "env", "scene": "env.scene"}
+"""Sections of a configuration up to version 0.2.0, and where their fields are today."""
+_DROPPED = {"mujoco_warp": ("max_overflows",)}
+"""An allowance that had another unit takes its default."""
+
+
+def config_of_today(tree: dict[str, Any]) -> dict[str, Any]:
+    """The nested mapping of a run's configuration, whatever version wrote it, in today's names."""
+    tree = {
+        name: {k: v for k, v in value.items() if k not in _DROPPED.get(name, ())}
+        if isinstance(value, dict)
+        else value
+        for name, value in tree.items()
+    }
+    for old, new in SECTIONS.items():
+        if isinstance(tree.get(old), dict) and isinstance(tree.setdefault("env", {}), dict):
+            *_, inner = new.split(".")
+            tree["env"] |= tree.pop(old) if new == "env" else {inner: tree.pop(old)}
+    return tree
+
+
+def hint(section: str) -> str:
+    """Where an unknown section's fields are today; empty if it never was one."""
+    return f" (its fields are in {SECTIONS[section]} since 0.3.0)" if section in SECTIONS else ""

@@ -1,0 +1,144 @@
+"""A transition on a toy task, with an algorithm that is not PPO: it notes and remembers its own."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from screwpush_jax.algorithms.algorithm import Decision
+from screwpush_jax.compiled import compile_episodes, compile_transition
+from screwpush_jax.env import Env
+from screwpush_jax.tasks.task import StepResult
+from screwpush_jax.transition import init_carry
+
+N, T, HORIZON, B = 4, 6, 5, 7
+
+
+class Toy(NamedTuple):
+    x: jax.Array  # [N]
+
+
+class Derived(NamedTuple):
+    state: Toy
+
+
+class Walk:
+    """A point that the action moves; its start is drawn, and beyond 1 the episode ends."""
+
+    metrics, score, rows_per_start, baselines = ("beyond",), "beyond", 1, {}
+    reward_keys, action_size, horizon, obs_sizes = ("time",), 1, HORIZON, {"policy": 2}
+
+    def reset(self, starts, rows, key):
+        return Derived(Toy(starts[rows[0]])), ()
+
+    def derive(self, memory, state):
+        return Derived(state)
+
+    def is_invalid(self, state):
+        return jnp.isnan(state.x)
+
+    def step(self, memory, derived, invalid):
+        cost, beyond = jnp.full(derived.state.x.shape, -1.0), derived.state.x > 1
+        return StepResult(cost, {"time": cost}, beyond | invalid, {"beyond": beyond}), memory
+
+    def observe(self, memory, derived, time_left, key):
+        return {"policy": jnp.stack([derived.state.x, time_left], axis=-1)}
+
+    def act(self, memory, derived, action):
+        return action, memory
+
+    def hold(self, memory, derived):
+        return jnp.zeros((*derived.state.x.shape, 1))
+
+
+class Learner(NamedTuple):
+    policy: jax.Array  # [] how far it goes
+
+
+class Counting:
+    """Remembers how often it has acted in this episode, and notes that down, without any critic."""
+
+    num_steps, obs_sizes, action_size = T, Walk.obs_sizes, 1
+
+    def init(self, key):
+        return Learner(jnp.float32(0.3))
+
+    def init_memory(self, num_envs):
+        return jnp.zeros(num_envs, jnp.int32)
+
+    def act(self, policy, memory, obs, key):
+        action = policy + 0.2 * jax.random.uniform(key, (obs["policy"].shape[0], 1))
+        return Decision(action, {"log_prob": -action[:, 0], "acted": memory}, memory + 1)
+
+    def act_best(self, policy, memory, obs):
+        return policy + 0.1 * memory[:, None].astype(jnp.float32), memory + 1
+
+    def after(self, policy, memory, obs):
+        return {"led_to": obs["policy"][:, 0], "acted_then": memory}
+
+    def update(self, num_iterations, learner, rollout):
+        raise NotImplementedError
+
+
+ENV = Env(Walk(), lambda views: Toy(views["x"]), lambda state: {"x": state.x})
+STARTS = jnp.linspace(-0.5, 0.4, B)
+
+
+@pytest.fixture(scope="module")
+def steps():
+    """Of 4 T transitions: what the engine showed, the carry before and after, and the mask."""
+    transition = compile_transition(ENV, Counting())
+    carry = init_carry(ENV.task, Counting(), STARTS, N, jax.random.key(0))
+    x, seen = jnp.full(N, jnp.nan), []
+    for _ in range(4 * T):
+        shown = np.array(x)
+        before = jax.tree.map(np.array, carry.replace(key=()))
+        control, mask, views, carry = transition(
+            STARTS, jnp.float32(0.3), carry=carry, views={"x": x}
+        )
+        after = jax.tree.map(np.array, carry.replace(key=()))
+        seen.append((shown, before, np.array(mask), after))
+        x = jnp.where(mask, views["x"], x) + control[:, 0]
+    return seen
+
+
+def test_an_algorithms_own_records_fill_its_rollout(steps):
+    for count, (shown, before, _, after) in enumerate(steps[1:]):
+        step = jax.tree.map(lambda leaf, t=count % T: leaf[t], after.rollout)
+        assert step.records.keys() == {"log_prob", "acted", "led_to", "acted_then"}
+        decision = before.pending.decision
+        np.testing.assert_array_equal(step.action, decision.action)
+        np.testing.assert_array_equal(step.obs["policy"], before.pending.obs["policy"])
+        np.testing.assert_array_equal(step.records["log_prob"], -decision.action[:, 0])
+        np.testing.assert_allclose(step.records["led_to"], shown, atol=1e-6)
+        np.testing.assert_array_equal(step.reward, -1.0)
+
+
+def test_a_policys_memory_lasts_an_episode_and_no_longer(steps):
+    """Counted by hand from the masks; the end of an episode still sees what led to it."""
+    acted, episodes = np.zeros(N, int), 0
+    for count, (_, _, mask, after) in enumerate(steps):
+        if count:
+            records = {name: x[(count - 1) % T] for name, x in after.rollout.records.items()}
+            np.testing.assert_array_equal(records["acted_then"], acted)
+            np.testing.assert_array_equal(records["acted"], acted - 1)
+        acted = np.where(mask, 0, acted) + 1
+        np.testing.assert_array_equal(after.pending.decision.memory, acted)
+        episodes += mask.sum()
+    assert episodes > 3 * N
+
+
+def test_a_policy_that_is_evaluated_remembers_too():
+    """Its step grows with what it has done: 0.3, 0.4, 0.5 from 0.0 is beyond 1 after three."""
+    functions = compile_episodes(ENV, Counting())
+    starts, x = jnp.zeros(N), jnp.full(N, jnp.nan)
+    episodes = functions.init(starts, jax.random.key(0))
+    for _ in range(HORIZON + 1):
+        control, mask, views, episodes = functions.step(
+            starts, jnp.float32(0.3), np.int32(0), episodes=episodes, views={"x": x}
+        )
+        x = jnp.where(mask, views["x"], x) + control[:, 0]
+    assert episodes.figures["beyond"].all()
+    np.testing.assert_array_equal(episodes.figures["episode_len"], 3)
