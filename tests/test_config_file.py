@@ -125,7 +125,7 @@ REFUSED = {
 def test_a_bad_file_is_one_line(case, read, tmp_path):
     text, hint = REFUSED[case]
     with pytest.raises(UsageError) as caught:
-        read(text, TrainArgs)
+        read(text, config_type(kind=TrainArgs))
     said = str(caught.value)
     assert hint in said
     assert str(tmp_path / "some.yaml") in said

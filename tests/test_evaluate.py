@@ -76,7 +76,7 @@ OTHERS = {
     "episodes": {"eval": {"episodes": 8}},
     "baselines": {"eval": {"baselines": False}},
     "task": {"env": {"horizon": 10, "tip_height_m": [0.02, 0.1]}},
-    "scene": {"scene": {"friction": 0.3, "screw": {"length_m": 0.1}}},
+    "scene": {"env": {"scene": {"friction": 0.3, "screw": {"length_m": 0.1}}}},
     "engine": {"mujoco": {"solver_iterations": 3}},
 }
 
