@@ -1,6 +1,5 @@
 """The host's memory of a run: counters, clocks, budget, metrics, checkpoints."""
 
-import math
 import signal
 import time
 from collections.abc import Callable
@@ -14,10 +13,10 @@ from screwpush_jax.build import World
 from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
+from screwpush_jax.episode_sums import EpisodeSums
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.loggers import Loggers
 from screwpush_jax.phases import phases
-from screwpush_jax.score import Score
 from screwpush_jax.stopping import Stopper, drop_output
 from screwpush_jax.transition import EPISODES
 
@@ -41,7 +40,7 @@ class Recorder:
         counters: dict[str, Any] = found.meta["counters"] if found else {}
         self.iterations = int(counters.get("iterations", 0))
         self._elapsed_before_s = float(counters.get("elapsed_s", 0.0))
-        self._tally: Metrics = dict(counters.get("tally", {}))
+        self._sums = EpisodeSums(counters.get("tally", {}))
         self._since_save = int(counters.get("since_save", 0))
         # a run that goes on and does nothing more is saved already
         self._saved_step = found.step if found and found.run_dir == run_dir else None
@@ -97,7 +96,7 @@ class Recorder:
         metrics = {name: float(value) for name, value in jax.device_get(on_device).items()}
         episodes = metrics.pop(EPISODES)
         means = {name: value for name, value in metrics.items() if name.startswith("env/")}
-        self._add({name: value * episodes for name, value in means.items()}, episodes)
+        self._sums.add(means, episodes)
         if not episodes:
             metrics = {name: value for name, value in metrics.items() if name not in means}
         metrics |= self._performance(report())
@@ -130,14 +129,14 @@ class Recorder:
                 f" saved; what is in {self._run_dir} stays (a smaller --ppo.learning-rate or"
                 " --ppo.max-grad-norm may help)"
             )
-        count = int(self._tally.get("episodes", 0.0))
-        score = Score.of_proportion(self._mean(f"env/{task.score}"), count, "training")
+        score = self._sums.score(f"env/{task.score}")
         if t == 0:
-            self._tally, self._since_save = {}, 0
+            self._sums.forget()
+            self._since_save = 0
         counters = {
             "iterations": self.iterations,
             "elapsed_s": self.elapsed_s,
-            "tally": self._tally,
+            "tally": self._sums.to_json(),
             "since_save": self._since_save,
         }
         meta = {
@@ -151,14 +150,6 @@ class Recorder:
         }
         self._store.save(step, state, meta, score)
         self._saved_step = step
-
-    def _add(self, sums: Metrics, episodes: float) -> None:
-        for name, value in {**sums, "episodes": episodes}.items():
-            if math.isfinite(value):  # one that is not would stay for ever
-                self._tally[name] = self._tally.get(name, 0.0) + value
-
-    def _mean(self, name: str) -> float:
-        return self._tally.get(name, 0.0) / max(self._tally.get("episodes", 0.0), 1.0)
 
     def _performance(self, report: Metrics) -> Metrics:
         """The iteration's phases, and what follows from them."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from screwpush_jax.algorithms.ppo.update import init_learner
+from screwpush_jax.checkpoint import CheckpointStore
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import DivergedError
@@ -20,15 +21,18 @@ CONFIG = from_tree({"num_envs": 4, "ppo": {"num_steps": 2, "hidden_sizes": [4]}}
 
 
 @pytest.fixture
-def recorder(tmp_path):
-    """Of a run of one iteration, and all that it saved."""
-    task = SimpleNamespace(name="separate", obs_layout=(), score="success_once")
-    world = SimpleNamespace(task=task, sim=SimpleNamespace(spec=SimpleNamespace(engine="mujoco")))
-    made = Recorder(CONFIG, world, tmp_path, None, Stopper(lambda: ""), live=False)
+def recorder(tmp_path, monkeypatch):
+    """Of a run of some task, and all that it saved."""
     saved = []
-    made._store.save = lambda step, state, meta, score: saved.append((step, meta, score))
-    yield made, saved
-    made.__exit__()
+    monkeypatch.setattr(
+        CheckpointStore,
+        "save",
+        lambda _, step, state, meta, score: saved.append((step, meta, score)),
+    )
+    task = SimpleNamespace(name="juggling", obs_layout=(), score="caught_all")
+    world = SimpleNamespace(task=task, sim=SimpleNamespace(spec=SimpleNamespace(engine="mujoco")))
+    with Recorder(CONFIG, world, tmp_path, None, Stopper(lambda: ""), live=False) as made:
+        yield made, saved
 
 
 def state(change=lambda leaf: leaf):
@@ -58,7 +62,7 @@ def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
     made, saved = recorder
     report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)
     for episodes, rate in ((30.0, 0.5), (10.0, 1.0), (5.0, math.inf), (0.0, 0.0)):
-        metrics = {"episodes": episodes, "env/success_once": rate}
+        metrics = {"episodes": episodes, "env/caught_all": rate, "env/drops": 3.0}
         made.iteration({k: jnp.float32(v) for k, v in metrics.items()}, lambda: dict(report))
     made.save(state())
     (_, meta, score), *_ = saved

@@ -11,9 +11,11 @@ from screwpush_jax.algorithms.algorithm import Decision
 from screwpush_jax.compiled import compile_episodes, compile_transition
 from screwpush_jax.env import Env
 from screwpush_jax.tasks.task import StepResult
-from screwpush_jax.transition import init_carry
+from screwpush_jax.transition import EPISODES, Tally, episode_means, init_carry
 
 N, T, HORIZON, B = 4, 6, 5, 7
+BLOWS_UP = {4: 2, 15: 0}
+"""Environments by the number of the transition that sees it."""
 
 
 class Toy(NamedTuple):
@@ -28,7 +30,7 @@ class Walk:
     """A point that the action moves; its start is drawn, and beyond 1 the episode ends."""
 
     metrics, score, rows_per_start, baselines = ("beyond",), "beyond", 1, {}
-    reward_keys, action_size, horizon, obs_sizes = ("time",), 1, HORIZON, {"policy": 2}
+    reward_keys, action_size, horizon, obs_sizes = ("goal", "time"), 1, HORIZON, {"policy": 2}
 
     def reset(self, starts, rows, key):
         return Derived(Toy(starts[rows[0]])), ()
@@ -40,8 +42,10 @@ class Walk:
         return jnp.isnan(state.x)
 
     def step(self, memory, derived, invalid):
-        cost, beyond = jnp.full(derived.state.x.shape, -1.0), derived.state.x > 1
-        return StepResult(cost, {"time": cost}, beyond | invalid, {"beyond": beyond}), memory
+        beyond = (derived.state.x > 1) & ~invalid
+        goal, time = jnp.where(beyond, 5.0, 0.0), jnp.where(invalid, 0.0, -1.0)
+        terms = {"goal": goal, "time": time}
+        return StepResult(goal + time, terms, beyond | invalid, {"beyond": beyond}), memory
 
     def observe(self, memory, derived, time_left, key):
         return {"policy": jnp.stack([derived.state.x, time_left], axis=-1)}
@@ -88,11 +92,15 @@ STARTS = jnp.linspace(-0.5, 0.4, B)
 
 @pytest.fixture(scope="module")
 def steps():
-    """Of 4 T transitions: what the engine showed, the carry before and after, and the mask."""
+    """Of 4 T transitions: what the engine showed, the carry before and after, and the mask.
+
+    Two environments blow up on the way.
+    """
     transition = compile_transition(ENV, Counting())
     carry = init_carry(ENV.task, Counting(), STARTS, N, jax.random.key(0))
     x, seen = jnp.full(N, jnp.nan), []
-    for _ in range(4 * T):
+    for count in range(4 * T):
+        x = x.at[BLOWS_UP.get(count, N)].set(jnp.nan)  # beyond the last one nothing is set
         shown = np.array(x)
         before = jax.tree.map(np.array, carry.replace(key=()))
         control, mask, views, carry = transition(
@@ -112,8 +120,46 @@ def test_an_algorithms_own_records_fill_its_rollout(steps):
         np.testing.assert_array_equal(step.action, decision.action)
         np.testing.assert_array_equal(step.obs["policy"], before.pending.obs["policy"])
         np.testing.assert_array_equal(step.records["log_prob"], -decision.action[:, 0])
-        np.testing.assert_allclose(step.records["led_to"], shown, atol=1e-6)
-        np.testing.assert_array_equal(step.reward, -1.0)
+        sound = ~np.isnan(shown)  # one that blew up is shown at a start
+        np.testing.assert_allclose(step.records["led_to"][sound], shown[sound], atol=1e-6)
+        assert np.isfinite(step.records["led_to"]).all()
+
+
+def test_the_tally_is_what_a_slow_count_finds(steps):
+    """From what the engine showed alone, and each first clock; sums start anew each iteration."""
+    clock, returns, ways = steps[0][-1].env.step.astype(int), np.zeros(N), set()
+    total, ended = {}, 0
+    for count, (shown, _, mask, after) in enumerate(steps[1:]):
+        if count % T == 0:
+            total, ended = dict.fromkeys(after.tally.finished, 0.0), 0
+        clock += 1
+        for n, x in enumerate(shown):
+            invalid, beyond = np.isnan(x), x > 1
+            returns[n] += 0.0 if invalid else 5.0 * beyond - 1.0
+            over = invalid or beyond or clock[n] == HORIZON
+            assert mask[n] == over
+            if not over:
+                continue
+            ways.add("invalid" if invalid else "beyond" if beyond else "truncated")
+            ended += 1
+            goal = 5.0 if beyond else 0.0
+            found = {"return": returns[n], "reward/goal": goal, "reward/time": returns[n] - goal}
+            found |= {"invalid": invalid, "beyond": beyond, "episode_len": clock[n]}
+            total = {name: value + found[name[4:]] for name, value in total.items()}
+            clock[n], returns[n] = 0, 0.0
+        assert after.tally.episodes == ended
+        got = {name: float(value) for name, value in after.tally.finished.items()}
+        assert got == pytest.approx(total)
+        assert len(got) == 6
+    assert ways == {"invalid", "beyond", "truncated"}
+
+
+def test_the_means_of_an_iteration_are_over_its_episodes():
+    finished = {"env/return": jnp.float32(-6.0), "env/beyond": jnp.float32(3.0)}
+    means = episode_means(Tally(finished, jnp.float32(4.0)))
+    assert means == {"env/return": -1.5, "env/beyond": 0.75, EPISODES: 4.0}
+    none = episode_means(Tally(jax.tree.map(jnp.zeros_like, finished), jnp.float32(0.0)))
+    assert none == {"env/return": 0.0, "env/beyond": 0.0, EPISODES: 0.0}
 
 
 def test_a_policys_memory_lasts_an_episode_and_no_longer(steps):

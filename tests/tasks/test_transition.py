@@ -213,47 +213,6 @@ def test_a_broken_simulator_at_the_very_start_harms_nothing(loop):
     assert after.tally.finished["env/invalid"] == 0.0
 
 
-def test_the_tally_is_what_a_slow_count_finds(loop):
-    """Over four iterations, two environments broken on the way; sums start anew with each."""
-    loop.restart(seed=5)
-    weighed = jax.jit(lambda memory, derived, bad: loop.task.step(memory, derived, bad)[0])
-    loop.step()
-    running, total = [dict.fromkeys(loop.task.reward_keys, 0.0) for _ in range(N)], {}
-    ended, kinds = 0, set()
-    for count in range(4 * T):
-        before, views, *_, after = loop.step(spoil={4: 2, 11: 6}.get(count))
-        if count % T == 0:
-            total = dict.fromkeys(after.tally.finished, 0.0)
-            ended = 0
-        bad = np.isnan(np.array(views["qpos"])).any(1)
-        views = {name: jnp.where(bad[:, None], 0.0, view) for name, view in views.items()}
-        memory = before.env.memory
-        result = weighed(memory, loop.derive(memory, views), jnp.asarray(bad))
-        step = slot(after, judged_slot(before))
-        np.testing.assert_allclose(step.reward, result.reward, atol=1e-4)
-        for row in range(N):
-            for name, value in result.terms.items():
-                running[row][name] += float(value[row])
-            if not (step.terminated[row] or step.truncated[row]):
-                continue
-            ended += 1
-            for name, value in running[row].items():
-                total[f"env/reward/{name}"] += value
-            total["env/return"] += sum(running[row].values())
-            total["env/episode_len"] += int(before.env.step[row]) + 1
-            total["env/invalid"] += bool(bad[row])
-            metrics = {name: bool(value[row]) for name, value in result.metrics.items()}
-            for name, value in metrics.items():
-                total[f"env/{name}"] += value
-            ways = metrics | {"invalid": bool(bad[row]), "truncated": bool(step.truncated[row])}
-            kinds |= {way for way, so in ways.items() if so}
-            running[row] = dict.fromkeys(loop.task.reward_keys, 0.0)
-        assert after.tally.episodes == ended
-        got = {name: float(value) for name, value in after.tally.finished.items()}
-        assert got == pytest.approx(total, abs=2e-3)
-    assert kinds == {"success_once", "out_of_area", "invalid", "truncated"}
-
-
 def test_the_same_key_gives_the_same_run(loop):
     def run():
         loop.restart(seed=9)

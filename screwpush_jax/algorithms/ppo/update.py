@@ -133,6 +133,11 @@ def _variance(x: jax.Array) -> jax.Array:
     return jax.lax.pmean(jnp.mean((x - mean) ** 2), AXIS)
 
 
+def minibatch_rows(key: jax.Array, size: int, num_minibatches: int) -> jax.Array:
+    """The sample numbers of one epoch's minibatches, `[num_minibatches, M]`: each once, at random."""
+    return jax.random.permutation(key, size).reshape(num_minibatches, -1)
+
+
 def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Learner, Metrics]:
     """Shuffled passes over the samples; metrics are means over all minibatches."""
     size = samples.advantages.shape[0]
@@ -141,7 +146,7 @@ def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Le
     def epoch(learner: Learner, _: None) -> tuple[Learner, Metrics]:
         key, shuffle_key = jax.random.split(learner.key)
         shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
-        order = jax.random.permutation(shuffle_key, size).reshape(config.num_minibatches, -1)
+        order = minibatch_rows(shuffle_key, size, config.num_minibatches)
 
         def step(learner: Learner, rows: jax.Array) -> tuple[Learner, Metrics]:
             return _minibatch(config, network, learner, jax.tree.map(lambda x: x[rows], samples))

@@ -11,11 +11,10 @@ import pytest
 
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import make_network
-from screwpush_jax.algorithms.common.types import AXIS, Rollout, is_finite
-from screwpush_jax.algorithms.ppo import update as update_module
+from screwpush_jax.algorithms.common.types import Rollout, is_finite
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
-from screwpush_jax.algorithms.ppo.update import init_learner
+from screwpush_jax.algorithms.ppo.update import init_learner, minibatch_rows
 
 KEY = jax.random.key(11)
 
@@ -164,43 +163,61 @@ def shuffled(config):
 # --- minibatches --------------------------------------------------------------------------------
 
 
-def visits(monkeypatch, num_shards, envs=6):
-    """Sample numbers in the order in which minibatches take them, `[shard, epoch, batch, M]`."""
-    config = PPOConfig(num_steps=4, num_epochs=3, num_minibatches=4, hidden_sizes=(2,))
-    size = config.num_steps * envs
-    per_batch = size // config.num_minibatches
-
-    def note(_config, _network, learner, batch):
-        order, at = learner.policy
-        rows = batch.advantages.astype(jnp.int32)
-        order = jax.lax.dynamic_update_slice(order, rows, (at,))
-        return learner.replace(policy=(order, at + per_batch)), {"rows": jnp.sum(rows)}
-
-    monkeypatch.setattr(update_module, "_minibatch", note)
-    learner = init_learner(config, {"policy": 3}, 2, KEY)
-    learner = learner.replace(policy=(jnp.zeros(3 * size, jnp.int32), jnp.int32(0)))
-    number = jnp.arange(size, dtype=jnp.float32)
-    column = number[:, None]
-    samples = Minibatch(column, column, number, number, number, number)
-
-    def epochs(_):
-        return update_module._epochs(config, learner, samples)[0].policy[0]
-
-    order = jax.vmap(epochs, axis_name=AXIS)(jnp.arange(num_shards))
-    return np.asarray(order).reshape(num_shards, 3, 4, per_batch)
+def test_an_epoch_takes_every_sample_once_in_an_order_of_its_keys_own():
+    orders = [np.asarray(minibatch_rows(jax.random.key(seed), 24, 4)) for seed in range(6)]
+    for order in orders:
+        assert order.shape == (4, 6)
+        np.testing.assert_array_equal(np.sort(order, axis=None), np.arange(24))
+    assert len({*(tuple(order.ravel()) for order in orders), tuple(range(24))}) == 7
 
 
-def test_every_epoch_visits_every_sample_once_in_an_order_of_its_own(monkeypatch):
-    order = visits(monkeypatch, num_shards=2).reshape(2, 3, -1)
-    np.testing.assert_array_equal(np.sort(order), np.broadcast_to(np.arange(24), order.shape))
-    rows = [tuple(x) for x in order.reshape(6, -1)]  # of two devices with three epochs each
-    assert len({*rows, tuple(range(24))}) == 7
+def test_minibatches_mix_environments_and_times():
+    """Samples are numbered by time and environment, `t * N + n`."""
+    for seed in range(3):
+        for batch in np.asarray(minibatch_rows(jax.random.key(seed), 24, 4)):
+            assert len(set(batch // 6)) > 1  # times
+            assert len(set(batch % 6)) > 1  # environments
 
 
-def test_minibatches_mix_environments_and_times(monkeypatch):
-    for batch in visits(monkeypatch, num_shards=1).reshape(-1, 6):
-        assert len(set(batch // 6)) > 1  # times
-        assert len(set(batch % 6)) > 1  # environments
+def test_minibatches_together_are_the_rollout(config, learner, act, update_on):
+    """At a rate of 0 nothing moves, and their mean metrics are those of all samples at once."""
+    learner = learner.replace(learning_rate=jnp.float32(0.0))
+    behind = learner.policy.replace(
+        params=jax.tree.map(lambda x: x + 0.05, learner.policy.params)
+    )  # ratios other than 1, so that samples differ in every metric
+    rollout = act(config, behind, KEY)
+    (_, whole), (_, parts) = (
+        on(update_on(dataclasses.replace(config, **change), learner, rollout), 0)
+        for change in ({}, {"num_epochs": 2, "num_minibatches": 4})
+    )
+    assert whole["actor/approx_kl"] > 1e-4
+    assert whole["actor/grad_norm"] < parts["actor/grad_norm"]  # a part's gradient is noisier
+    del whole["actor/grad_norm"], parts["actor/grad_norm"]
+    assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_another_key_is_another_order_and_each_epoch_has_its_own_key(
+    config, learner, act, update_on
+):
+    rollout, found = act(config, learner.policy, KEY), {}
+    for seed, num_epochs in ((1, 1), (2, 1), (1, 2)):
+        shuffled = dataclasses.replace(config, num_epochs=num_epochs, num_minibatches=4)
+        begun = learner.replace(key=jax.random.key(seed))
+        found[seed, num_epochs] = on(update_on(shuffled, begun, rollout), 0)[0]
+    assert how_far(found[1, 1], found[2, 1]) > 4e-4
+    keys = [numbers(found[1, epochs]).key.tolist() for epochs in (1, 2)]
+    assert len({tuple(key) for key in (*keys, [0, 1])}) == 3
+
+
+def test_devices_do_not_shuffle_alike(config, learner, act, update_on):
+    """Of the same environments on both: only in minibatches that differ is more to be seen."""
+    rollout = act(config, learner.policy, KEY)
+    twice = jax.tree.map(lambda x: jnp.concatenate([x, x], axis=1), rollout)
+    for num_minibatches, alike in ((1, True), (4, False)):
+        changed = dataclasses.replace(config, num_minibatches=num_minibatches)
+        one, _ = on(update_on(changed, learner, rollout), 0)
+        two, _ = on(update_on(changed, learner, twice, num_shards=2), 0)
+        assert (how_far(one, two) < 4e-4) == alike  # rounding is 4e-5, four steps are 4e-3
 
 
 def test_a_minibatch_keeps_each_sample_whole(config, shuffled, learner, act, update_on):
