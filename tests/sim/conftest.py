@@ -55,8 +55,11 @@ class Lab:
     def make(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
         """A new simulator of the humanoid, or of the arm with screws; the caller closes it.
 
-        A kind of scene that the engine says it cannot build is skipped.
+        The shared ones end first if the engine has room for one alone. A kind of scene that the
+        engine says it cannot build is skipped.
         """
+        if registry.ENGINES[self.engine].one_per_process:
+            self.close()
         if num_screws == HUMANOID:
             scene = humanoid.make_scene()
         else:
@@ -65,6 +68,12 @@ class Lab:
             return self._make(scene, num_envs)
         except SceneNotSupportedError as error:
             pytest.skip(str(error))
+
+    def make_another(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
+        """As `make`, while the shared ones go on; skipped if the engine has room for one alone."""
+        if registry.ENGINES[self.engine].one_per_process:
+            pytest.skip(f"of {self.engine} one simulator may live in a process")
+        return self.make(num_envs, num_screws)
 
     def _make(self, scene: Scene, num_envs: int) -> Simulator:
         return registry.make_simulator(self.engine, scene, num_envs, OPTIONS[self.engine])
@@ -110,6 +119,7 @@ class Lab:
     def close(self) -> None:
         for sim in self.made.values():
             sim.close()
+        self.made, self.compiled = {}, {}
 
 
 @pytest.fixture(scope="session", params=list(registry.ENGINES))
@@ -124,6 +134,17 @@ def lab(request):
     laboratory = Lab(request.param)
     yield laboratory
     laboratory.close()
+
+
+@pytest.fixture
+def lab_of(monkeypatch):
+    """`(engine, options) -> Lab` of an engine that only one test knows."""
+
+    def make(engine: str, options: object) -> Lab:
+        monkeypatch.setitem(OPTIONS, engine, options)
+        return Lab(engine)
+
+    return make
 
 
 PARKED = np.array([0.0, 0.3, -1.3, 0.0, -0.5, 0.0], np.float32)
@@ -179,8 +200,11 @@ class World:
     def shared(self) -> Simulator:
         return self.lab.shared(num_screws=self.size)
 
-    def make(self, num_envs: int = 2) -> Simulator:
-        return self.lab.make(num_envs, self.size)
+    def make(self) -> Simulator:
+        return self.lab.make(2, self.size)
+
+    def make_another(self) -> Simulator:
+        return self.lab.make_another(2, self.size)
 
     @property
     def hold(self) -> np.ndarray:
