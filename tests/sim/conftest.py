@@ -211,24 +211,48 @@ class World:
         """The controls `[2, U]` that leave the start alone."""
         return self.lab.hold(self.shared(), self.start)
 
+    def free(self, state: SimState) -> Bodies:
+        """What moves freely: the bodies `[2, B, ...]`, or the base `[2, ...]`."""
+        if self.size != HUMANOID:
+            return state.bodies["screws"]
+        robot = state.robot
+        return Bodies(robot.base_pos_w, robot.base_quat_w, robot.base_linvel_w, robot.base_angvel_w)
+
     def where(self, state: SimState) -> np.ndarray:
         """Positions `[2, ..., 3]` of what moves freely."""
-        bodies = state.bodies.get("screws")
-        return state.robot.base_pos_w if bodies is None else bodies.pos_w
+        return self.free(state).pos_w
+
+    def set_free(self, state: SimState, **values) -> SimState:
+        """`state` with these fields of all that moves freely, each broadcast."""
+        spread = {
+            name: np.broadcast_to(np.float32(value), getattr(self.free(state), name).shape).copy()
+            for name, value in values.items()
+        }
+        if self.size != HUMANOID:
+            return state.with_bodies("screws", **spread)
+        return state.with_robot(**{f"base_{name}": value for name, value in spread.items()})
 
     def moved(self, offset) -> SimState:
         """The start, all that moves freely displaced."""
-        place = self.where(self.start) + np.float32(offset)
-        if self.size == HUMANOID:
-            return self.start.with_robot(base_pos_w=place)
-        return self.start.with_bodies("screws", pos_w=place)
+        return self.set_free(self.start, pos_w=self.where(self.start) + np.float32(offset))
 
     def thrown(self, velocity: float) -> SimState:
         """The start, all that moves freely at this speed along each axis."""
-        linvel = np.full_like(self.where(self.start), velocity)
-        if self.size == HUMANOID:
-            return self.start.with_robot(base_linvel_w=linvel)
-        return self.start.with_bodies("screws", linvel_w=linvel)
+        return self.set_free(self.start, linvel_w=velocity)
+
+    def aloft(self, quat_wxyz=(1, 0, 0, 0), linvel_w=0.0, angvel_w=0.0) -> SimState:
+        """High above the ground, away from each other and from a fixed robot, joints as at the start."""
+        base = jax.tree.map(np.array, home_state(self.shared().spec.scene, 2))
+        joints = self.start.robot.joint_pos if self.size != HUMANOID else base.robot.joint_pos
+        high = base.with_robot(joint_pos=joints)
+        offset = [1.35, 0.0, 1.5] if self.size != HUMANOID else [0.5, -0.3, 2.0]
+        return self.set_free(
+            high,
+            pos_w=self.where(high) + np.float32(offset),
+            quat_w=quat_wxyz,
+            linvel_w=linvel_w,
+            angvel_w=angvel_w,
+        )
 
 
 @pytest.fixture(params=["arm with screws", "humanoid"])
