@@ -77,7 +77,7 @@ def test_what_spins_turns_about_the_world_axis_asked_for(world, axis):
 
 
 def test_the_velocity_is_that_of_the_origin_wherever_the_centre_of_mass_lies(world):
-    """Against central differences of the positions shown; a body's centre of mass is a centimetre off."""
+    """Against central differences of the positions shown; a body's centre of mass is 4 mm off."""
     sim, omega = world.shared(), [0.0, 8.0 if world.size else 3.0, 0.0]
     world.lab.put(sim, world.aloft(wxyz(BIG_TILT), angvel_w=omega))
     states = world.lab.run(sim, no_control(world), 6)
