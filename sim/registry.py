@@ -32,6 +32,8 @@ class EngineDef:
     """Command that installs it."""
     on_host: Callable[[Any], bool] = lambda options: True
     """Whether its tensors lie in host memory under these options, so that JAX computes there, too."""
+    one_per_process: bool = False
+    """Whether only one simulator of it may live in a process at a time: close it before the next."""
     auto_on: str = ""
     """JAX's platform ("gpu" or "cpu") on which `auto` takes it; empty: it must be asked for."""
 

@@ -55,8 +55,11 @@ class Lab:
     def make(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
         """A new simulator of the humanoid, or of the arm with screws; the caller closes it.
 
-        A kind of scene that the engine says it cannot build is skipped.
+        The shared ones end first if the engine has room for one alone. A kind of scene that the
+        engine says it cannot build is skipped.
         """
+        if registry.ENGINES[self.engine].one_per_process:
+            self.close()
         if num_screws == HUMANOID:
             scene = humanoid.make_scene()
         else:
@@ -65,6 +68,12 @@ class Lab:
             return self._make(scene, num_envs)
         except SceneNotSupportedError as error:
             pytest.skip(str(error))
+
+    def make_another(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
+        """As `make`, while the shared ones go on; skipped if the engine has room for one alone."""
+        if registry.ENGINES[self.engine].one_per_process:
+            pytest.skip(f"of {self.engine} one simulator may live in a process")
+        return self.make(num_envs, num_screws)
 
     def _make(self, scene: Scene, num_envs: int) -> Simulator:
         return registry.make_simulator(self.engine, scene, num_envs, OPTIONS[self.engine])
@@ -110,6 +119,7 @@ class Lab:
     def close(self) -> None:
         for sim in self.made.values():
             sim.close()
+        self.made, self.compiled = {}, {}
 
 
 @pytest.fixture(scope="session", params=list(registry.ENGINES))
@@ -124,6 +134,17 @@ def lab(request):
     laboratory = Lab(request.param)
     yield laboratory
     laboratory.close()
+
+
+@pytest.fixture
+def lab_of(monkeypatch):
+    """`(engine, options) -> Lab` of an engine that only one test knows."""
+
+    def make(engine: str, options: object) -> Lab:
+        monkeypatch.setitem(OPTIONS, engine, options)
+        return Lab(engine)
+
+    return make
 
 
 PARKED = np.array([0.0, 0.3, -1.3, 0.0, -0.5, 0.0], np.float32)
@@ -179,32 +200,59 @@ class World:
     def shared(self) -> Simulator:
         return self.lab.shared(num_screws=self.size)
 
-    def make(self, num_envs: int = 2) -> Simulator:
-        return self.lab.make(num_envs, self.size)
+    def make(self) -> Simulator:
+        return self.lab.make(2, self.size)
+
+    def make_another(self) -> Simulator:
+        return self.lab.make_another(2, self.size)
 
     @property
     def hold(self) -> np.ndarray:
         """The controls `[2, U]` that leave the start alone."""
         return self.lab.hold(self.shared(), self.start)
 
+    def free(self, state: SimState) -> Bodies:
+        """What moves freely: the bodies `[2, B, ...]`, or the base `[2, ...]`."""
+        if self.size != HUMANOID:
+            return state.bodies["screws"]
+        robot = state.robot
+        return Bodies(robot.base_pos_w, robot.base_quat_w, robot.base_linvel_w, robot.base_angvel_w)
+
     def where(self, state: SimState) -> np.ndarray:
         """Positions `[2, ..., 3]` of what moves freely."""
-        bodies = state.bodies.get("screws")
-        return state.robot.base_pos_w if bodies is None else bodies.pos_w
+        return self.free(state).pos_w
+
+    def set_free(self, state: SimState, **values) -> SimState:
+        """`state` with these fields of all that moves freely, each broadcast."""
+        spread = {
+            name: np.broadcast_to(np.float32(value), getattr(self.free(state), name).shape).copy()
+            for name, value in values.items()
+        }
+        if self.size != HUMANOID:
+            return state.with_bodies("screws", **spread)
+        return state.with_robot(**{f"base_{name}": value for name, value in spread.items()})
 
     def moved(self, offset) -> SimState:
         """The start, all that moves freely displaced."""
-        place = self.where(self.start) + np.float32(offset)
-        if self.size == HUMANOID:
-            return self.start.with_robot(base_pos_w=place)
-        return self.start.with_bodies("screws", pos_w=place)
+        return self.set_free(self.start, pos_w=self.where(self.start) + np.float32(offset))
 
     def thrown(self, velocity: float) -> SimState:
         """The start, all that moves freely at this speed along each axis."""
-        linvel = np.full_like(self.where(self.start), velocity)
-        if self.size == HUMANOID:
-            return self.start.with_robot(base_linvel_w=linvel)
-        return self.start.with_bodies("screws", linvel_w=linvel)
+        return self.set_free(self.start, linvel_w=velocity)
+
+    def aloft(self, quat_wxyz=(1, 0, 0, 0), linvel_w=0.0, angvel_w=0.0) -> SimState:
+        """High above the ground, away from each other and from a fixed robot, joints as at the start."""
+        base = jax.tree.map(np.array, home_state(self.shared().spec.scene, 2))
+        joints = self.start.robot.joint_pos if self.size != HUMANOID else base.robot.joint_pos
+        high = base.with_robot(joint_pos=joints)
+        offset = [1.35, 0.0, 1.5] if self.size != HUMANOID else [0.5, -0.3, 2.0]
+        return self.set_free(
+            high,
+            pos_w=self.where(high) + np.float32(offset),
+            quat_w=quat_wxyz,
+            linvel_w=linvel_w,
+            angvel_w=angvel_w,
+        )
 
 
 @pytest.fixture(params=["arm with screws", "humanoid"])

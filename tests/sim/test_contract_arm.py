@@ -99,3 +99,23 @@ def test_wild_targets_do_no_lasting_harm(lab, lying, wild):
     lab.put(sim, lying, rows=[0])
     state = lab.run(sim, lying.robot.joint_pos, 3)[-1]
     np.testing.assert_allclose(state.robot.joint_pos, lying.robot.joint_pos, atol=1e-3)
+
+
+def test_targets_are_kept_within_the_range_and_what_is_no_number_keeps_the_last(lab, lying):
+    """As a robot's controller does; the joints beside a wild one go where they are told."""
+    sim = lab.shared()
+    lab.put(
+        sim,
+        lying.with_bodies("screws", pos_w=lying.bodies["screws"].pos_w + np.float32([1.5, 0, 0])),
+    )
+    limit = np.float32(elfin15.arm_spec().range_rad)
+    last = lying.robot.joint_pos + np.float32([0, 0, 0, 0.2, 0, 0.2])
+    lab.run(sim, last, 1)
+    targets = last + np.float32([0.1, 0, 0, 0, 0, 0])
+    should = targets.copy()
+    targets[0, 3], targets[0, 5] = np.nan, np.inf
+    targets[1, 3], targets[1, 5] = -np.inf, 1e30
+    should[0, 5] = limit[5]
+    should[1, 3], should[1, 5] = -limit[3], limit[5]
+    state = lab.run(sim, targets, 60)[-1]
+    np.testing.assert_allclose(state.robot.joint_pos, should, atol=0.02)

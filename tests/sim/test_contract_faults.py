@@ -80,7 +80,7 @@ def test_a_rewritten_scene_evolves_as_in_a_fresh_simulator(lab, world, four, fau
         lab.put(sim, poison(start, "linvel_w", fault), rows=[1])
     lab.run(sim, targets, 4)
     lab.put(sim, start)
-    fresh = lab.make(4, world.size)
+    fresh = lab.make_another(4, world.size)
     lab.put(fresh, start)
     old, new = lab.run(sim, targets, 6), lab.run(fresh, targets, 6)
     fresh.close()

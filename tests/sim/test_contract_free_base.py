@@ -48,44 +48,6 @@ def test_it_begins_upright_where_the_scene_puts_it(lab):
     made.close()
 
 
-def test_without_torques_it_falls_as_galileo_says(lab, sim, aloft):
-    """In free fall no joint feels the weight, so it stays stiff and the base falls as its mass."""
-    lab.put(sim, aloft)
-    for count, state in enumerate(lab.run(sim, np.zeros(21), 12), start=1):
-        time = count * sim.spec.control_dt_s
-        fallen = state.robot.base_pos_w - aloft.robot.base_pos_w
-        np.testing.assert_allclose(fallen[:, :2], 0, atol=1e-4)
-        np.testing.assert_allclose(fallen[:, 2], -GRAVITY * time**2 / 2, atol=0.05 * time)
-        np.testing.assert_allclose(state.robot.base_linvel_w[:, 2], -GRAVITY * time, rtol=2e-3)
-        np.testing.assert_allclose(state.robot.joint_pos, 0, atol=1e-4)
-
-
-@pytest.mark.parametrize("axis", range(3))
-def test_the_base_turns_about_the_world_axis_asked_for(lab, sim, aloft, axis):
-    """For a moment: what turns does not keep its axis for long."""
-    omega = np.zeros(3, np.float32)
-    omega[axis] = 1.5
-    lab.put(sim, aloft.with_robot(base_angvel_w=np.tile(omega, (2, 1))))
-    state = lab.run(sim, np.zeros(21), 2)[-1]
-    shown = Rotation.from_quat(state.robot.base_quat_w[0][[1, 2, 3, 0]])
-    turned = (shown * TILT.inv()).as_rotvec()
-    np.testing.assert_allclose(turned, 2 * sim.spec.control_dt_s * omega, atol=0.02)
-    np.testing.assert_allclose(state.robot.base_angvel_w[0], omega, atol=0.4)
-
-
-def test_the_velocity_is_that_of_the_bases_origin(lab, sim, aloft):
-    """Against central differences of the positions shown; its centre of mass is elsewhere."""
-    omega = np.tile(np.float32([0.0, 3.0, 0.0]), (2, 1))
-    lab.put(sim, aloft.with_robot(base_angvel_w=omega))
-    states = lab.run(sim, np.zeros(21), 6)
-    pos = np.array([s.robot.base_pos_w[0] for s in states])
-    shown = np.array([s.robot.base_linvel_w[0] for s in states])
-    difference = (pos[2:] - pos[:-2]) / (2 * sim.spec.control_dt_s)
-    # a step takes the velocity of its end, so the difference runs ahead by half a physics step
-    ahead = [0, 0, GRAVITY * sim.spec.scene.physics.dt_s / 2]
-    np.testing.assert_allclose(difference, shown[1:-1] - ahead, atol=0.05)
-
-
 def test_the_feet_carry_its_weight(lab, sim, standing, mass_kg):
     lab.put(sim, standing)
     feet = lab.run(sim, np.zeros(21), 20)[-1].contact

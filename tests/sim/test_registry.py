@@ -118,3 +118,30 @@ def test_the_registry_loads_no_engine_until_one_is_asked_for():
 
 def registry_root() -> str:
     return str(registry.__file__).removesuffix("sim/registry.py")
+
+
+def test_the_contract_suite_keeps_to_one_simulator_where_an_engine_has_room_for_one(
+    monkeypatch, lab_of
+):
+    """The suite's laboratory, on an engine that refuses a second one while the first is open."""
+    alive = []
+
+    class Alone(Toy):
+        def __init__(self, scene, num_envs, options):
+            assert not alive, "the one before was not closed"
+            super().__init__(scene, num_envs, options)
+            alive.append(self)
+
+        def close(self):
+            alive.remove(self)
+
+    engine = registry.EngineDef("alone", ToyOptions, "toys:Alone", one_per_process=True)
+    monkeypatch.setattr(registry, "ENGINES", {"alone": engine})
+    monkeypatch.setitem(sys.modules, "toys", SimpleNamespace(Alone=Alone))
+    lab = lab_of("alone", ToyOptions())
+    first = lab.shared()
+    assert lab.shared() is first
+    assert lab.shared(num_screws=0) is not first
+    lab.make().close()
+    with pytest.raises(pytest.skip.Exception, match="one simulator"):
+        lab.make_another()
