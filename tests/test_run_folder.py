@@ -201,7 +201,9 @@ def test_a_checkpoint_without_its_parts_is_damaged(tmp_path):
             found("run", tmp_path)
 
 
-@pytest.mark.parametrize(("kept", "read"), [(1, True), (2, True), (3, True), (4, False), (0, False)])
+@pytest.mark.parametrize(
+    ("kept", "read"), [(1, True), (2, True), (3, True), (4, False), (0, False)]
+)
 def test_formats_whose_learner_is_read_are_found_and_others_are_named(tmp_path, kept, read):
     run = save(tmp_path / "separate", "run", {128: {}})
     path = run / "checkpoints" / "128" / "meta" / "metadata"

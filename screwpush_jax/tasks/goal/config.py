@@ -47,8 +47,8 @@ class GoalConfig(ScrewsConfig):
 
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = (
         *ScrewsConfig.FIXED_FIELDS,
-        "goal_pos_m",
         "start_distance_m",
+        "goal_pos_m",  # the start states keep away from it
     )
 
     def check(self) -> None:
