@@ -49,6 +49,7 @@ check: lint test
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	mkdir -p build/import && ln -sfn ../../sim build/import/screwpush_sim
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/.dev

@@ -26,9 +26,9 @@ from screwpush_jax.config import Config, config_type
 from screwpush_jax.device import use_device
 from screwpush_jax.field_kinds import with_values
 from screwpush_jax.phases import phases
-from sim.assets import elfin15
-from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.options import IsaacGymConfig
+from screwpush_sim.assets import elfin15
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda
+from screwpush_sim.options import IsaacGymConfig
 
 _LAPS = 5
 _STILL = """

@@ -13,7 +13,7 @@ import tyro
 from benchmarks import record, runs
 from screwpush_jax import pictures
 from screwpush_jax.loggers import read_metrics
-from sim.options import IsaacGymConfig
+from screwpush_sim.options import IsaacGymConfig
 
 
 @dataclasses.dataclass(frozen=True)

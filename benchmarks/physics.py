@@ -24,10 +24,10 @@ from screwpush_jax.evaluate import load_policy
 from screwpush_jax.field_kinds import with_values
 from screwpush_jax.tasks.screws.geometry import quat_to_matrix, quat_x_axis
 from screwpush_jax.tasks.screws.types import ScrewStarts
-from sim.assets.arm_with_bolts import SceneConfig
-from sim.clock import Report
-from sim.options import MujocoWarpConfig
-from sim.state import SimState
+from screwpush_sim.assets.arm_with_bolts import SceneConfig
+from screwpush_sim.clock import Report
+from screwpush_sim.options import MujocoWarpConfig
+from screwpush_sim.state import SimState
 
 _GRAVITY = 9.81
 _PUSHING_STEPS = 40

@@ -12,8 +12,8 @@ from screwpush_jax.field_kinds import listed
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
-from sim import registry
-from sim.protocol import Simulator
+from screwpush_sim import registry
+from screwpush_sim.protocol import Simulator
 
 
 class World(NamedTuple):

@@ -27,7 +27,7 @@ from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
 from screwpush_jax.tasks.task import Starts
 from screwpush_jax.transition import Carry
-from sim import bridge
+from screwpush_sim import bridge
 
 FORMAT = 3
 """Raised when what a run needs to go on is laid out anew; the learner of an older one is still read."""

@@ -32,8 +32,8 @@ from screwpush_jax.paths import check_run_path, check_runs_dir, expand
 from screwpush_jax.stopping import drop_output
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import StartsError
-from sim import registry
-from sim.errors import DeviceLostError, SimError
+from screwpush_sim import registry
+from screwpush_sim.errors import DeviceLostError, SimError
 
 C = TypeVar("C", bound="CommandArgs")
 
@@ -154,7 +154,10 @@ def announce_engine(config: Config) -> None:
     """Says which engine runs, and why."""
     engine, reason = registry.choose(config.sim)
     print(f"engine {engine} ({reason})")
-    for name in ("sim", "screwpush_jax"):  # what an engine or a task has to say about itself
+    for name in (
+        "screwpush_sim",
+        "screwpush_jax",
+    ):  # what an engine or a task has to say about itself
         log = logging.getLogger(name)
         log.addHandler(logging.StreamHandler(sys.stdout))
         log.setLevel(logging.INFO)

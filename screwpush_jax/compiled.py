@@ -19,7 +19,7 @@ from screwpush_jax.algorithms.common.types import AXIS, Metrics, Rollout
 from screwpush_jax.env import Env
 from screwpush_jax.restart import ONCE
 from screwpush_jax.transition import Tally
-from sim import bridge
+from screwpush_sim import bridge
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from screwpush_jax.flags import parse
 from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.yaml_file import load_tree
-from sim import registry as engines
-from sim.options import PATH
+from screwpush_sim import registry as engines
+from screwpush_sim.options import PATH
 
 __all__ = [
     "FLAG_ONLY",

@@ -9,7 +9,7 @@ import jax
 
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
-from sim import bridge, registry
+from screwpush_sim import bridge, registry
 
 _NEEDED = {
     "jax_debug_infs": False,
@@ -41,7 +41,7 @@ def use_device(config: Config) -> str:
 
     Raises:
       UsageError: the device is not there, or the engine cannot use it.
-      sim.errors.SimError: the engine is not installed.
+      SimError: the engine is not installed.
     """
     # JAX would take most of a GPU's memory at once, and the simulator needs its share
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

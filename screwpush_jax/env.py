@@ -17,8 +17,8 @@ from flax import struct
 
 from screwpush_jax.restart import AUTO_RESET, Restart
 from screwpush_jax.tasks.task import Derived, Starts, Task
-from sim.protocol import Views
-from sim.state import SimState
+from screwpush_sim.protocol import Views
+from screwpush_sim.state import SimState
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from screwpush_jax.env import (
     select,
 )
 from screwpush_jax.tasks.task import Baseline, Starts, Task
-from sim.protocol import Views
+from screwpush_sim.protocol import Views
 
 LEARNED, RANDOM = "learned", "random"
 

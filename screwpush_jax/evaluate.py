@@ -35,7 +35,7 @@ def run(config: Config, found: Found) -> dict[str, Result]:
 
     Raises:
       UsageError: the episodes are none that the policy has not seen.
-      sim.errors.SimError: the physics failed; results of earlier evaluations are as they were.
+      SimError: the physics failed; results of earlier evaluations are as they were.
     """
     check_unseen(config, found)
     world = make_world(config, config.eval.episodes)

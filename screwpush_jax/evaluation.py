@@ -12,7 +12,7 @@ from screwpush_jax.build import World
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.tasks.task import Starts, Task
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def examine(world: World, policy: Any, seed: int, baselines: bool) -> dict[str, 
     """The learned policy and, if asked, the baselines, on the same unseen start states.
 
     Raises:
-      sim.errors.SimError: the physics failed, or was wrong more often than allowed.
+      SimError: the physics failed, or was wrong more often than allowed.
     """
     functions = compiled.compile_episodes(world.env, world.algorithm)
     starts = unseen_starts(world, seed)

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 from screwpush_jax.bounds import flag, shown
 from screwpush_jax.errors import UsageError
-from sim.options import PATH, PATH_LIST
+from screwpush_sim.options import PATH, PATH_LIST
 
 LONGEST_NAME = 100
 _MOST_BYTES = 200

@@ -4,7 +4,7 @@ Metrics = dict[str, float]
 
 
 def phases(report: Metrics) -> Metrics:
-    """A simulator's report, its clock's figures (`sim.clock`) replaced by what they mean to a learner.
+    """A simulator's report, its clock's figures replaced by what they mean to a learner.
 
     A pause between two control steps is one transition, so `perf/transition_ms` is the sum of the
     pauses, scaled up to one for each step: the first of an iteration comes in one pause with the

@@ -16,7 +16,7 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_starts
 from screwpush_jax.side_products import reason
 from screwpush_jax.tasks import registry as tasks
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""

@@ -6,7 +6,7 @@ A package declares, for instance in its pyproject.toml::
     reach = "my_package.reach:ReachTask"      # a class that is a screwpush_jax.tasks.task.Task
 
     [project.entry-points."screwpush_jax.engines"]
-    mine = "my_package.engine:ENGINE"         # a sim.registry.EngineDef
+    mine = "my_package.engine:ENGINE"         # a screwpush_sim.registry.EngineDef
 """
 
 import functools
@@ -17,7 +17,7 @@ from typing import Any
 
 from screwpush_jax.side_products import reason
 from screwpush_jax.tasks import registry as tasks
-from sim import registry as engines
+from screwpush_sim import registry as engines
 
 _GROUPS: dict[str, Callable[[Any], None]] = {
     "screwpush_jax.tasks": tasks.register,

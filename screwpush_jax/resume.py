@@ -8,7 +8,7 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.field_kinds import listed
-from sim import registry
+from screwpush_sim import registry
 
 
 def is_newest(found: Found) -> bool:

@@ -26,7 +26,7 @@ from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.training import train
-from sim.errors import WorkerError
+from screwpush_sim.errors import WorkerError
 
 CONFIG_FILE = "config.yaml"
 

@@ -25,7 +25,7 @@ from screwpush_jax.env import (
     select,
 )
 from screwpush_jax.tasks.task import Starts, Task
-from sim.protocol import Views
+from screwpush_sim.protocol import Views
 
 EPISODES = "episodes"
 """Key of the number of ended episodes among their means."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from screwpush_jax.errors import UsageError
 from screwpush_jax.side_products import reason
-from sim.scene import Scene
-from sim.state import SimState
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState
 
 if TYPE_CHECKING:
-    from sim.render import SceneRenderer
+    from screwpush_sim.render import SceneRenderer
 
 _PAUSE_FRAMES = 12
 """The last picture of an episode stays this long."""
@@ -42,9 +42,9 @@ def open_renderer(scene: Scene, size: tuple[int, int], camera: str) -> "SceneRen
     """What draws the pictures, `size` wide and high in pixels. To be closed.
 
     Raises:
-      sim.errors.RendererUnavailableError: there is no OpenGL here, or none for such pictures.
+      RendererUnavailableError: there is no OpenGL here, or none for such pictures.
     """
-    from sim.render import SceneRenderer
+    from screwpush_sim.render import SceneRenderer
 
     return SceneRenderer(scene, *size, camera)
 

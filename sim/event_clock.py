@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import warp as wp
 
-from sim.clock import HostClock, Report, step_times
+from screwpush_sim.clock import HostClock, Report, step_times
 
 
 class EventClock:

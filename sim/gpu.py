@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from sim.clock import Report
-from sim.errors import DeviceLostError
+from screwpush_sim.clock import Report
+from screwpush_sim.errors import DeviceLostError
 
 try:
     import pynvml

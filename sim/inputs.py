@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from numpy.typing import DTypeLike
 
-from sim.errors import InputMismatchError, SnapshotMismatchError
-from sim.protocol import SimSpec, Snapshot, Views
+from screwpush_sim.errors import InputMismatchError, SnapshotMismatchError
+from screwpush_sim.protocol import SimSpec, Snapshot, Views
 
 Layout = tuple[tuple[int, ...], DTypeLike]
 """Shape and dtype."""

@@ -1,6 +1,6 @@
 """The contract between a physics engine and everything else. Read this file first.
 
-A simulator steps `N` scenes (`sim.scene`): one robot of `J` joints and `U` controls, and groups of `B`
+A simulator steps `N` scenes (`sim/scene.py`): a robot of `J` joints and `U` controls, and groups of `B`
 free bodies each. It knows no task, no reward and no episode. One control step reads like this::
 
     views = sim.views()                                        # the engine's own memory
@@ -8,7 +8,7 @@ free bodies each. It knows no task, no reward and no episode. One control step r
     sim.write(mask, reset_views)                               # finished scenes start anew
     sim.step(control)                                          # physics moves on
 
-Who may read which memory until when is written in `sim.bridge`.
+Who may read which memory until when is written in `sim/bridge.py`.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from typing import Protocol, TypeAlias
 import jax
 import numpy as np
 
-from sim.clock import Report
-from sim.scene import Scene
-from sim.state import SimState
+from screwpush_sim.clock import Report
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState
 
 Views: TypeAlias = dict[str, jax.Array]
 """An engine's own tensors by name, leading axis `N`; only its `unpack` and `pack` know the rest."""
@@ -39,7 +39,7 @@ class SimSpec:
     deterministic: bool
     """True if equal states and controls give bit-equal futures, in this process and the next."""
     restarts: int = 0
-    """How often a run may build it anew after a `sim.errors.WorkerError`."""
+    """How often a run may build it anew after a `errors.WorkerError`."""
 
     @property
     def control_dt_s(self) -> float:
@@ -73,7 +73,7 @@ class Simulator(Protocol):
         """Replaces the state of the scenes whose `mask [N]` is true, warm starts included.
 
         Raises:
-          sim.errors.InputMismatchError: `mask` is not bool `[N]`, or `views` have other names, shapes
+          errors.InputMismatchError: `mask` is not bool `[N]`, or `views` have other names, shapes
             or dtypes than the engine's own, or lie on another device. Nothing has been replaced.
         """
         ...
@@ -86,22 +86,22 @@ class Simulator(Protocol):
         raises nothing.
 
         Raises:
-          sim.errors.InputMismatchError: `control` is not float32 `[N, U]` on the device of the
+          errors.InputMismatchError: `control` is not float32 `[N, U]` on the device of the
             views. Nothing has moved.
-          sim.errors.WorkerError: the engine's process has failed, in this step or an earlier one. An
+          errors.WorkerError: the engine's process has failed, in this step or an earlier one. An
             engine that only queues steps tells it at a later call, and what `views` show until
             then is worth nothing: read a `report` or take a `snapshot` before results are used.
         """
         ...
 
     def report(self) -> Callable[[], Report]:
-        """Figures of the steps since the last report: those of `sim.clock`, and the engine's own.
+        """Figures of the steps since the last report: `sim/clock.py`'s, and the engine's own.
 
         Returns at once; the function that it returns reads them, waiting for those steps to end.
 
         Raises:
-          sim.errors.SimOverflowError: (when read) physics was wrong more often than allowed.
-          sim.errors.WorkerError: (when read, too) as `step`.
+          errors.SimOverflowError: (when read) physics was wrong more often than allowed.
+          errors.WorkerError: (when read, too) as `step`.
         """
         ...
 
@@ -109,7 +109,7 @@ class Simulator(Protocol):
         """Copies what decides the engine's future to the host, when all steps have ended.
 
         Raises:
-          sim.errors.WorkerError: as `step`.
+          errors.WorkerError: as `step`.
         """
         ...
 
@@ -117,7 +117,7 @@ class Simulator(Protocol):
         """Takes a `snapshot` back.
 
         Raises:
-          sim.errors.SnapshotMismatchError: it is another engine's or another scene's: names, shapes or
+          errors.SnapshotMismatchError: it is another engine's or another scene's: names, shapes or
             dtypes differ. Nothing has been taken.
         """
         ...
@@ -126,6 +126,6 @@ class Simulator(Protocol):
         """Frees the engine. May be called again.
 
         Raises:
-          sim.errors.DeviceLostError: the driver took the GPU from this process in the meantime.
+          errors.DeviceLostError: the driver took the GPU from this process in the meantime.
         """
         ...

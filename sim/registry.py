@@ -11,10 +11,10 @@ from typing import Any
 
 import jax
 
-from sim.errors import EngineNotInstalledError, UnknownEngineError
-from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
-from sim.protocol import Simulator
-from sim.scene import Scene
+from screwpush_sim.errors import EngineNotInstalledError, UnknownEngineError
+from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ ENGINES: dict[str, EngineDef] = {
         EngineDef(
             "mujoco_warp",
             MujocoWarpConfig,
-            "sim.engines.mujoco_warp:MujocoWarp",
+            "screwpush_sim.engines.mujoco_warp:MujocoWarp",
             package="mujoco_warp",
             install="pip install 'mujoco-warp>=4,<5'",
             on_host=lambda options: False,
@@ -53,7 +53,7 @@ ENGINES: dict[str, EngineDef] = {
         EngineDef(
             "mujoco",
             MujocoConfig,
-            "sim.engines.mujoco_cpu:MujocoCpu",
+            "screwpush_sim.engines.mujoco_cpu:MujocoCpu",
             package="mujoco",
             install="pip install 'mujoco>=4,<5'",
             auto_on="cpu",
@@ -62,7 +62,7 @@ ENGINES: dict[str, EngineDef] = {
         EngineDef(
             "isaacgym",
             IsaacGymConfig,
-            "sim.engines.isaacgym.client:IsaacGym",
+            "screwpush_sim.engines.isaacgym.client:IsaacGym",
             on_host=lambda options: options.pipeline == "cpu",
         ),
     )

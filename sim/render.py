@@ -11,11 +11,11 @@ from typing import final
 
 import numpy as np
 
-from sim.builders import mjcf
-from sim.engines.mujoco_layout import make_layout
-from sim.errors import RendererUnavailableError, SimClosedError
-from sim.scene import Scene
-from sim.state import SimState
+from screwpush_sim.builders import mjcf
+from screwpush_sim.engines.mujoco_layout import make_layout
+from screwpush_sim.errors import RendererUnavailableError, SimClosedError
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState
 
 _HELP = (
     "run with MUJOCO_GL=egl, which on Debian and Ubuntu needs "

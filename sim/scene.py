@@ -1,6 +1,6 @@
 """What is simulated, as plain data: one robot, groups of free bodies, a ground plane, its physics.
 
-The task makes a `Scene`; everything that builds a model (`sim.builders`, the engines, Isaac Gym's
+The task makes a `Scene`; everything that builds a model (`sim/builders`, the engines, Isaac Gym's
 worker) reads it and nothing else. Lengths in metres, masses in kilograms, angles in radians, times in
 seconds; quaternions are wxyz. The world's z points up and the ground is the plane z = 0.
 """
@@ -8,7 +8,7 @@ seconds; quaternions are wxyz. The world's z points up and the ground is the pla
 import dataclasses
 from typing import Literal
 
-from sim.visual import Camera, Mark, View, Visual
+from screwpush_sim.visual import Camera, Mark, View, Visual
 
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]

@@ -7,7 +7,7 @@ import types
 import typing
 from typing import Any
 
-from sim.scene import Scene
+from screwpush_sim.scene import Scene
 
 
 def dumps(scene: Scene) -> str:

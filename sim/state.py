@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from sim.scene import Scene
+from screwpush_sim.scene import Scene
 
 
 @struct.dataclass

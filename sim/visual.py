@@ -1,6 +1,6 @@
 """What is only drawn, as plain data: solids on links and bodies, marks in the world, cameras.
 
-Nothing here touches physics. A `material` is a name out of `sim.builders.visuals.MATERIALS`.
+Nothing here touches physics. A `material` is a name out of `builders.visuals.MATERIALS`.
 """
 
 import dataclasses

@@ -14,7 +14,7 @@ USE = """
 import sys, jax
 from screwpush_jax import cli, device
 from screwpush_jax.config import config_type
-from sim import bridge
+from screwpush_sim import bridge
 import dataclasses
 def main(argv):
     print(device.use_device(dataclasses.replace(config_type()(), compile_cache="", device=argv[0])))

@@ -11,7 +11,7 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result
-from sim.errors import DeviceLostError, WorkerError
+from screwpush_sim.errors import DeviceLostError, WorkerError
 
 Config = config_type()
 

@@ -9,7 +9,7 @@ from screwpush_jax import compiled, evaluation
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.transition import init_carry
-from sim.errors import WorkerError
+from screwpush_sim.errors import WorkerError
 
 Config = config_type()
 

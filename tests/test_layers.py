@@ -14,13 +14,13 @@ ALLOWED = {
         *(
             "screwpush_jax.tasks",
             "screwpush_jax.errors",
-            "sim.protocol",
-            "sim.scene",
-            "sim.state",
-            "sim.assets",
+            "screwpush_sim.protocol",
+            "screwpush_sim.scene",
+            "screwpush_sim.state",
+            "screwpush_sim.assets",
         ),
     ),
-    "sim": ("sim",),
+    "sim": ("screwpush_sim",),
 }
 ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")
 
@@ -40,7 +40,7 @@ def test_a_layer_imports_only_what_it_may_know(layer):
     files = list((ROOT / layer).rglob("*.py"))
     assert files
     for path in files:
-        own = {n for n in imports(path) if n.split(".")[0] in ("screwpush_jax", "sim")}
+        own = {n for n in imports(path) if n.split(".")[0] in ("screwpush_jax", "screwpush_sim")}
         bad = {n for n in own if not n.startswith(ALLOWED[layer]) and n != "screwpush_jax"}
         assert not bad, f"{path} imports {bad}"
 

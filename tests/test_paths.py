@@ -7,7 +7,7 @@ import pytest
 
 from screwpush_jax.config import check_run_path, check_runs_dir, config_type
 from screwpush_jax.errors import UsageError
-from sim.engines.isaacgym.interpreter import find_python, worker_environment
+from screwpush_sim.engines.isaacgym.interpreter import find_python, worker_environment
 
 Config = config_type()
 

@@ -13,8 +13,8 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.play import PlayArgs
-from sim.errors import RendererUnavailableError
-from sim.state import Bodies, RobotState, SimState
+from screwpush_sim.errors import RendererUnavailableError
+from screwpush_sim.state import Bodies, RobotState, SimState
 
 N, T, S = 2, 5, 3
 LENGTHS = np.array([5, 3])

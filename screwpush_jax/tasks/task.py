@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import jax
 from flax import struct
 
-from sim.protocol import Simulator
-from sim.scene import Scene
-from sim.state import SimState
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState
 
 Jit = Callable[[Callable], Callable]
 """Compiles a pure function; handed in, because tasks compile nothing themselves."""

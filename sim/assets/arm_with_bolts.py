@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt, Interval
 
-from sim.assets import bolt, elfin15
-from sim.assets.bolt import Bolt
-from sim.scene import Physics, Scene
-from sim.visual import BoxMark, Camera, DiscMark, Mark, PlaneMark, View
+from screwpush_sim.assets import bolt, elfin15
+from screwpush_sim.assets.bolt import Bolt
+from screwpush_sim.scene import Physics, Scene
+from screwpush_sim.visual import BoxMark, Camera, DiscMark, Mark, PlaneMark, View
 
 GROUP = "screws"
 """Name of the bolts' group."""
@@ -22,7 +22,7 @@ _TARGET_MATERIAL = "signal"
 
 @dataclasses.dataclass(frozen=True)
 class SceneConfig:
-    """The physical scene. Engines build their own model from it and from `sim.assets`."""
+    """The physical scene. Engines build their own model from it and from `sim/assets`."""
 
     num_screws: Annotated[int, Interval(ge=2, le=8)] = 3
     """Screws in each scene, 2 to 8."""

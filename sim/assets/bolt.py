@@ -10,8 +10,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
-from sim.scene import BodyGroup, Capsule, Hull, Inertia, Vec3
-from sim.visual import HexPrism, Revolved, Thread, Visual
+from screwpush_sim.scene import BodyGroup, Capsule, Hull, Inertia, Vec3
+from screwpush_sim.visual import HexPrism, Revolved, Thread, Visual
 
 _HEAD_FACES = (
     (5, 4, 3, 2, 1, 0),

@@ -7,9 +7,19 @@ angles in radians; every joint turns about the z axis of its own link frame.
 import dataclasses
 from typing import NamedTuple
 
-from sim import scene
-from sim.scene import Capsule, Frame, Inertia, Joint, PositionDrive, Quat, RobotModel, Sphere, Vec3
-from sim.visual import Barrel, Visual
+from screwpush_sim import scene
+from screwpush_sim.scene import (
+    Capsule,
+    Frame,
+    Inertia,
+    Joint,
+    PositionDrive,
+    Quat,
+    RobotModel,
+    Sphere,
+    Vec3,
+)
+from screwpush_sim.visual import Barrel, Visual
 
 _H = 0.5**0.5
 

@@ -10,7 +10,7 @@ shape. Lengths in metres, masses in kilograms, torques in N m, angles in the tab
 import math
 from typing import NamedTuple
 
-from sim.scene import (
+from screwpush_sim.scene import (
     Capsule,
     Inertia,
     Joint,
@@ -23,7 +23,7 @@ from sim.scene import (
     TorqueDrive,
     Vec3,
 )
-from sim.visual import Camera, PlaneMark, View
+from screwpush_sim.visual import Camera, PlaneMark, View
 
 PHYSICS = Physics(dt_s=1 / 120, decimation=2, friction=1.0)
 """Control at 60 Hz."""

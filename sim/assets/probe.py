@@ -7,8 +7,8 @@ them only what stands here: how long one is, how it stands, and how soon one tha
 import dataclasses
 import math
 
-from sim.assets.arm_with_bolts import GROUP, SceneConfig, make_scene
-from sim.scene import Quat, Scene
+from screwpush_sim.assets.arm_with_bolts import GROUP, SceneConfig, make_scene
+from screwpush_sim.scene import Quat, Scene
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Triangle meshes made in code for the pictures, one for each kind of `sim.visual.Visual`.
+"""Triangle meshes made in code for the pictures, one for each kind of `visual.Visual`.
 
 A mesh is a list of patches. Shading is smooth inside a patch and creased between patches.
 """
@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from sim.visual import HexPrism, Thread, Visual
+from screwpush_sim.visual import HexPrism, Thread, Visual
 
 _CORNER_STEPS, _SIDES = 6, 24
 _THREAD_PROFILE = (1.0, 1.0, 0.0, 0.0)

@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from sim.builders import visuals
-from sim.scene import (
+from screwpush_sim.builders import visuals
+from screwpush_sim.scene import (
     BodyGroup,
     Inertia,
     Joint,

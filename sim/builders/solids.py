@@ -1,10 +1,10 @@
-"""Mass, centre and moments of the solid shapes of `sim.scene`, for whoever must be told them."""
+"""Mass, centre and moments of the solid shapes of `sim/scene.py`, for whoever must be told them."""
 
 import math
 
 import numpy as np
 
-from sim.scene import BodyGroup, Box, Capsule, Link, Shape, Sphere, Vec3
+from screwpush_sim.scene import BodyGroup, Box, Capsule, Link, Shape, Sphere, Vec3
 
 
 def center_of(owner: Link | BodyGroup) -> Vec3:

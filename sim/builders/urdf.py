@@ -10,8 +10,17 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from sim.builders import solids
-from sim.scene import BodyGroup, Box, Capsule, Hull, Link, PositionDrive, RobotModel, Sphere
+from screwpush_sim.builders import solids
+from screwpush_sim.scene import (
+    BodyGroup,
+    Box,
+    Capsule,
+    Hull,
+    Link,
+    PositionDrive,
+    RobotModel,
+    Sphere,
+)
 
 MAX_JOINT_SPEED_RAD_S = {"position": 10.0, "torque": 100.0}
 """URDF asks for a limit; these are above what a task commands and what a torque reaches."""

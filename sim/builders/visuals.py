@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from sim.builders import meshes
-from sim.scene import BodyGroup, Link, Scene
-from sim.visual import Camera, Mark, View
+from screwpush_sim.builders import meshes
+from screwpush_sim.scene import BodyGroup, Link, Scene
+from screwpush_sim.visual import Camera, Mark, View
 
 Vec3 = tuple[float, float, float]
 

@@ -1,1 +1,1 @@
-"""One file or folder for each physics engine; `sim.registry` lists them."""
+"""One file or folder for each physics engine; `sim/registry.py` lists them."""

@@ -16,15 +16,15 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch, SimulationError
 
-from sim import bridge
-from sim.builders import mjcf
-from sim.clock import HostClock, Report
-from sim.engines import mujoco_layout
-from sim.errors import SimClosedError
-from sim.inputs import Inputs, check_snapshot
-from sim.options import MujocoConfig
-from sim.protocol import SimSpec, Snapshot, Views
-from sim.scene import Scene, first_control
+from screwpush_sim import bridge
+from screwpush_sim.builders import mjcf
+from screwpush_sim.clock import HostClock, Report
+from screwpush_sim.engines import mujoco_layout
+from screwpush_sim.errors import SimClosedError
+from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.options import MujocoConfig
+from screwpush_sim.protocol import SimSpec, Snapshot, Views
+from screwpush_sim.scene import Scene, first_control
 
 
 @final

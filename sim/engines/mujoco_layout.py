@@ -12,9 +12,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sim.protocol import Views
-from sim.scene import Scene
-from sim.state import Bodies, RobotState, SimState
+from screwpush_sim.protocol import Views
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import Bodies, RobotState, SimState
 
 
 class Columns(NamedTuple):

@@ -19,16 +19,16 @@ import mujoco_warp as mjw
 import numpy as np
 import warp as wp
 
-from sim import bridge, gpu
-from sim.builders import mjcf
-from sim.clock import Report
-from sim.engines import mujoco_layout
-from sim.errors import SimClosedError, SimOverflowError
-from sim.event_clock import make_clock
-from sim.inputs import Inputs, check_snapshot
-from sim.options import MujocoWarpConfig
-from sim.protocol import SimSpec, Snapshot, Views
-from sim.scene import Scene, first_control
+from screwpush_sim import bridge, gpu
+from screwpush_sim.builders import mjcf
+from screwpush_sim.clock import Report
+from screwpush_sim.engines import mujoco_layout
+from screwpush_sim.errors import SimClosedError, SimOverflowError
+from screwpush_sim.event_clock import make_clock
+from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.options import MujocoWarpConfig
+from screwpush_sim.protocol import SimSpec, Snapshot, Views
+from screwpush_sim.scene import Scene, first_control
 
 _LOST = int(
     mjw.OverflowType.NEFC

@@ -211,7 +211,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(damage, copied, run_command):
 LOST = """
 import atexit
 from screwpush_jax import cli
-from sim.errors import DeviceLostError
+from screwpush_sim.errors import DeviceLostError
 
 def main(argv):
     print("under way")

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim import registry
-from sim.assets import humanoid
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.errors import EngineNotInstalledError, SceneNotSupportedError
-from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
-from sim.protocol import Simulator
-from sim.scene import Scene
-from sim.state import Bodies, RobotState, SimState, home_state
+from screwpush_sim import registry
+from screwpush_sim.assets import humanoid
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.errors import EngineNotInstalledError, SceneNotSupportedError
+from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import Bodies, RobotState, SimState, home_state
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.assets.bolt import Bolt
-from sim.builders import mjcf
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.assets.bolt import Bolt
+from screwpush_sim.builders import mjcf
 
 # The arm of task.md: offset, rotation wxyz, mass, centre of mass, inertia, range. Copied by hand.
 TASK_TABLE = [

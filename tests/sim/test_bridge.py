@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim import bridge
+from screwpush_sim import bridge
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (7, 27), (64, 33)])

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim import bridge
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.options import MujocoWarpConfig
+from screwpush_sim import bridge
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.options import MujocoWarpConfig
 
 pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
 wp = pytest.importorskip("warp")
@@ -100,7 +100,7 @@ def test_both_ways_share_the_memory():
 
 @pytest.fixture
 def sim():
-    from sim.engines.mujoco_warp import MujocoWarp
+    from screwpush_sim.engines.mujoco_warp import MujocoWarp
 
     made = MujocoWarp(make_scene(SceneConfig()), 256, MujocoWarpConfig())
     yield made

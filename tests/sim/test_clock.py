@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.clock import HostClock, step_times
+from screwpush_sim.clock import HostClock, step_times
 
 
 def test_times_of_three_steps_by_hand():

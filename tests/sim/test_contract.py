@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.errors import SimClosedError, SnapshotMismatchError
-from sim.state import zero_state
+from screwpush_sim.errors import SimClosedError, SnapshotMismatchError
+from screwpush_sim.state import zero_state
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from sim.assets import elfin15
+from screwpush_sim.assets import elfin15
 
 DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from screwpush_jax.tasks.screws.kinematics import TipPose, inverse_kinematics
-from sim.assets import elfin15
-from sim.assets.bolt import Bolt
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.bolt import Bolt
 
 SHANK = Bolt().shank_radius_m
 

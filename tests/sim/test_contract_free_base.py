@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sim.builders import mjcf
-from sim.state import home_state
+from screwpush_sim.builders import mjcf
+from screwpush_sim.state import home_state
 
 GRAVITY = 9.81
 TILT = Rotation.from_euler("xyz", [0.4, -0.9, 2.2])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.errors import InputMismatchError, SnapshotMismatchError
+from screwpush_sim.errors import InputMismatchError, SnapshotMismatchError
 
 # what is done to an array that fits, and what the refusal says of the outcome; {u} controls are right
 WRONG_CONTROLS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sim.assets.bolt import Bolt
+from screwpush_sim.assets.bolt import Bolt
 
 GRAVITY = 9.81
 BIG_TILT = Rotation.from_euler("xyz", [0.4, -0.9, 2.2])

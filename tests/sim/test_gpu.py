@@ -6,8 +6,8 @@ import types
 
 import pytest
 
-from sim import gpu
-from sim.errors import DeviceLostError
+from screwpush_sim import gpu
+from screwpush_sim.errors import DeviceLostError
 
 DEVICE = types.SimpleNamespace(uuid="GPU-1234", total_memory=10_000_000, free_memory=4_000_000)
 

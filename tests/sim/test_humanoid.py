@@ -6,9 +6,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.assets import humanoid
-from sim.builders import mjcf
-from sim.scene import Physics
+from screwpush_sim.assets import humanoid
+from screwpush_sim.builders import mjcf
+from screwpush_sim.scene import Physics
 
 SCENE = humanoid.make_scene()
 LEFT = [i for i, joint in enumerate(SCENE.robot.joints) if joint.name.startswith("left_")]

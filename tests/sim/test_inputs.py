@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.errors import InputMismatchError
-from sim.inputs import Inputs
+from screwpush_sim.errors import InputMismatchError
+from screwpush_sim.inputs import Inputs
 
 
 class Device:

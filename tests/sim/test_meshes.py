@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sim.assets import bolt as bolts
-from sim.assets.bolt import Bolt
-from sim.builders import meshes
+from screwpush_sim.assets import bolt as bolts
+from screwpush_sim.assets.bolt import Bolt
+from screwpush_sim.builders import meshes
 
 
 def hex_bolt(bolt: Bolt) -> meshes.Mesh:

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from sim import registry
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.errors import EngineNotInstalledError, SimError, UnknownEngineError
-from sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from screwpush_sim import registry
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.errors import EngineNotInstalledError, SimError, UnknownEngineError
+from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 
 
 @pytest.mark.parametrize("name", ["", "MuJoCo", "bullet"])
@@ -112,7 +112,7 @@ def test_every_error_of_a_simulator_is_a_sim_error():
 
 
 def test_the_registry_loads_no_engine_until_one_is_asked_for():
-    code = "import sys, sim.registry; sys.exit('mujoco' in sys.modules)"
+    code = "import sys, screwpush_sim.registry; sys.exit('mujoco' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=registry_root()).returncode == 0
 
 

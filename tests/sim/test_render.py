@@ -6,12 +6,12 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim import render
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, Target, make_scene
-from sim.builders import mjcf
-from sim.errors import RendererUnavailableError, SimClosedError
-from sim.state import Bodies, RobotState, SimState
+from screwpush_sim import render
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, Target, make_scene
+from screwpush_sim.builders import mjcf
+from screwpush_sim.errors import RendererUnavailableError, SimClosedError
+from screwpush_sim.state import Bodies, RobotState, SimState
 
 SCENE = make_scene(SceneConfig(num_screws=2))
 WIDTH, HEIGHT = 160, 120

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from sim import scene_json
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.scene import Box, Joint, Link, Physics, RobotModel, Scene, Sphere, TorqueDrive
-from sim.visual import DiscMark
+from screwpush_sim import scene_json
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.scene import Box, Joint, Link, Physics, RobotModel, Scene, Sphere, TorqueDrive
+from screwpush_sim.visual import DiscMark
 
 ARM = make_scene(SceneConfig(num_screws=2))
 OTHER = Scene(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sim.builders import mjcf, solids, urdf
-from sim.scene import (
+from screwpush_sim.builders import mjcf, solids, urdf
+from screwpush_sim.scene import (
     Box,
     Capsule,
     Hull,

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim import registry
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.options import MujocoConfig, MujocoWarpConfig
-from sim.state import SimState
+from screwpush_sim import registry
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.options import MujocoConfig, MujocoWarpConfig
+from screwpush_sim.state import SimState
 
 NUM_ENVS, SETTLE_STEPS, SLIDE_STEPS = 8, 40, 10
 DONE = 100  # iterations after which nothing changes any more

@@ -15,11 +15,11 @@ from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.types import Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.task import SeparateTask
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.options import MujocoConfig
-from sim.registry import make_simulator
-from sim.state import Bodies, RobotState, SimState
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.options import MujocoConfig
+from screwpush_sim.registry import make_simulator
+from screwpush_sim.state import Bodies, RobotState, SimState
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""

@@ -14,10 +14,10 @@ from scipy.spatial.transform import Rotation
 from screwpush_jax.tasks.screws import jumble
 from screwpush_jax.tasks.screws import starts as starts_module
 from screwpush_jax.tasks.task import StartsError
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.builders import mjcf
-from sim.options import MujocoConfig
-from sim.registry import make_simulator
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.builders import mjcf
+from screwpush_sim.options import MujocoConfig
+from screwpush_sim.registry import make_simulator
 
 D, CENTER = 0.15, np.array([-0.75, 0.0])
 

@@ -10,8 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.builders import mjcf
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.builders import mjcf
 
 DOWN = Rotation.from_euler("y", np.pi)
 

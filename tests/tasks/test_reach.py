@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.screws.reach import distances_m
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.assets.arm_with_bolts import SceneConfig
-from sim.assets.bolt import Bolt
+from screwpush_sim.assets.arm_with_bolts import SceneConfig
+from screwpush_sim.assets.bolt import Bolt
 
 EIGHT = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.1), (0.5, 0.9), (0.1, 0.5), (0.9, 0.5)]
 DOWN = np.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]], np.float32)

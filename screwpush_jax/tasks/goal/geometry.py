@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from screwpush_jax.tasks.goal.config import GoalConfig
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 MARKED = 0
 """Number of the marked screw among all."""

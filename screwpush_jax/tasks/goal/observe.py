@@ -20,7 +20,7 @@ from screwpush_jax.tasks.screws.observe import (
     make_layout,
     screw_values,
 )
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _UNITS = UNITS | {
     "goal_pos_tip": "m, disc's centre from the tip, world axes",

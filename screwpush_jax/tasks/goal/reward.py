@@ -10,7 +10,7 @@ from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance, to_goal
 from screwpush_jax.tasks.screws.geometry import quat_x_axis, safe_norm
 from screwpush_jax.tasks.screws.reward import Outcome, differences, event_terms
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _UNIT_M = 0.1
 _HEAD_M, _BEHIND_M = 0.043, 0.03

@@ -15,7 +15,7 @@ from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance, to_goal
 from screwpush_jax.tasks.screws.pushing import Pushes, heads, is_free, push
 from screwpush_jax.tasks.screws.types import Derived, Memory
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _ASIDE_RAD = (0.0, 0.5, -0.5, 1.0, -1.0)
 """Directions of the push, from the straight one; the earlier the better."""

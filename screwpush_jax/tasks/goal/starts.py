@@ -4,7 +4,7 @@ import numpy as np
 
 from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.geometry import MARKED
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 def rules(config: GoalConfig, state: SimState) -> dict[str, np.ndarray]:

@@ -22,9 +22,9 @@ from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
 from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.task import Baseline, StepResult
-from sim.assets.arm_with_bolts import Target, make_scene
-from sim.scene import Scene
-from sim.state import SimState
+from screwpush_sim.assets.arm_with_bolts import Target, make_scene
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState
 
 
 @final

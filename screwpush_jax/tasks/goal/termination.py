@@ -5,7 +5,7 @@ import jax
 from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance
 from screwpush_jax.tasks.screws.termination import is_low, is_out, is_still
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 def is_in_goal(config: GoalConfig, state: SimState) -> jax.Array:

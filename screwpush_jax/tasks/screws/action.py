@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from screwpush_jax.tasks.screws.config import AXES, ScrewsConfig
 from screwpush_jax.tasks.screws.geometry import compose, limit_tilt, rotation_about
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
-from sim.assets.elfin15 import ArmSpec
+from screwpush_sim.assets.elfin15 import ArmSpec
 
 _SLACK_M, _SLACK_RAD = 1e-3, 5e-3
 """A slowed move along the workspace's border follows a chord: it may cut the border by this."""

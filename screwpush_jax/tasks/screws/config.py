@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Le
 
 from screwpush_jax.tasks.screws.reach import crosses_seam, distances_m, reach_m
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import WORK_CENTER_W, WORK_HALF_M, SceneConfig
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import WORK_CENTER_W, WORK_HALF_M, SceneConfig
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from screwpush_jax.tasks.screws.config import ScrewsConfig
-from sim.state import Bodies, RobotState, SimState
+from screwpush_sim.state import Bodies, RobotState, SimState
 
 _LOWEST_DROP_M, _LAYER_M = 0.015, 0.025
 """Screws fall from heights this far apart, so that none begins inside another."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.screws.geometry import compose, quat_to_matrix, turn, turn_about_z
-from sim.assets.elfin15 import ArmSpec
+from screwpush_sim.assets.elfin15 import ArmSpec
 
 
 class TipPose(NamedTuple):

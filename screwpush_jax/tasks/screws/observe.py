@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.geometry import quat_x_axis
 from screwpush_jax.tasks.screws.kinematics import TipPose
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 UNITS = {
     "tip_pos_c": "m, from the centre of the work area, world axes",

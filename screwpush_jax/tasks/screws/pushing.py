@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from screwpush_jax.tasks.screws.config import AXES, ScrewsConfig
 from screwpush_jax.tasks.screws.geometry import quat_x_axis
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _TRAVEL_M, _LOW_M = 0.085, 0.045
 """Tip height above lying screws; below the second the tip counts as lowered."""

@@ -2,7 +2,7 @@
 
 import math
 
-from sim.assets.elfin15 import ArmSpec
+from screwpush_sim.assets.elfin15 import ArmSpec
 
 
 def reach_m(arm: ArmSpec) -> tuple[float, float]:

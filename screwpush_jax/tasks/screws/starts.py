@@ -16,10 +16,10 @@ from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.screws.types import ScrewStarts
 from screwpush_jax.tasks.task import Jit, StartsError
-from sim.assets import elfin15
-from sim.assets.elfin15 import ArmSpec
-from sim.protocol import Simulator
-from sim.state import SimState
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.elfin15 import ArmSpec
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.state import SimState
 
 _PARK_HEIGHT_M = 0.30
 """Tip height while screws fall: clear of anything."""

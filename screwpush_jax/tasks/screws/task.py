@@ -17,11 +17,11 @@ from screwpush_jax.tasks.screws.starts import find_starts
 from screwpush_jax.tasks.screws.termination import is_invalid, is_out
 from screwpush_jax.tasks.screws.types import Derived, Memory, ScrewStarts, abstract_starts
 from screwpush_jax.tasks.task import Jit, StepResult, as_it_is
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import make_scene
-from sim.protocol import Simulator
-from sim.scene import Scene
-from sim.state import SimState
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import make_scene
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.geometry import safe_norm
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _MAX_SPIN_RAD_S = 1e4
 """A bolt that rolls at 20 m/s on its shank turns at 3,300 rad/s."""

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import struct
 
 from screwpush_jax.tasks.screws.kinematics import TipPose
-from sim.scene import Scene
-from sim.state import SimState, zero_state
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState, zero_state
 
 
 @struct.dataclass

@@ -20,7 +20,7 @@ from screwpush_jax.tasks.screws.observe import (
     screw_values,
 )
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _UNITS = UNITS | {
     "screw_pos_c": "m, from the centre of the work area, world axes, per screw",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.screws.reward import Outcome, differences, event_terms
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 _REACH_UNIT_M = 0.1
 

@@ -14,7 +14,7 @@ from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices
 from screwpush_jax.tasks.screws.pushing import Pushes, heads, is_free, push
 from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 def scripted(task: Any, memory: Memory, derived: Derived, key: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ import numpy as np
 from screwpush_jax.tasks.screws.geometry import pair_indices
 from screwpush_jax.tasks.screws.jumble import room_factor
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 def rules(config: SeparateConfig, state: SimState) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
 from screwpush_jax.tasks.separate.termination import is_separated
 from screwpush_jax.tasks.task import Baseline
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 @final

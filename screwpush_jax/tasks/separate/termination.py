@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from screwpush_jax.tasks.screws.geometry import pair_distances
 from screwpush_jax.tasks.screws.termination import is_settled
 from screwpush_jax.tasks.separate.config import SeparateConfig
-from sim.state import SimState
+from screwpush_sim.state import SimState
 
 
 def is_separated(config: SeparateConfig, state: SimState) -> jax.Array:

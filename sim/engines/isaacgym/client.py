@@ -16,26 +16,26 @@ from typing import Protocol, final
 import jax
 import numpy as np
 
-from sim.clock import Report
-from sim.engines.isaacgym.frames import make_frames
-from sim.engines.isaacgym.host_block import HostBlock
-from sim.engines.isaacgym.interpreter import find_python
-from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout, block_layout_of
-from sim.engines.isaacgym.worker.messages import Message
-from sim.engines.isaacgym.worker_setup import make_assets, make_worker_setup
-from sim.errors import (
+from screwpush_sim.clock import Report
+from screwpush_sim.engines.isaacgym.frames import make_frames
+from screwpush_sim.engines.isaacgym.host_block import HostBlock
+from screwpush_sim.engines.isaacgym.interpreter import find_python
+from screwpush_sim.engines.isaacgym.process import Worker
+from screwpush_sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout, block_layout_of
+from screwpush_sim.engines.isaacgym.worker.messages import Message
+from screwpush_sim.engines.isaacgym.worker_setup import make_assets, make_worker_setup
+from screwpush_sim.errors import (
     DeviceLostError,
     DeviceMismatchError,
     SceneNotSupportedError,
     SimClosedError,
     WorkerError,
 )
-from sim.inputs import Inputs, check_snapshot
-from sim.options import IsaacGymConfig
-from sim.protocol import SimSpec, Snapshot, Views
-from sim.scene import Scene, first_control
-from sim.state import home_state
+from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.options import IsaacGymConfig
+from screwpush_sim.protocol import SimSpec, Snapshot, Views
+from screwpush_sim.scene import Scene, first_control
+from screwpush_sim.state import home_state
 
 _log = logging.getLogger(__name__)
 
@@ -77,10 +77,10 @@ class IsaacGym:
     """`num_envs` scenes in a worker of their own.
 
     Raises:
-      sim.errors.SceneNotSupportedError: the scene is of a kind that the worker cannot build.
-      sim.errors.EngineNotInstalledError: no interpreter to run it.
-      sim.errors.WorkerError: the worker did not come up; also from any later call that asks it.
-      sim.errors.DeviceMismatchError: the pipeline is where JAX is not.
+      errors.SceneNotSupportedError: the scene is of a kind that the worker cannot build.
+      errors.EngineNotInstalledError: no interpreter to run it.
+      errors.WorkerError: the worker did not come up; also from any later call that asks it.
+      errors.DeviceMismatchError: the pipeline is where JAX is not.
     """
 
     def __init__(self, scene: Scene, num_envs: int, config: IsaacGymConfig):
@@ -165,7 +165,7 @@ class IsaacGym:
         """Ends the worker and frees the block; may be called again.
 
         Raises:
-          sim.errors.DeviceLostError: the device is gone, and with it what was to be freed.
+          errors.DeviceLostError: the device is gone, and with it what was to be freed.
         """
         self._disconnect()
         if self._block is not None:
@@ -260,6 +260,6 @@ def _make_block(layout: BlockLayout, scene: Scene, config: IsaacGymConfig) -> Bl
     control_range = np.array(scene.robot.control_range, np.float32)
     if config.pipeline == "cpu":
         return HostBlock(layout, control_range)
-    from sim.engines.isaacgym.device_block import DeviceBlock
+    from screwpush_sim.engines.isaacgym.device_block import DeviceBlock
 
     return DeviceBlock(layout, control_range)

@@ -16,15 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 import warp as wp
 
-from sim import bridge, gpu
-from sim.clock import Report
-from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.stream_handshake import StreamHandshake
-from sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout, Field
-from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
-from sim.engines.isaacgym.worker.messages import Message
-from sim.errors import WorkerError
-from sim.protocol import Views
+from screwpush_sim import bridge, gpu
+from screwpush_sim.clock import Report
+from screwpush_sim.engines.isaacgym.process import Worker
+from screwpush_sim.engines.isaacgym.stream_handshake import StreamHandshake
+from screwpush_sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout, Field
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda, CudaError
+from screwpush_sim.engines.isaacgym.worker.messages import Message
+from screwpush_sim.errors import WorkerError
+from screwpush_sim.protocol import Views
 
 _DTYPES = {"float32": wp.float32, "int32": wp.int32}
 

@@ -1,4 +1,4 @@
-"""`python -m sim.engines.isaacgym.doctor --python /path/to/python3.8`: can Isaac Gym run here, and rightly?
+"""Can Isaac Gym run here, and rightly? `python -m screwpush_sim.engines.isaacgym.doctor --help`.
 
 One line a check: ok and what was found, or what is wrong and what to do. Nothing here was ever run
 against the real package by its authors, so what it finds on a user's machine is the evidence.
@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import jax
 
-from sim.assets.probe import Probe, make_probe
-from sim.engines.isaacgym import interpreter, physics_checks
-from sim.engines.isaacgym.client import IsaacGym
-from sim.engines.isaacgym.interpreter import find_python
-from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
-from sim.errors import SimError, WorkerError
-from sim.options import IsaacGymConfig
+from screwpush_sim.assets.probe import Probe, make_probe
+from screwpush_sim.engines.isaacgym import interpreter, physics_checks
+from screwpush_sim.engines.isaacgym.client import IsaacGym
+from screwpush_sim.engines.isaacgym.interpreter import find_python
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda, CudaError
+from screwpush_sim.errors import SimError, WorkerError
+from screwpush_sim.options import IsaacGymConfig
 
 _PROBE = make_probe()
 _HOPPER = 90
@@ -192,7 +192,7 @@ def _hand_over(sim: IsaacGym, probe: Probe) -> str:
 
 def _parse() -> IsaacGymConfig:
     parser = argparse.ArgumentParser(
-        prog="python -m sim.engines.isaacgym.doctor", description=__doc__
+        prog="python -m screwpush_sim.engines.isaacgym.doctor", description=__doc__
     )
     parser.add_argument("--python", default="", help="interpreter with isaacgym and torch")
     parser.add_argument("--python-path", default="", help="PYTHONPATH of the worker")

@@ -10,10 +10,10 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from sim.builders.solids import center_of
-from sim.protocol import Views
-from sim.scene import Scene, Vec3
-from sim.state import Bodies, RobotState, SimState
+from screwpush_sim.builders.solids import center_of
+from screwpush_sim.protocol import Views
+from screwpush_sim.scene import Scene, Vec3
+from screwpush_sim.state import Bodies, RobotState, SimState
 
 _AT_REST = (0.0, 0.0, 0.0, 1.0, *[0.0] * 6)  # no turn, no velocity
 

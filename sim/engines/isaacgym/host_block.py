@@ -6,13 +6,13 @@ import os
 import jax
 import numpy as np
 
-from sim import bridge
-from sim.clock import Report
-from sim.engines.isaacgym.host_handshake import HostHandshake
-from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout
-from sim.engines.isaacgym.worker.messages import Message
-from sim.protocol import Views
+from screwpush_sim import bridge
+from screwpush_sim.clock import Report
+from screwpush_sim.engines.isaacgym.host_handshake import HostHandshake
+from screwpush_sim.engines.isaacgym.process import Worker
+from screwpush_sim.engines.isaacgym.worker.block_layout import SHOWN, BlockLayout
+from screwpush_sim.engines.isaacgym.worker.messages import Message
+from screwpush_sim.protocol import Views
 
 
 class HostBlock:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sim.clock import HostClock, Report
-from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker.handshake import Request
+from screwpush_sim.clock import HostClock, Report
+from screwpush_sim.engines.isaacgym.process import Worker
+from screwpush_sim.engines.isaacgym.worker.handshake import Request
 
 
 class HostHandshake:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sim.errors import EngineNotInstalledError, WorkerError
+from screwpush_sim.errors import EngineNotInstalledError, WorkerError
 
 VARIABLE = "SCREWPUSH_ISAACGYM_PYTHON"
 """Environment variable that names the worker's interpreter."""

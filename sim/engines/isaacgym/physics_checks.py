@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sim.assets.probe import Probe
-from sim.engines.mujoco_cpu import MujocoCpu
-from sim.options import MujocoConfig
-from sim.protocol import Simulator
-from sim.state import SimState, home_state
+from screwpush_sim.assets.probe import Probe
+from screwpush_sim.engines.mujoco_cpu import MujocoCpu
+from screwpush_sim.options import MujocoConfig
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.state import SimState, home_state
 
 NUM_ENVS = 4
 

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sim.engines.isaacgym import interpreter
-from sim.engines.isaacgym.worker import messages
-from sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage
-from sim.engines.isaacgym.worker.messages import Message
-from sim.errors import WorkerError
+from screwpush_sim.engines.isaacgym import interpreter
+from screwpush_sim.engines.isaacgym.worker import messages
+from screwpush_sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage
+from screwpush_sim.engines.isaacgym.worker.messages import Message
+from screwpush_sim.errors import WorkerError
 
 _HOME = Path(__file__).parent
 _LOG_LINES = 12

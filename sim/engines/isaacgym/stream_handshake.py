@@ -23,14 +23,14 @@ from typing import Any
 import jax
 import warp as wp
 
-from sim import bridge, gpu
-from sim.clock import Report
-from sim.engines.isaacgym.process import Worker
-from sim.engines.isaacgym.worker import handshake
-from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.engines.isaacgym.worker.handshake import Request
-from sim.errors import WorkerError
-from sim.event_clock import make_clock
+from screwpush_sim import bridge, gpu
+from screwpush_sim.clock import Report
+from screwpush_sim.engines.isaacgym.process import Worker
+from screwpush_sim.engines.isaacgym.worker import handshake
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda
+from screwpush_sim.engines.isaacgym.worker.handshake import Request
+from screwpush_sim.errors import WorkerError
+from screwpush_sim.event_clock import make_clock
 
 _LISTEN_S = 0.02
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from sim.builders import urdf
-from sim.engines.isaacgym.worker import messages
-from sim.engines.isaacgym.worker.messages import Message
-from sim.errors import SceneNotSupportedError
-from sim.options import IsaacGymConfig
-from sim.scene import Joint, PositionDrive, Scene, touching_links
+from screwpush_sim.builders import urdf
+from screwpush_sim.engines.isaacgym.worker import messages
+from screwpush_sim.engines.isaacgym.worker.messages import Message
+from screwpush_sim.errors import SceneNotSupportedError
+from screwpush_sim.options import IsaacGymConfig
+from screwpush_sim.scene import Joint, PositionDrive, Scene, touching_links
 
 _BITS = 31
 """Of a shape's filter; the sign is left alone."""

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from mujoco.batch import SimulationError
 
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.builders import mjcf
-from sim.engines.mujoco_cpu import MujocoCpu
-from sim.errors import SnapshotMismatchError
-from sim.options import MujocoConfig
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.builders import mjcf
+from screwpush_sim.engines.mujoco_cpu import MujocoCpu
+from screwpush_sim.errors import SnapshotMismatchError
+from screwpush_sim.options import MujocoConfig
 
 
 @pytest.fixture

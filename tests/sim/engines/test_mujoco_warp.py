@@ -12,13 +12,13 @@ pytest.importorskip("mujoco_warp")
 
 import warp as wp
 
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.mujoco_cpu import MujocoCpu
-from sim.engines.mujoco_warp import MujocoWarp
-from sim.errors import DeviceLostError, SimClosedError, SimOverflowError
-from sim.event_clock import EventClock
-from sim.options import MujocoConfig, MujocoWarpConfig
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.mujoco_cpu import MujocoCpu
+from screwpush_sim.engines.mujoco_warp import MujocoWarp
+from screwpush_sim.errors import DeviceLostError, SimClosedError, SimOverflowError
+from screwpush_sim.event_clock import EventClock
+from screwpush_sim.options import MujocoConfig, MujocoWarpConfig
 
 HOME = jnp.tile(jnp.array([elfin15.HOME_RAD], jnp.float32), (2, 1))
 

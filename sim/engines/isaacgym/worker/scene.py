@@ -2,7 +2,7 @@
 
 What the stubs do not state and this file relies on: the fields of the array of DOF properties, that
 a cylinder replaced by a capsule keeps the cylinder's length as its axis, and that a mesh collides
-as its convex hull. `python -m sim.engines.isaacgym.doctor` looks at all three.
+as its convex hull. `python -m screwpush_sim.engines.isaacgym.doctor` looks at all three.
 """
 
 import math

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym.client import IsaacGym
-from sim.errors import WorkerError
-from sim.options import IsaacGymConfig
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.isaacgym.client import IsaacGym
+from screwpush_sim.errors import WorkerError
+from screwpush_sim.options import IsaacGymConfig
 
 ROOT = Path(__file__).parents[4]
 STANDIN = str(ROOT / "tests" / "isaacgym_standin")
@@ -117,10 +117,10 @@ sys.path.insert(0, {root!r})
 import jax
 if {pipeline!r} == "cpu":
     jax.config.update("jax_platforms", "cpu")
-from sim.errors import WorkerError
-from sim.engines.isaacgym.client import IsaacGym
-from sim.options import IsaacGymConfig
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.errors import WorkerError
+from screwpush_sim.engines.isaacgym.client import IsaacGym
+from screwpush_sim.options import IsaacGymConfig
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 sim = IsaacGym(make_scene(SceneConfig()), 1, IsaacGymConfig(python=sys.executable, python_path={path!r}, pipeline={pipeline!r}))
 print(sim.worker_pid, flush=True)
 {then}

@@ -6,11 +6,11 @@ import mujoco
 import numpy as np
 import pytest
 
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.builders import mjcf, urdf
-from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
-from sim.errors import WorkerError
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.builders import mjcf, urdf
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda, CudaError
+from screwpush_sim.errors import WorkerError
 
 from .conftest import host
 
@@ -113,6 +113,6 @@ def test_without_a_driver_cuda_says_so(monkeypatch):
 
 
 def test_a_worker_error_is_a_simulator_error():
-    from sim.errors import SimError
+    from screwpush_sim.errors import SimError
 
     assert issubclass(WorkerError, SimError)

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda, CudaError
 
 from .driver import Driver
 

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.assets import elfin15
-from sim.engines.isaacgym.worker.cuda import Cuda, CudaError
-from sim.errors import WorkerError
+from screwpush_sim.assets import elfin15
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda, CudaError
+from screwpush_sim.errors import WorkerError
 
 from .conftest import host, is_running, stepped
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import warp as wp
 
-from sim import gpu
-from sim.engines.isaacgym.device_block import DeviceBlock
-from sim.engines.isaacgym.host_block import HostBlock
-from sim.engines.isaacgym.worker.block_layout import make_block_layout
-from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.errors import WorkerError
+from screwpush_sim import gpu
+from screwpush_sim.engines.isaacgym.device_block import DeviceBlock
+from screwpush_sim.engines.isaacgym.host_block import HostBlock
+from screwpush_sim.engines.isaacgym.worker.block_layout import make_block_layout
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda
+from screwpush_sim.errors import WorkerError
 
 from .driver import Driver
 

@@ -8,11 +8,11 @@ import time
 import jax.numpy as jnp
 import pytest
 
-from sim.assets.probe import make_probe
-from sim.engines.isaacgym import doctor, physics_checks
-from sim.engines.isaacgym.worker import cuda
-from sim.engines.mujoco_cpu import MujocoCpu
-from sim.options import MujocoConfig
+from screwpush_sim.assets.probe import make_probe
+from screwpush_sim.engines.isaacgym import doctor, physics_checks
+from screwpush_sim.engines.isaacgym.worker import cuda
+from screwpush_sim.engines.mujoco_cpu import MujocoCpu
+from screwpush_sim.options import MujocoConfig
 
 from .conftest import STANDIN, config
 from .driver import Driver

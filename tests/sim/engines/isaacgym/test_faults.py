@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.engines.isaacgym import interpreter, process
-from sim.engines.isaacgym.worker import messages
-from sim.errors import DeviceMismatchError, EngineNotInstalledError, SimClosedError
+from screwpush_sim.engines.isaacgym import interpreter, process
+from screwpush_sim.engines.isaacgym.worker import messages
+from screwpush_sim.errors import DeviceMismatchError, EngineNotInstalledError, SimClosedError
 
 from .conftest import (
     LIMIT_S,

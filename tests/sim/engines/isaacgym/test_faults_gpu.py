@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import pytest
 import warp as wp
 
-from sim.assets import elfin15
-from sim.engines.isaacgym.device_block import DeviceBlock
+from screwpush_sim.assets import elfin15
+from screwpush_sim.engines.isaacgym.device_block import DeviceBlock
 
 from .conftest import LIMIT_S, SLOW_STEP, failure, gone_in_time, is_running, learner, stepped
 

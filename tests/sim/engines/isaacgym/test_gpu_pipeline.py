@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import warp as wp
 
-from sim.assets import elfin15
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym.client import IsaacGym
-from sim.errors import DeviceLostError, SimClosedError
+from screwpush_sim.assets import elfin15
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.isaacgym.client import IsaacGym
+from screwpush_sim.errors import DeviceLostError, SimClosedError
 
 from .conftest import STANDIN, config, failure, host, is_running, stepped
 from .driver import Driver

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import warp as wp
 
-from sim import bridge
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym.client import IsaacGym
-from sim.errors import WorkerError
-from sim.options import IsaacGymConfig
+from screwpush_sim import bridge
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.isaacgym.client import IsaacGym
+from screwpush_sim.errors import WorkerError
+from screwpush_sim.options import IsaacGymConfig
 
 from .conftest import STANDIN
 

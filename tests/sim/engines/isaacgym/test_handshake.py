@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.engines.isaacgym.worker import handshake
-from sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage, Request
+from screwpush_sim.engines.isaacgym.worker import handshake
+from screwpush_sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage, Request
 
 SPIN_S = pytest.mark.parametrize("spin_s", [0.0, 0.2])
 ROUNDS = 2000

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sim.engines.isaacgym.worker.messages import Channel
+from screwpush_sim.engines.isaacgym.worker.messages import Channel
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym import client
-from sim.engines.isaacgym.interpreter import worker_environment
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.isaacgym import client
+from screwpush_sim.engines.isaacgym.interpreter import worker_environment
 
 from .conftest import ROOT, STANDIN, config
 

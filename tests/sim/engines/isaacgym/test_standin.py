@@ -10,8 +10,8 @@ import textwrap
 
 import pytest
 
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym.worker_setup import make_assets
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.isaacgym.worker_setup import make_assets
 
 from .conftest import STANDIN
 

@@ -11,12 +11,12 @@ import jax
 import pytest
 import warp as wp
 
-from sim.engines.isaacgym import process
-from sim.engines.isaacgym.stream_handshake import StreamHandshake
-from sim.engines.isaacgym.worker import handshake
-from sim.engines.isaacgym.worker.cuda import Cuda
-from sim.engines.isaacgym.worker.handshake import Request
-from sim.errors import DeviceLostError
+from screwpush_sim.engines.isaacgym import process
+from screwpush_sim.engines.isaacgym.stream_handshake import StreamHandshake
+from screwpush_sim.engines.isaacgym.worker import handshake
+from screwpush_sim.engines.isaacgym.worker.cuda import Cuda
+from screwpush_sim.engines.isaacgym.worker.handshake import Request
+from screwpush_sim.errors import DeviceLostError
 
 from .conftest import LIMIT_S, failure, is_running
 from .driver import Driver

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from sim.engines.isaacgym.interpreter import worker_environment
-from sim.engines.isaacgym.worker.handshake import SIZE
-from sim.engines.isaacgym.worker.messages import PROTOCOL, Channel
+from screwpush_sim.engines.isaacgym.interpreter import worker_environment
+from screwpush_sim.engines.isaacgym.worker.handshake import SIZE
+from screwpush_sim.engines.isaacgym.worker.messages import PROTOCOL, Channel
 
 from .conftest import LIMIT_S, ROOT, STANDIN
 

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from sim.assets import humanoid
-from sim.assets.arm_with_bolts import SceneConfig, make_scene
-from sim.engines.isaacgym.client import IsaacGym
-from sim.engines.isaacgym.worker_setup import make_assets, make_worker_setup
-from sim.errors import SceneNotSupportedError
-from sim.options import IsaacGymConfig
-from sim.scene import PositionDrive, TorqueDrive
+from screwpush_sim.assets import humanoid
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.engines.isaacgym.client import IsaacGym
+from screwpush_sim.engines.isaacgym.worker_setup import make_assets, make_worker_setup
+from screwpush_sim.errors import SceneNotSupportedError
+from screwpush_sim.options import IsaacGymConfig
+from screwpush_sim.scene import PositionDrive, TorqueDrive
 
 ARM, HUMANOID = make_scene(SceneConfig(num_screws=8)), humanoid.make_scene()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.engines.isaacgym.worker import block_layout
+from screwpush_sim.engines.isaacgym.worker import block_layout
 
 from .conftest import ROOT
 
