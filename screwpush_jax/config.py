@@ -6,6 +6,7 @@ for each engine by its name.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -192,11 +193,22 @@ def config_type(task: str = tasks.DEFAULT, kind: type[T] = Config) -> type[T]:
     Raises:
       UsageError: no such task.
     """
-    options = tasks.find(task).options
-    sections = {"env": options} | {name: engine.options for name, engine in engines.ENGINES.items()}
+    section = tasks.find(task).options
+    return _config_type(task, kind, section, tuple(tasks.TASKS), tuple(engines.ENGINES.items()))
+
+
+@functools.cache  # so that equal configurations are of one type, and compare as equal
+def _config_type(
+    task: str,
+    kind: type[T],
+    section: type,
+    known_tasks: tuple[str, ...],
+    known_engines: tuple[tuple[str, engines.EngineDef], ...],
+) -> type[T]:
     fields: list[tuple[str, Any, Any]] = [
-        ("task", Literal[tuple(tasks.TASKS)], task),
-        ("sim", Literal[("auto", *engines.ENGINES)], "auto"),
-        *((name, section, section()) for name, section in sections.items()),
+        ("task", Literal[known_tasks], task),
+        ("sim", Literal[("auto", *(name for name, _ in known_engines))], "auto"),
+        ("env", section, section()),
+        *((name, engine.options, engine.options()) for name, engine in known_engines),
     ]
     return dataclasses.make_dataclass(kind.__name__, fields, bases=(kind,), frozen=True)
