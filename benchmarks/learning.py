@@ -22,6 +22,8 @@ class Args:
 
     config: str = "configs/gpu.yaml"
     """Configuration of every run."""
+    task: str = "separate"
+    """What is learned."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """One run each."""
     sim: str = ""
@@ -41,7 +43,7 @@ class Args:
 
 
 def main(args: Args) -> None:
-    common = ["--config", args.config, "--eval.no-baselines", *_engine(args)]
+    common = ["--config", args.config, "--task", args.task, "--eval.no-baselines", *_engine(args)]
     if args.max_minutes is not None:
         common += ["--max-minutes", str(args.max_minutes)]
     flags = {f"{args.name}-{seed}": [*common, "--seed", str(seed)] for seed in args.seeds}

@@ -16,7 +16,6 @@ import yaml
 
 from screwpush_jax.loggers import read_metrics
 
-TASK = "separate"
 _FIGURES = ("episodes", "success_rate", "success_low", "success_high", "out_of_area", "episode_len")
 
 
@@ -75,7 +74,7 @@ def command(module: str, args: Sequence[str], env: Mapping[str, str] | None = No
 
 def newest(runs_dir: Path, name: str) -> Path:
     """Folder of the run of that name."""
-    return max((runs_dir / TASK).glob(f"*-{name}"))
+    return max(runs_dir.glob(f"*/*-{name}"), key=lambda folder: folder.name)
 
 
 def evaluation(folder: Path, engine: str = "*", since_s: float = 0.0) -> dict[str, Any]:

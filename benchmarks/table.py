@@ -162,6 +162,8 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "physics": physics,
     "learning": learning,
     "learning_long": learning,
+    "goal": learning,
+    "goal_cpu": learning,
     "standin": learning,
     "beneath": learning,
     "sim_to_sim": sim_to_sim,
