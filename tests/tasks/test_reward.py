@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from screwpush_jax.tasks.screws.reward import Outcome
-from screwpush_jax.tasks.separate.config import RewardWeights, SeparateConfig
-from screwpush_jax.tasks.separate.reward import potentials, reward_terms
+from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.tasks.separate.reward import RewardWeights, potentials, reward_terms
 
 CONFIG = SeparateConfig()
 A, B, C = (-0.75, 0.0, 0.0), (-0.69, 0.0, 0.0), (-0.75, 0.08, 0.0)  # 0.06, 0.08 and 0.10 apart
@@ -31,6 +31,7 @@ def terms(before=None, after=None, **facts):
     """Raw terms of a step in which nothing happened but what is said."""
     still = {"progress": 0.0, "reach": 0.0}
     usual = {
+        "derived": None,
         "success": jnp.array(False),
         "met": jnp.array(False),
         "out": jnp.array(False),
