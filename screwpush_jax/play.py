@@ -29,14 +29,14 @@ class PlayArgs(cli.CommandArgs):
     checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
     policy: str = "learned"
-    """Who acts: learned, random or scripted."""
+    """Who acts: learned, random, or one that the task brings, such as scripted."""
     episodes: int = 4
     """Episodes in the video, one after the other."""
     output: str = ""
     """Video file that does not exist yet; by default play-<step>-<policy>.mp4 in the run's folder,
     with a number if that exists. The states go beside it as .npz."""
-    camera: str = "table"
-    """Camera: table or overview."""
+    camera: str = ""
+    """One of the scene's cameras, by its name; by default the first."""
     size: tuple[int, int] = (960, 720)
     """Width and height of the picture, even numbers of pixels."""
 
@@ -45,12 +45,12 @@ def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.play"
     args, found = cli.configure(PlayArgs, argv, prog, __doc__ or "", PlayArgs.checkpoint)
     assert found is not None
-    _check(args)
+    scene = tasks.find(args.task)(args.env).scene()
+    _check(args, [camera.name for camera in scene.cameras])
     stem = f"play-{found.step}-{args.policy}"
     output = play_files.choose_output(args.output, found.run_dir, stem)
     video.check_installed()
-    scene = tasks.find(args.task)(args.env).scene()
-    renderer = video.open_renderer(scene, args.size, args.camera)
+    renderer = video.open_renderer(scene, args.size, args.camera or scene.cameras[0].name)
     try:
         states, ran = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
         lengths = np.asarray(ran.figures["episode_len"]).astype(int)
@@ -104,11 +104,13 @@ def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:
     }
 
 
-def _check(args: PlayArgs) -> None:
+def _check(args: PlayArgs, cameras: list[str]) -> None:
     """Raises UsageError for a bad policy, camera, size or number."""
+    if not cameras:
+        raise UsageError(f"--task {args.task}: its scene has no camera, so there is no video of it")
     for flag, value, valid in (
         ("policy", args.policy, policy_names(tasks.find(args.task))),
-        ("camera", args.camera, ("table", "overview")),
+        ("camera", args.camera or cameras[0], cameras),
     ):
         if value not in valid:
             raise UsageError(f"--{flag} {value!r}; valid: {', '.join(valid)}")

@@ -63,8 +63,8 @@ class IsaacGymConfig:
     step_timeout_s: Annotated[float, Interval(gt=0, le=86400)] = 60.0
     """Longest control step, seconds; a worker that takes longer counts as hung and is ended."""
     spin_s: Annotated[float, Interval(ge=0, le=86400)] = 0.1
-    """With the gpu pipeline, how long the worker looks for the next question without pause, seconds: a
-    shorter hand-shake for one busy core. 0 lets it sleep between looks."""
+    """With the gpu pipeline, how long the worker looks for the next request without pause, seconds: a
+    shorter handshake for one busy core. 0 lets it sleep between looks."""
     restarts: Annotated[int, Ge(0)] = 0
     """How often training starts a new worker when one failed, and goes on from the last
     checkpoint."""

@@ -226,6 +226,7 @@ class Scene:
     marks: tuple[Mark, ...] = ()
     """Drawn, never simulated."""
     cameras: tuple[Camera, ...] = ()
+    """The first one is taken where none is asked for."""
     view: View = View()
 
 

@@ -71,9 +71,8 @@ ANY_FINITE = {
     "env.goal_pos_m",
     "isaacgym.rest_offset_m",
     "ppo.init_log_std",
-    *(f"env.reward.{name}" for name in
-      ("progress", "reach", "success", "holding", "failure", "action_rate", "time")),
-}  # fmt: skip
+    *(path for path in NUMBERS if path.startswith("env.reward.")),
+}
 """Fields that declare no bound of their own."""
 
 OUTSIDE = {

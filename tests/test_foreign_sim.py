@@ -21,7 +21,7 @@ def installed(tmp_path_factory) -> Path:
     source = folder / "source"
     for name in ("screwpush_jax", "sim"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.pyc"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     built = subprocess.run(
         [sys.executable, "-c", build], cwd=source, capture_output=True, text=True, check=False

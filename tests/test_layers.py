@@ -1,4 +1,4 @@
-"""The layer rule: who may import whom, read from the source."""
+"""The layer rule: who may import whom, read from the source, and the figure of it in the docs."""
 
 import ast
 import re
@@ -7,42 +7,120 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGES = {"screwpush_jax": ROOT / "screwpush_jax", "screwpush_sim": ROOT / "sim"}
+OURS = tuple(PACKAGES)
+
 ALLOWED = {
-    "screwpush_jax/algorithms/common": ("screwpush_jax.algorithms.common",),
-    "screwpush_jax/algorithms": ("screwpush_jax.algorithms",),
-    "screwpush_jax/tasks": (
-        *(
-            "screwpush_jax.tasks",
-            "screwpush_jax.errors",
-            "screwpush_sim.protocol",
-            "screwpush_sim.scene",
-            "screwpush_sim.state",
-            "screwpush_sim.assets",
-        ),
+    "screwpush_jax.algorithms.common": ("screwpush_jax.algorithms.common",),
+    "screwpush_jax.algorithms.algorithm": ("screwpush_jax.algorithms.common",),
+    "screwpush_jax.algorithms": ("screwpush_jax.algorithms",),
+    "screwpush_jax.tasks": (
+        *("screwpush_jax.tasks", "screwpush_jax.errors"),
+        *("screwpush_sim.state", "screwpush_sim.scene", "screwpush_sim.protocol"),
+        "screwpush_sim.assets",
     ),
-    "sim": ("screwpush_sim",),
+    "screwpush_sim": ("screwpush_sim",),
+    "screwpush_sim.engines.isaacgym.worker": (),  # runs alone, on an interpreter of its own
 }
-ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")
+"""What of the project a module or folder may know, itself aside."""
+
+KNOWN_BY = {
+    "screwpush_jax.algorithms.ppo": "build config",
+    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
+    "screwpush_jax.algorithms.common": "compiled episodes transition",
+    "screwpush_jax.tasks.registry": "build cli config play plugins train",
+    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation transition",
+    "screwpush_sim.protocol": "tasks build env episodes transition",
+    "screwpush_sim.state": "tasks env evaluation play video",
+    "screwpush_sim.scene": "tasks video",
+    "screwpush_sim.assets": "tasks",
+    "screwpush_sim.registry": "build cli config device plugins resume",
+    "screwpush_sim.options": "config paths",
+    "screwpush_sim.errors": "cli train",
+    "screwpush_sim.bridge": "checkpoint compiled device",
+    "screwpush_sim.render": "video",
+}
+"""What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
 
 
-def imports(path: Path) -> set[str]:
+def is_in(name: str, packages: str | tuple[str, ...]) -> bool:
+    """Whether a module is one of these or lies in one."""
+    packages = (packages,) if isinstance(packages, str) else packages
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def modules() -> dict[str, Path]:
+    """The project's modules by the names under which they are imported; packages, too."""
+    found = {}
+    for package, folder in PACKAGES.items():
+        for path in folder.rglob("*.py"):
+            parts = (package, *path.relative_to(folder).with_suffix("").parts)
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path, *, late: bool = True) -> set[str]:
+    """Modules that a file imports, or names within them; without `late` not those in functions."""
+    tree = ast.parse(path.read_text())
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree) if late else tree.body:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names |= {node.module or ""} | {f"{node.module}.{a.name}" for a in node.names}
+            base = node.module or ""
+            if node.level:  # relative
+                own = next(name for name, home in MODULES.items() if home == path).split(".")
+                parents = node.level - (path.name == "__init__.py")
+                base = ".".join([*own[: len(own) - parents], *([base] if base else [])])
+            names |= {f"{base}.{a.name}" for a in node.names}
     return names
+
+
+def edges() -> set[tuple[str, str]]:
+    """`(module, module that it imports)` within the project."""
+    found = set()
+    for module, path in MODULES.items():
+        for name in imports(path):
+            if is_in(name, OURS):
+                target = name if name in MODULES else name.rpartition(".")[0]
+                assert target in MODULES, f"{path} imports {name}"
+                found.add((module, target))
+    return found
+
+
+EDGES = edges()
 
 
 @pytest.mark.parametrize("layer", ALLOWED)
 def test_a_layer_imports_only_what_it_may_know(layer):
-    files = list((ROOT / layer).rglob("*.py"))
-    assert files
-    for path in files:
-        own = {n for n in imports(path) if n.split(".")[0] in ("screwpush_jax", "screwpush_sim")}
-        bad = {n for n in own if not n.startswith(ALLOWED[layer]) and n != "screwpush_jax"}
-        assert not bad, f"{path} imports {bad}"
+    inside = [(a, b) for a, b in EDGES if is_in(a, layer)]
+    assert inside
+    bad = [(a, b) for a, b in inside if not is_in(b, (layer, *ALLOWED[layer]))]
+    assert not bad
+
+
+def test_who_knows_an_algorithm_a_task_or_the_simulator_is_in_the_table():
+    guarded = ("screwpush_jax.algorithms", "screwpush_jax.tasks", "screwpush_sim")
+    known = {}
+    for module, target in EDGES:
+        if is_in(target, guarded) and not any(
+            is_in(module, g) and is_in(target, g) for g in guarded
+        ):
+            entry = max((e for e in KNOWN_BY if is_in(target, e)), key=len, default=target)
+            known.setdefault(entry, set()).add(module.split(".")[1])
+    assert known == {entry: set(by.split()) for entry, by in KNOWN_BY.items()}
+
+
+def test_only_the_registry_imports_a_tasks_folder():
+    folders = {f"screwpush_jax.tasks.{p.name}" for p in (ROOT / "screwpush_jax/tasks").glob("*/")}
+    outside = {a for a, b in EDGES if is_in(b, tuple(folders)) and not is_in(a, tuple(folders))}
+    assert outside == {"screwpush_jax.tasks.registry"}
+
+
+ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")
 
 
 def test_nothing_outside_sim_imports_an_engine():
@@ -64,45 +142,42 @@ LATE_MODULES = ("live_bar.py",)
 def test_what_only_shows_a_run_is_imported_late():
     for path in (ROOT / "screwpush_jax").rglob("*.py"):
         if path.name not in LATE_MODULES:
-            names = set()
-            for node in ast.parse(path.read_text()).body:  # not those within functions
-                if isinstance(node, ast.Import):
-                    names |= {alias.name for alias in node.names}
-                elif isinstance(node, ast.ImportFrom):
-                    names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names = imports(path, late=False)
             assert not {n for n in names if n.split(".")[0] in LATE}, path
             assert not {n for n in names if f"{n.split('.')[-1]}.py" in LATE_MODULES}, path
 
 
-GENERAL = {"sim": ("sim/assets",)}
-"""Packages that know no task, and their folders that may."""
-WORD_OF_A_TASK = re.compile(
-    r"(?i:screw(?!push)|bolt)"
-    # as a word or a part of a name: `rod_end`, `TipPose`, `the tip`, but neither `period` nor `multiply`
-    r"|(?:(?<![A-Za-z])(?:tip|rod)|Tip|Rod|(?<![A-Z])(?:TIP|ROD))s?(?![a-z])"
-)
+def figure() -> tuple[dict[str, str], list[tuple[str, list[str]]]]:
+    """Of the docs: the box of each file or folder, and the boxes that each box imports."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    drawn = text.split("```text\n")[1].split("```")[0]
+    arrows = re.findall(r"^ *(\S[\w ]*?) *->(.*)$", drawn, re.MULTILINE)
+    box_of = {}
+    for folder, table in re.findall(r"^### `(\S+/)`$(.*?)(?=^##)", text, re.MULTILINE | re.DOTALL):
+        for box, cell in re.findall(r"^\| \*\*(.+?)\*\* \| (.+?) \|", table, re.MULTILINE):
+            for place in re.findall(r"`(.+?)`", cell):
+                assert folder + place not in box_of, f"{folder}{place} is in two boxes"
+                box_of[folder + place] = box
+    assert set(box_of.values()) == {name for name, _ in arrows}
+    return box_of, [(name, targets.split(",")) for name, targets in arrows]
 
 
-@pytest.mark.parametrize("package", GENERAL)
-def test_what_is_general_has_no_word_of_a_task(package):
-    special = [ROOT / folder for folder in GENERAL[package]]
-    files = [p for p in (ROOT / package).rglob("*.py") if not set(special) & set(p.parents)]
-    assert len(files) > len(special)
-    for path in files:
-        assert not WORD_OF_A_TASK.search(str(path.relative_to(ROOT))), path
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
-            assert not WORD_OF_A_TASK.search(line), f"{path}:{number}: {line.strip()}"
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        *((f"x = {word}", True) for word in ("num_screws", "Bolt()", "bolts", "SCREW", "bolted")),
-        *((f"x = {word}", True) for word in ("rod", "rod_end", "ROD_END_M", "the Rod", "rods")),
-        *((f"x = {word}", True) for word in ("tip_m", "TipPose", "TIP_M", "new_tip", "the tips")),
-        *((f"x = {word}", False) for word in ("screwpush_jax", "SCREWPUSH_X", "period", "product")),
-        *((f"x = {word}", False) for word in ("multiply", "tipping", "Rodrigues", "PRODUCT")),
-    ],
-)
-def test_words_of_a_task_are_told_from_others(line, found):
-    assert bool(WORD_OF_A_TASK.search(line)) == found
+def test_the_figure_in_the_docs_is_what_is_imported():
+    box_of, drawn = figure()
+    boxes = {}
+    for module, path in MODULES.items():
+        if path.name != "__init__.py":
+            file = str(path.relative_to(ROOT).with_suffix(""))
+            places = {file, *(f"{folder}/" for folder in path.relative_to(ROOT).parents)}
+            found = places & box_of.keys()
+            assert len(found) == 1, f"{path} is in the boxes {found} of docs/architecture.md"
+            boxes[module] = box_of[found.pop()]
+    files = {str(path.relative_to(ROOT).with_suffix("")) for path in MODULES.values()}
+    assert not {p for p in box_of if p not in files and not (ROOT / p).is_dir()}
+    real = {(boxes[a], boxes[b]) for a, b in EDGES if a in boxes and b in boxes}
+    real = {(a, b) for a, b in real if a != b}
+    figured = {(name, t.strip()) for name, targets in drawn for t in targets if t.strip()}
+    assert not real - figured, "imports that the figure does not show"
+    assert not figured - real, "arrows without an import"
+    order = [name for name, _ in drawn]
+    assert not [(a, b) for a, b in real if order.index(a) > order.index(b)], "an arrow goes up"

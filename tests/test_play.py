@@ -1,5 +1,6 @@
 """Where a video goes, what is refused before any episode runs, and what is left when it fails."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.play import PlayArgs
+from screwpush_jax.tasks.registry import TASKS
+from screwpush_jax.tasks.separate.task import SeparateTask
+from screwpush_sim.assets import humanoid
 from screwpush_sim.errors import RendererUnavailableError
 from screwpush_sim.state import Bodies, RobotState, SimState
 
@@ -137,6 +141,36 @@ def test_what_is_wrong_is_refused_before_anything_runs(mistake, ready, tmp_path)
     assert "\n" not in str(refused.value)
     assert sorted(tmp_path.rglob("*")) == before
     assert not ready.ran
+
+
+@pytest.fixture
+def in_scene(ready, monkeypatch):
+    """Plays a task in this scene; the cameras that were taken."""
+    taken = []
+
+    def play_in(scene, **changes):
+        class Humanoid(SeparateTask):
+            def scene(self):
+                return scene
+
+        monkeypatch.setitem(TASKS, "separate", Humanoid)
+        monkeypatch.setattr(
+            play.video, "open_renderer", lambda *args: taken.append(args[2]) or Canvas()
+        )
+        ready(**changes)
+        return taken
+
+    return play_in
+
+
+def test_the_cameras_are_the_scenes_own(in_scene):
+    scene = humanoid.make_scene()
+    assert in_scene(scene) == ["overview"]
+    assert in_scene(scene, camera="side") == ["overview", "side"]
+    with pytest.raises(UsageError, match="'table'; valid: overview, side"):
+        in_scene(scene, camera="table")
+    with pytest.raises(UsageError, match="no camera"):
+        in_scene(dataclasses.replace(scene, cameras=()))
 
 
 @pytest.mark.parametrize("missing", ["imageio.v2", "imageio_ffmpeg", "program", "OpenGL", "folder"])

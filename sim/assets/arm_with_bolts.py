@@ -73,8 +73,8 @@ def make_scene(config: SceneConfig, target: Target | None = None) -> Scene:
         groups=(group,),
         marks=marks,
         cameras=(
-            Camera("overview", (-1.95, -1.70, 1.22), (-0.43, -0.02, 0.37)),
             Camera("table", (-1.24, -0.26, 0.50), (-0.760, -0.005, 0.0)),
+            Camera("overview", (-1.95, -1.70, 1.22), (-0.43, -0.02, 0.37)),
         ),
         view=View((-0.5, 0.0, 0.4), 1.2),
     )

@@ -160,7 +160,7 @@ def test_the_arm_is_drawn_as_its_joints_say(renderer, models):
 
 
 def test_a_camera_that_does_not_exist_is_named_with_those_that_do():
-    with pytest.raises(ValueError, match="camera 'roof' does not exist; valid: overview, table"):
+    with pytest.raises(ValueError, match="camera 'roof' does not exist; valid: table, overview"):
         render.SceneRenderer(SCENE, WIDTH, HEIGHT, "roof")
 
 

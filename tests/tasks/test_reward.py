@@ -7,13 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.reward import Outcome
-from screwpush_jax.tasks.separate.config import RewardWeights, SeparateConfig
-from screwpush_jax.tasks.separate.reward import potentials, reward_terms
+from screwpush_jax.tasks.screws.types import Derived
+from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.tasks.separate.reward import RewardWeights, potentials, reward_terms
+from screwpush_sim.assets.arm_with_bolts import make_scene
+from screwpush_sim.state import zero_state
 
 CONFIG = SeparateConfig()
 A, B, C = (-0.75, 0.0, 0.0), (-0.69, 0.0, 0.0), (-0.75, 0.08, 0.0)  # 0.06, 0.08 and 0.10 apart
 TIP = (-0.72, 0.0, 0.1)  # above the middle of A and B, the closest pair
+
+HANGING = TipPose(jnp.array(TIP), jnp.diag(jnp.array([-1.0, 1.0, -1.0])))
+STILL = jax.tree.map(lambda leaf: leaf[0], zero_state(make_scene(CONFIG.scene), 1))
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +35,10 @@ def potential(state_at):
 
 
 def terms(before=None, after=None, **facts):
-    """Raw terms of a step in which nothing happened but what is said."""
+    """Raw terms of a step in which nothing happened but what is said; the rod hangs straight down."""
     still = {"progress": 0.0, "reach": 0.0}
     usual = {
+        "derived": Derived(STILL, HANGING, HANGING),
         "success": jnp.array(False),
         "met": jnp.array(False),
         "out": jnp.array(False),
@@ -106,8 +114,11 @@ def test_reach_looks_at_the_closest_pair_whichever_it_is(potential):
     ],
 )  # fmt: skip
 def test_each_event_is_a_term_of_its_own(facts, name, value):
-    quiet = dict.fromkeys(terms(), 0.0) | {"time": 1.0}
-    assert terms(**facts) == pytest.approx(quiet | {name: value})
+    assert terms(**facts) == pytest.approx(terms() | {name: value})
+
+
+def test_where_nothing_happens_only_time_counts():
+    assert {name for name, value in terms().items() if value} == {"time"}
 
 
 def test_terms_and_weights_have_the_same_names(make_task):

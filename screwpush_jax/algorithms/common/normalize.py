@@ -59,7 +59,7 @@ def within_reach(moments: Moments, x: jax.Array) -> jax.Array:
     """`x [..., *shape]` within 100 standard deviations of the mean, or within 10 if that is farther.
 
     Wide enough that a sound simulation is hardly ever cut, also where a feature was still in all
-    batches before (bolts that nobody pushed). Narrow enough that a spoiled one among 10^5 adds a
+    batches before (bodies that nobody pushed). Narrow enough that a spoiled one among 10^5 adds a
     tenth to a variance of 1; and as the square of the reach times its share is less than 1, such
     samples cannot widen their own reach batch by batch. What is not a number stays so.
     """

@@ -6,27 +6,8 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Interval
 
+from screwpush_jax.tasks.goal.reward import RewardWeights
 from screwpush_jax.tasks.screws.config import ScrewsConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class RewardWeights:
-    """Weight of each reward term; the keys are the terms'."""
-
-    progress: float = 20.0
-    """Approach of the marked screw to the disc's centre, in units of 0.1 m."""
-    reach: float = 2.0
-    """Approach of the tip to the place from which to push, in units of 0.1 m."""
-    success: float = 10.0
-    """Once, when the episode succeeds."""
-    holding: float = 0.05
-    """Each step in which the success condition holds."""
-    failure: float = -10.0
-    """Once, when a screw leaves the work area or falls."""
-    action_rate: float = -0.002
-    """Squared change of the action, summed over its axes."""
-    time: float = -0.02
-    """Each step."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,18 +3,17 @@
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_sim.state import SimState
 
 MARKED = 0
 """Number of the marked screw among all."""
 
 
-def to_goal(config: GoalConfig, state: SimState) -> jax.Array:
-    """From the marked screw's centre to the disc's, in the plane, `[2]` m."""
-    return jnp.array(config.goal_pos_m) - state.bodies["screws"].pos_w[MARKED, :2]
+def to_goal(goal_pos_m: tuple[float, float], state: SimState) -> jax.Array:
+    """From the marked screw's centre to the disc's, `goal_pos_m`, in the plane, `[2]` m."""
+    return jnp.array(goal_pos_m) - state.bodies["screws"].pos_w[MARKED, :2]
 
 
-def goal_distance(config: GoalConfig, state: SimState) -> jax.Array:
+def goal_distance(goal_pos_m: tuple[float, float], state: SimState) -> jax.Array:
     """Length `[]` (m) of `to_goal`, with a finite derivative at zero."""
-    return jnp.sqrt(jnp.sum(to_goal(config, state) ** 2) + 1e-12)
+    return jnp.sqrt(jnp.sum(to_goal(goal_pos_m, state) ** 2) + 1e-12)

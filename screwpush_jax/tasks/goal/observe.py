@@ -59,7 +59,7 @@ def observe(
     values |= {
         "goal_pos_tip": goal_w - tip.pos_w,
         "screw_pos_goal": pos_w[order] - goal_w[None],
-        "goal_distance": goal_distance(config, state),
+        "goal_distance": goal_distance(config.goal_pos_m, state),
         "prev_action": prev_action,
         "remaining_time": remaining_time,
     }

@@ -32,13 +32,13 @@ def scripted(task: Any, memory: Memory, derived: Derived, key: jax.Array) -> jax
 def _action(config: GoalConfig, derived: Derived) -> jax.Array:
     """Action `[A]` of one environment."""
     action = push(config, derived.command.pos_w, _pushes(config, derived.state))
-    there = goal_distance(config, derived.state) < _INSIDE * config.goal_radius_m
+    there = goal_distance(config.goal_pos_m, derived.state) < _INSIDE * config.goal_radius_m
     return jnp.where(there, jnp.zeros_like(action), action)
 
 
 def _pushes(config: GoalConfig, state: SimState) -> Pushes:
     """Pushes of the marked screw's head towards the disc."""
-    x, y = to_goal(config, state) / goal_distance(config, state)
+    x, y = to_goal(config.goal_pos_m, state) / goal_distance(config.goal_pos_m, state)
     aside = jnp.array(_ASIDE_RAD)
     cos, sin = jnp.cos(aside), jnp.sin(aside)
     direction = jnp.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)

@@ -64,7 +64,7 @@ class GoalTask(ScrewsTask):
         self, memory: Memory, derived: Derived, invalid: jax.Array
     ) -> tuple[StepResult, Memory]:
         result, memory = super().step(memory, derived, invalid)
-        distance = jax.vmap(partial(goal_distance, self.config))(derived.state)
+        distance = jax.vmap(partial(goal_distance, self.config.goal_pos_m))(derived.state)
         far = {"goal_distance_m": jnp.where(invalid, 0.0, distance)}
         return dataclasses.replace(result, metrics=result.metrics | far), memory
 

@@ -11,6 +11,6 @@ from screwpush_sim.state import SimState
 def is_in_goal(config: GoalConfig, state: SimState) -> jax.Array:
     """Success condition `[]` of this instant: the marked screw's centre lies in the disc, on the
     table, at rest, and every screw is in the area."""
-    within = goal_distance(config, state) <= config.goal_radius_m
+    within = goal_distance(config.goal_pos_m, state) <= config.goal_radius_m
     rests = is_low(config, state)[MARKED] & is_still(config, state)[MARKED]
     return within & rests & ~is_out(config, state)

@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from screwpush_jax.tasks.screws.types import Derived
+
 
 @struct.dataclass
 class Outcome:
     """What came of one step, beside what the potentials say."""
 
+    derived: Derived  # the instant that the step led to
     success: jax.Array  # [] bool, the condition was met for long enough
     met: jax.Array  # [] bool, the success condition is met at this instant
     out: jax.Array  # [] bool, a screw left the area or fell

@@ -103,7 +103,7 @@ class ScrewsTask:
         held = jnp.where(met, memory.held + 1, 0)
         success = held >= self.config.hold_steps
         potential = jax.vmap(self.potentials)(derived.state, derived.tip.pos_w)
-        outcome = Outcome(success, met, out, memory.action, memory.prev_action)
+        outcome = Outcome(derived, success, met, out, memory.action, memory.prev_action)
         terms = jax.vmap(self.reward_terms)(memory.potential, potential, outcome)
         weights = self.reward_weights
         if weights.keys() != terms.keys():

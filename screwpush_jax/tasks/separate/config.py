@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Gt, Interval
 
 from screwpush_jax.tasks.screws.config import ScrewsConfig
+from screwpush_jax.tasks.separate.reward import RewardWeights
 
 _LARGEST_SEPARATION = {
     2: math.sqrt(2),
@@ -19,26 +20,6 @@ _LARGEST_SEPARATION = {
 }
 """By the number of points: how far apart they can all be in a square of side 1 (the packing of
 circles in a square; Croft, Falconer, Guy 1991, D1)."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RewardWeights:
-    """Weight of each reward term; the keys are the terms'."""
-
-    progress: float = 20.0
-    """Growth of the pair distances: mean and minimum over pairs, clipped, in units of D."""
-    reach: float = 2.0
-    """Approach of the tip to the middle of the closest pair, in units of 0.1 m."""
-    success: float = 10.0
-    """Once, when the episode succeeds."""
-    holding: float = 0.05
-    """Each step in which the success condition holds."""
-    failure: float = -10.0
-    """Once, when a screw leaves the work area or falls."""
-    action_rate: float = -0.002
-    """Squared change of the action, summed over its axes."""
-    time: float = -0.02
-    """Each step."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax.tasks.goal.config import GoalConfig, RewardWeights
-from screwpush_jax.tasks.goal.reward import potentials
+from screwpush_jax.tasks.goal.config import GoalConfig
+from screwpush_jax.tasks.goal.reward import RewardWeights, potentials
 
 CONFIG = GoalConfig()
 MARKED, B, C = (-0.75, 0.0, 0.0), (-0.69, 0.1, 0.0), (-0.75, 0.08, 0.0)

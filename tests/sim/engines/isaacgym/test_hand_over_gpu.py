@@ -146,5 +146,5 @@ def test_the_hand_shake_is_short(build, handover):
         sim.step(targets)
     handover_ms = sim.report()()["perf/handover_ms"] / 20
     whole_ms = 1e3 * (time.perf_counter() - begun) / 20
-    print(f"{handover}: {1e3 * handover_ms:.0f} us of hand-shake in a step of {whole_ms:.1f} ms")
+    print(f"{handover}: {1e3 * handover_ms:.0f} us of handshake in a step of {whole_ms:.1f} ms")
     assert 0.0 < handover_ms < whole_ms

@@ -52,7 +52,7 @@ def test_the_learner_begins(sides):
 
 
 @SPIN_S
-def test_question_and_answer_arrive_whole(sides, spin_s):
+def test_request_and_answer_arrive_whole(sides, spin_s):
     learner, worker, ours, theirs = sides
     later(lambda: ask(learner, "show", True, 7))
     assert worker.wait(True, theirs, spin_s)
