@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax import plugins
 from screwpush_sim import registry
 from screwpush_sim.assets import humanoid
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
@@ -19,6 +20,8 @@ from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import Bodies, RobotState, SimState, home_state
+
+plugins.load()  # engines that other installed packages bring are tested, too
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
