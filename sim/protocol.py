@@ -1,4 +1,4 @@
-"""The contract between a physics engine and everything else. Read this file first.
+"""The contract between a physics engine and everything else. Of this package, read this file first.
 
 A simulator steps `N` scenes (`sim/scene.py`): a robot of `J` joints and `U` controls, and groups of `B`
 free bodies each. It knows no task, no reward and no episode. One control step reads like this::

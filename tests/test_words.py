@@ -1,5 +1,6 @@
-"""Which words stand where: what is general has none of a task's."""
+"""Words: what is general has none of a task's, and what the docs name is there."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -40,3 +41,24 @@ def test_what_is_general_has_no_word_of_a_task(package):
 )
 def test_words_of_a_task_are_told_from_others(line, found):
     assert bool(WORD_OF_A_TASK.search(line)) == found
+
+
+OF_A_RUN = {"config.yaml", "metrics.jsonl", "report.png"}
+"""What a run writes into its own folder."""
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/architecture.md", "docs/isaacgym.md"])
+def test_what_the_docs_name_is_there(name):
+    text = (ROOT / name).read_text()
+    paths = set(re.findall(r"`([\w./-]+\.(?:py|yaml|md|txt|jsonl|png|toml))`", text)) - OF_A_RUN
+    folders = ("screwpush_jax", "sim", "configs", "benchmarks", "tests", "docs")
+    files = [p for folder in folders for p in (ROOT / folder).rglob("*.*")]
+    files += ROOT.glob("*.*")
+    for path in paths:
+        found = [f for f in files if f == ROOT / path or str(f).endswith(f"/{path}")]
+        assert found, path
+    modules = set(re.findall(r"python -m ((?:screwpush|benchmarks)[\w.]+\w)", text))
+    assert paths
+    assert modules
+    for module in modules:
+        assert importlib.util.find_spec(module), module

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from screwpush_jax import plugins
 from screwpush_sim import registry
 from screwpush_sim.assets import humanoid
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
@@ -19,6 +20,8 @@ from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import Bodies, RobotState, SimState, home_state
+
+plugins.load()  # engines that other installed packages bring are tested, too
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -37,7 +40,7 @@ OPTIONS: dict[str, object] = {
         step_timeout_s=30.0,
     ),
 }
-"""How each engine is built for the contract suite. A new engine adds one entry."""
+"""How these engines are built for the contract suite; one that is not here, with its defaults."""
 
 
 HUMANOID = 0
@@ -76,7 +79,8 @@ class Lab:
         return self.make(num_envs, num_screws)
 
     def _make(self, scene: Scene, num_envs: int) -> Simulator:
-        return registry.make_simulator(self.engine, scene, num_envs, OPTIONS[self.engine])
+        options = OPTIONS.get(self.engine) or registry.ENGINES[self.engine].options()
+        return registry.make_simulator(self.engine, scene, num_envs, options)
 
     def shared(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
         """The session's simulator of this size, in an arbitrary state: `put` one before use."""
