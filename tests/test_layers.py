@@ -22,7 +22,7 @@ ALLOWED = {
     ),
     "sim": ("screwpush_sim",),
 }
-ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")
+ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch", "ovphysx", "ovstage")
 
 
 def imports(path: Path) -> set[str]:
