@@ -105,3 +105,59 @@ class IsaacGymConfig:
                 f"rest_offset_m {self.rest_offset_m:g}; valid: less than contact_offset_m,"
                 f" {self.contact_offset_m:g}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class PhysxConfig:
+    """How PhysX 5 runs, by its Python package ovphysx."""
+
+    pipeline: Literal["auto", "gpu", "cpu"] = "auto"
+    """Where physics and its tensors live; auto: on the device that JAX computes on."""
+    solver: Literal["tgs", "pgs"] = "tgs"
+    """Temporal (substeps inside the iterations) or projected Gauss-Seidel."""
+    position_iterations: Annotated[int, Interval(ge=1, le=255)] = 8
+    """Solver iterations on positions in one physics step."""
+    velocity_iterations: Annotated[int, Interval(ge=0, le=255)] = 1
+    """Solver iterations on velocities in one physics step."""
+    contact_offset_m: Annotated[float, Gt(0)] = 0.004
+    """Shapes closer than the sum of two of these, metres, are looked at for contact, so that fast ones
+    stop before they overlap."""
+    rest_offset_m: float = 0.0
+    """Distance, metres, at which shapes rest."""
+    max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
+    """Fastest push out of an overlap, metres per second."""
+    friction_offset_threshold_m: Annotated[float, Ge(0)] = 0.01
+    """Friction acts at contacts closer than this, metres."""
+    friction_correlation_m: Annotated[float, Ge(0)] = 0.00625
+    """Contacts closer to each other than this, metres, share a place where friction acts."""
+    contacts_per_scene: Annotated[int, Gt(0)] = 128
+    """Room on a GPU for contact points, averaged over all scenes."""
+    patches_per_scene: Annotated[int, Gt(0)] = 64
+    """Room on a GPU for groups of contact points with one normal, averaged over all scenes."""
+    pairs_per_scene: Annotated[int, Gt(0)] = 64
+    """Room on a GPU for pairs of shapes that come close in one step, averaged over all scenes."""
+    collision_stack_mb: Annotated[int, Interval(ge=1, le=4095)] = 64
+    """Room on a GPU for what the narrow phase keeps while it looks for contacts, MB."""
+    env_id_bits: Annotated[int, Interval(ge=-1, le=16)] = 4
+    """Bits of a scene's number by which a GPU's broad phase tells scenes apart early; -1: PhysX's own."""
+    num_threads: Annotated[int, Interval(ge=0, le=1024)] = 0
+    """Threads of PhysX on the host; 0 takes every core."""
+
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("pipeline", "num_threads")
+
+    def check(self) -> None:
+        """Raises ValueError, beginning with the field's name, where shapes would never touch."""
+        if not self.rest_offset_m < self.contact_offset_m:
+            raise ValueError(
+                f"rest_offset_m {self.rest_offset_m:g}; valid: less than contact_offset_m,"
+                f" {self.contact_offset_m:g}"
+            )
+
+    def gpu_buffers(self, num_envs: int) -> dict[str, int]:
+        """PhysX's own names and sizes of the buffers for this many scenes, never below its defaults."""
+        return {
+            "gpuMaxRigidContactCount": max(1 << 19, self.contacts_per_scene * num_envs),
+            "gpuMaxRigidPatchCount": max(81920, self.patches_per_scene * num_envs),
+            "gpuFoundLostPairsCapacity": max(1 << 18, self.pairs_per_scene * num_envs),
+            "gpuCollisionStackSize": self.collision_stack_mb << 20,
+        }

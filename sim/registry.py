@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from screwpush_sim.errors import EngineNotInstalledError, UnknownEngineError
-from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig, PhysxConfig
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 
@@ -57,6 +57,14 @@ ENGINES: dict[str, EngineDef] = {
             package="mujoco",
             install="pip install 'mujoco>=4,<5'",
             auto_on="cpu",
+        ),
+        EngineDef(
+            "physx",
+            PhysxConfig,
+            "screwpush_sim.engines.physx.engine:Physx",
+            package="ovphysx",
+            install="pip install 'screwpush-jax[physx]' (its binaries: NVIDIA Omniverse licence)",
+            on_host=lambda options: options.pipeline == "cpu",
         ),
         # its package lives in another interpreter, which is looked for when the engine is built
         EngineDef(

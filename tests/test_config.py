@@ -69,7 +69,7 @@ FLOATS = sorted(path for path in NUMBERS if type_of(path) is float)
 ANY_FINITE = {
     "env.area_center_m",
     "env.goal_pos_m",
-    "isaacgym.rest_offset_m",
+    *("isaacgym.rest_offset_m", "physx.rest_offset_m"),
     "ppo.init_log_std",
     *(path for path in NUMBERS if path.startswith("env.reward.")),
 }
@@ -83,7 +83,8 @@ OUTSIDE = {
             *("env.bank_size", "ppo.num_steps", "ppo.num_epochs", "ppo.num_minibatches"),
             *("mujoco_warp.contacts_per_scene", "mujoco_warp.constraints_per_scene"),
             *("mujoco_warp.solver_iterations", "mujoco.solver_iterations", "isaacgym.substeps"),
-            "isaacgym.max_gpu_contact_pairs",
+            *("isaacgym.max_gpu_contact_pairs", "physx.contacts_per_scene"),
+            *("physx.patches_per_scene", "physx.pairs_per_scene"),
         ),
         (0, -1, INT32 + 1),
     ),
@@ -104,6 +105,7 @@ OUTSIDE = {
             *("ppo.value_clip", "ppo.max_grad_norm", "ppo.learning_rate", "ppo.target_kl"),
             *("isaacgym.contact_offset_m", "isaacgym.max_depenetration_m_s"),
             *("isaacgym.buffer_multiplier", "isaacgym.stiffness_scale"),
+            *("physx.contact_offset_m", "physx.max_depenetration_m_s"),
         ),
         (0.0, -0.1, 1e-46),  # the last is zero in float32
     ),
@@ -118,7 +120,8 @@ OUTSIDE = {
         (
             *("env.drop_spread_m", "env.start_tip_half_m", "ppo.vf_coef"),
             *("ppo.ent_coef", "mujoco_warp.max_overflow_share", "isaacgym.bounce_threshold_m_s"),
-            "isaacgym.damping_scale",
+            *("isaacgym.damping_scale", "physx.friction_offset_threshold_m"),
+            "physx.friction_correlation_m",
         ),
         (-1e-9,),
     ),
@@ -126,12 +129,14 @@ OUTSIDE = {
     "ppo.learning_rate_range": ([0.0, 0.1], [0.001, 0.0]),
     "ppo.std_range": ([0.0, 2.0], [0.01, -1.0]),
     "ppo.hidden_sizes": ([], [0], [64, -1], [65537]),
-    **dict.fromkeys(("mujoco.num_threads", "isaacgym.num_threads"), (-1, 1025)),
+    **dict.fromkeys((f"{e}.num_threads" for e in ("mujoco", "isaacgym", "physx")), (-1, 1025)),
     **dict.fromkeys(("isaacgym.start_timeout_s", "isaacgym.step_timeout_s"), (0.0, 86400.1)),
     "isaacgym.spin_s": (-1e-9, 86400.1),
     "isaacgym.restarts": (-1, INT32 + 1),
-    "isaacgym.position_iterations": (0, 256),
-    "isaacgym.velocity_iterations": (-1, 256),
+    **dict.fromkeys(("isaacgym.position_iterations", "physx.position_iterations"), (0, 256)),
+    **dict.fromkeys(("isaacgym.velocity_iterations", "physx.velocity_iterations"), (-1, 256)),
+    "physx.collision_stack_mb": (0, 4096),
+    "physx.env_id_bits": (-2, 17),
 }
 """Values next to what each number takes, and beyond, by hand."""
 
@@ -158,6 +163,8 @@ INSIDE = {
     "isaacgym.restarts": (0, 1000),
     "isaacgym.velocity_iterations": (0, 255),
     "isaacgym.rest_offset_m": (-0.01,),
+    "physx.rest_offset_m": (-0.01,),
+    "physx.env_id_bits": (-1, 16),
     "isaacgym.spin_s": (0.0,),
     "mujoco.num_threads": (0, 1024),
 }
@@ -286,6 +293,7 @@ RELATIONS = {
     "short screw": ({"env.scene.screw.length_m": 0.014}, "env.scene.screw.length-m 0.014", "longer than"),
     "small head": ({"env.scene.screw.head_across_corners_m": 0.0119}, "env.scene.screw.head-across", "0.012"),
     "never touches": ({"isaacgym.rest_offset_m": 0.002}, "isaacgym.rest-offset-m 0.002", "less than"),
+    "never touches in physx": ({"physx.rest_offset_m": 0.5}, "physx.rest-offset-m 0.5", "less than"),
 }  # fmt: skip
 
 

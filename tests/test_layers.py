@@ -120,7 +120,7 @@ def test_only_the_registry_imports_a_tasks_folder():
     assert outside == {"screwpush_jax.tasks.registry"}
 
 
-ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch")
+ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch", "ovphysx", "ovstage")
 
 
 def test_nothing_outside_sim_imports_an_engine():

@@ -16,7 +16,7 @@ from screwpush_sim import registry
 from screwpush_sim.assets import humanoid
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.errors import EngineNotInstalledError, SceneNotSupportedError
-from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig, PhysxConfig
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import Bodies, RobotState, SimState, home_state
@@ -32,6 +32,7 @@ STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
 OPTIONS: dict[str, object] = {
     "mujoco_warp": MujocoWarpConfig(),
     "mujoco": MujocoConfig(num_threads=2),
+    "physx": PhysxConfig(num_threads=2),
     "isaacgym": IsaacGymConfig(
         python=sys.executable,
         python_path=STANDIN,

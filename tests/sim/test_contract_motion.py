@@ -84,9 +84,12 @@ def test_the_velocity_is_that_of_the_origin_wherever_the_centre_of_mass_lies(wor
     pos = np.array([world.where(state) for state in states])
     shown = np.array([world.free(state).linvel_w for state in states])
     difference = (pos[2:] - pos[:-2]) / (2 * sim.spec.control_dt_s)
-    # a step takes the velocity of its end, so the difference runs ahead by half a physics step
-    ahead = np.array([0, 0, GRAVITY * sim.spec.scene.physics.dt_s / 2])
-    np.testing.assert_allclose(difference, shown[1:-1] - ahead, atol=0.02)
+    # a step takes the velocity of its end, or of moments within it: the difference runs ahead by up to
+    # half a physics step
+    ahead, most = shown[1:-1] - difference, GRAVITY * sim.spec.scene.physics.dt_s / 2
+    np.testing.assert_allclose(ahead[..., :2], 0, atol=0.02)
+    assert (ahead[..., 2] > -0.02).all()
+    assert (ahead[..., 2] < most + 0.02).all()
 
 
 @pytest.mark.parametrize("start", [Rotation.identity(), BIG_TILT], ids=["level", "tilted"])

@@ -10,7 +10,7 @@ import pytest
 from screwpush_sim import registry
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.errors import EngineNotInstalledError, SimError, UnknownEngineError
-from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
+from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig, PhysxConfig
 
 
 @pytest.mark.parametrize("name", ["", "MuJoCo", "bullet"])
@@ -96,6 +96,8 @@ def test_a_name_that_is_taken_or_none_is_refused(toy, name):
         ("mujoco_warp", MujocoWarpConfig(), False),
         ("isaacgym", IsaacGymConfig(pipeline="gpu"), False),
         ("isaacgym", IsaacGymConfig(pipeline="cpu"), True),
+        ("physx", PhysxConfig(), False),
+        ("physx", PhysxConfig(pipeline="cpu"), True),
     ],
 )
 def test_it_is_known_where_the_tensors_lie(name, options, on_host):

@@ -1,0 +1,179 @@
+"""PhysX 5 behind the contract: all scenes in one PhysX scene, on a GPU or on the CPU.
+
+State is read into, and written from, memory that JAX shares (`tensors.py`). How the ordering rule of
+`sim/bridge.py` is kept: a binding's call first waits, on the host, for what Warp's stream was given, and
+returns when PhysX has done it. So what JAX lends is read (its stream is waited for when Warp imports it,
+and Warp's by the first binding that is written), and the views are whole when a step returns but for the
+last kernel, which JAX's stream waits for when it imports them.
+"""
+
+# pyright: reportArgumentType=false
+# warp's arrays and devices carry no types.
+
+from collections.abc import Callable
+from typing import final
+
+import jax
+import numpy as np
+import warp as wp
+
+from screwpush_sim import bridge, gpu
+from screwpush_sim.clock import HostClock, Report
+from screwpush_sim.engines.physx import library
+from screwpush_sim.engines.physx.layout import make_layout
+from screwpush_sim.engines.physx.session import Session, joint_order
+from screwpush_sim.engines.physx.tensors import Tensors, to_warp
+from screwpush_sim.errors import DeviceMismatchError, SimClosedError, SimOverflowError
+from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.options import PhysxConfig
+from screwpush_sim.protocol import SimSpec, Snapshot, Views
+from screwpush_sim.scene import Scene, first_control
+from screwpush_sim.state import home_state
+
+_SPACING_M = 4.0
+"""Between the scenes on the CPU: a power of two, so that places are exact in float32."""
+
+
+@final
+class Physx:
+    """`num_envs` scenes on the device that JAX computes on."""
+
+    def __init__(self, scene: Scene, num_envs: int, config: PhysxConfig):
+        wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
+        ordinal = _gpu_ordinal(config)
+        self._device = wp.get_device("cpu" if ordinal is None else f"cuda:{ordinal}")
+        self._physics = scene.physics
+        origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
+        places = [(float(x), float(y)) for x, y in origins]
+        self._session: Session | None = Session(scene, places, config, ordinal)
+        try:
+            names = self._session.bind_robots("ARTICULATION_DOF_POSITION").dof_names
+            order = joint_order(scene, list(names))
+            self._tensors = Tensors(self._session, scene, origins, order, self._device)
+            layout = make_layout(scene, order)
+            self.unpack, self.pack = layout.unpack, layout.pack
+            self.spec = SimSpec(
+                engine="physx",
+                num_envs=num_envs,
+                scene=scene,
+                deterministic=False,  # contacts keep a memory that no state has
+            )
+            self._clock = HostClock()
+            self._session.warm_up()
+            self._inputs = Inputs(self.spec, self.views())
+            home = self.pack(home_state(scene, num_envs))
+            control = np.tile(np.float32(first_control(scene.robot)), (num_envs, 1))
+            self._put({name: np.asarray(value) for name, value in home.items()}, control)
+        except BaseException:
+            self._session.close()
+            raise
+        library.OVERFLOWS.take()
+
+    def views(self) -> Views:
+        self._open()
+        return self._tensors.views()
+
+    def write(self, mask: jax.Array, views: Views) -> None:
+        self._open()
+        self._inputs.check_write(mask, views)
+        with wp.ScopedDevice(self._device):
+            new = {name: to_warp(view) for name, view in views.items()}
+            self._tensors.write(to_warp(mask), new)
+
+    def step(self, control: jax.Array) -> None:
+        session = self._open()
+        self._inputs.check_control(control)
+        with wp.ScopedDevice(self._device):
+            self._tensors.take_control(to_warp(control))
+            if self._device.is_cuda:  # so that the clock counts physics and not what it waits for
+                wp.synchronize_stream(self._device.stream)
+            self._clock.begin()
+            self._tensors.command()
+            for _ in range(self._physics.decimation):
+                self._tensors.push()
+                session.step(self._physics.dt_s)
+            self._tensors.read()
+            self._clock.end()
+
+    def report(self) -> Callable[[], Report]:
+        self._open()
+        lap, (lost, said) = self._clock.lap(), library.OVERFLOWS.take()
+
+        def read() -> Report:
+            report = lap() | {"perf/overflow": float(lost)}
+            if self._device.is_cuda:
+                report |= gpu.usage(self._device)
+            if lost:
+                raise SimOverflowError(
+                    f"PhysX told {lost} times that a buffer is too small ({said}); raise"
+                    " --physx.contacts-per-scene, --physx.patches-per-scene,"
+                    " --physx.pairs-per-scene or --physx.collision-stack-mb"
+                )
+            return report
+
+        return read
+
+    def snapshot(self) -> Snapshot:
+        self._open()
+        return {name: array.numpy().copy() for name, array in self._kept().items()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self._open()
+        wanted = {name: (tuple(a.shape), np.float32) for name, a in self._kept().items()}
+        check_snapshot("physx", wanted, snapshot)
+        views = {name: snapshot[name] for name in self._tensors.arrays}
+        self._put(views, snapshot["control"])
+
+    def close(self) -> None:
+        """May be called again. Raises `DeviceLostError` if the device was lost on the way."""
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                if self._device.is_cuda:
+                    with gpu.waiting():
+                        wp.synchronize_device(self._device)
+            finally:
+                session.close()
+
+    def _open(self) -> Session:
+        if self._session is None:
+            raise SimClosedError("this simulator was closed; make a new one")
+        return self._session
+
+    def _kept(self) -> dict[str, "wp.array"]:
+        return self._tensors.arrays | {"control": self._tensors.control}
+
+    def _put(self, views: dict[str, np.ndarray], control: np.ndarray) -> None:
+        """The state and the control of all scenes."""
+        with wp.ScopedDevice(self._device):
+            for name, array in self._tensors.arrays.items():
+                array.assign(views[name])
+            everywhere = wp.array(np.ones(self.spec.num_envs, bool), dtype=wp.bool)
+            new = {name: wp.clone(array) for name, array in self._tensors.arrays.items()}
+            self._tensors.write(everywhere, new)
+            self._tensors.control.assign(control)
+
+
+def spiral(count: int) -> np.ndarray:
+    """The `count` points of whole numbers nearest to zero, itself the first: `[N, 2]`, in rings."""
+    reach = int(np.ceil(np.sqrt(count))) // 2 + 1
+    axis = np.arange(-reach, reach + 1)
+    points = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    ring = np.abs(points).max(axis=1)
+    return points[np.argsort(ring, kind="stable")][:count].astype(np.float64)
+
+
+def _gpu_ordinal(config: PhysxConfig) -> int | None:
+    """The CUDA device, as JAX and Warp both count those that the process sees; None: the CPU.
+
+    Raises:
+      DeviceMismatchError: JAX computes elsewhere than PhysX is told to.
+    """
+    place = bridge.device()
+    on_gpu = place.platform == "gpu"
+    if config.pipeline != "auto" and (config.pipeline == "gpu") != on_gpu:
+        raise DeviceMismatchError(
+            f"engine physx: --physx.pipeline {config.pipeline}, but JAX computes on"
+            f" {place.platform}; valid: auto, {'gpu' if on_gpu else 'cpu'}"
+        )
+    return place.local_hardware_id if on_gpu else None
