@@ -19,7 +19,7 @@ from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.options import MujocoConfig
 from screwpush_sim.registry import make_simulator
-from screwpush_sim.state import Bodies, RobotState, SimState
+from screwpush_sim.state import Bodies, RobotState, SimState, zero_state
 
 PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
 """The step that all tests of this folder use."""
@@ -157,7 +157,9 @@ def memory_of():
     def make(task, joint_targets) -> Memory:
         count = len(joint_targets)
         still = jnp.zeros((count, task.action_size))
-        potential = {"progress": jnp.zeros(count), "reach": jnp.zeros(count)}
+        one = jax.tree.map(lambda leaf: leaf[0], zero_state(task.scene(), 1))
+        names = jax.eval_shape(task.potentials, one, jnp.zeros(3))
+        potential = {name: jnp.zeros(count) for name in names}
         targets = jnp.asarray(joint_targets, jnp.float32)
         return Memory(targets, still, still, jnp.zeros(count, jnp.int32), potential)
 

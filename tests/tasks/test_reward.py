@@ -36,7 +36,7 @@ def potential(state_at):
 
 def terms(before=None, after=None, **facts):
     """Raw terms of a step in which nothing happened but what is said; the rod hangs straight down."""
-    still = {"progress": 0.0, "reach": 0.0}
+    still = dict.fromkeys(potentials(CONFIG, STILL, jnp.array(TIP)), 0.0)
     usual = {
         "derived": Derived(STILL, HANGING, HANGING),
         "success": jnp.array(False),
