@@ -170,6 +170,22 @@ def test_the_rod_pushes_a_screw_out_of_its_way(lab, lying):
     )
 
 
+def test_a_screw_put_where_the_rod_was_is_left_alone(lab, make_state, parked):
+    """A write moves the whole arm at once, what it touches included."""
+    sim = lab.shared()
+    arm = elfin15.arm_spec()
+    down = jnp.array([[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]])
+    pose = TipPose(jnp.array([-0.75, 0.0, 0.006]), down)
+    low = np.asarray(inverse_kinematics(arm, pose, jnp.array(arm.home_rad, jnp.float32)))
+    side = np.array([[-0.75, -0.2, 0.0072], [-0.75, 0.0, 0.0072], [-0.75, 0.2, 0.0072]])
+    under, apart = np.stack([side, side]), np.stack([side, side]) + [0, 0.1, 0]
+    lab.put(sim, make_state(apart, joints=low))
+    lab.run(sim, low, 3)
+    lab.put(sim, make_state(under))
+    state = lab.run(sim, parked, 2)[-1]
+    np.testing.assert_allclose(state.bodies["screws"].pos_w, under, atol=2e-3)
+
+
 @pytest.mark.parametrize("num_screws", [2, 8])
 def test_other_numbers_of_screws_stand_as_well(lab, make_state, parked, num_screws):
     sim = lab.shared(num_envs=1, num_screws=num_screws)
