@@ -17,15 +17,14 @@ ROOT = Path(__file__).parent.parent
 def installed(tmp_path_factory) -> Path:
     """A folder of installed packages, as pip lays a wheel of this source."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = f"from setuptools import build_meta; print(build_meta.build_wheel('{folder}'))"
     source = folder / "source"
     for name in ("screwpush_jax", "sim"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.pyc"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    built = subprocess.run(
-        [sys.executable, "-c", build], cwd=source, capture_output=True, text=True, check=False
-    )
+    # in an environment of its own, as pip builds it: what is installed here may be too old for it
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    built = subprocess.run([sys.executable, *build], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     (wheel,) = folder.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "site")
