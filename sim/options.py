@@ -117,8 +117,9 @@ class PhysxConfig:
     """Temporal (substeps inside the iterations) or projected Gauss-Seidel."""
     position_iterations: Annotated[int, Interval(ge=1, le=255)] = 8
     """Solver iterations on positions in one physics step."""
-    velocity_iterations: Annotated[int, Interval(ge=0, le=255)] = 1
-    """Solver iterations on velocities in one physics step."""
+    velocity_iterations: Annotated[int, Interval(ge=0, le=255)] = 0
+    """Solver iterations on velocities in one physics step; with tgs each leaves what rests with a
+    velocity that it does not move by."""
     contact_offset_m: Annotated[float, Gt(0)] = 0.004
     """Shapes closer than the sum of two of these, metres, are looked at for contact, so that fast ones
     stop before they overlap."""
@@ -126,9 +127,10 @@ class PhysxConfig:
     """Distance, metres, at which shapes rest."""
     max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
     """Fastest push out of an overlap, metres per second."""
-    friction_offset_threshold_m: Annotated[float, Ge(0)] = 0.01
-    """Friction acts at contacts closer than this, metres."""
-    friction_correlation_m: Annotated[float, Ge(0)] = 0.00625
+    friction_offset_threshold_m: Annotated[float, Gt(0)] = 0.001
+    """Friction acts at contacts closer than this, metres; much smaller than the bodies, or what should
+    roll is held at places that do not touch."""
+    friction_correlation_m: Annotated[float, Gt(0)] = 0.00625
     """Contacts closer to each other than this, metres, share a place where friction acts."""
     contacts_per_scene: Annotated[int, Gt(0)] = 128
     """Room on a GPU for contact points, averaged over all scenes."""

@@ -106,6 +106,7 @@ OUTSIDE = {
             *("isaacgym.contact_offset_m", "isaacgym.max_depenetration_m_s"),
             *("isaacgym.buffer_multiplier", "isaacgym.stiffness_scale"),
             *("physx.contact_offset_m", "physx.max_depenetration_m_s"),
+            *("physx.friction_offset_threshold_m", "physx.friction_correlation_m"),
         ),
         (0.0, -0.1, 1e-46),  # the last is zero in float32
     ),
@@ -120,8 +121,7 @@ OUTSIDE = {
         (
             *("env.drop_spread_m", "env.start_tip_half_m", "ppo.vf_coef"),
             *("ppo.ent_coef", "mujoco_warp.max_overflow_share", "isaacgym.bounce_threshold_m_s"),
-            *("isaacgym.damping_scale", "physx.friction_offset_threshold_m"),
-            "physx.friction_correlation_m",
+            "isaacgym.damping_scale",
         ),
         (-1e-9,),
     ),

@@ -42,10 +42,8 @@ def slow_copy(view: jax.Array, busy: jax.Array) -> jax.Array:
 
 def unordered_import(array: jax.Array):
     """JAX's memory by its bare address: nothing waits."""
-    if array.dtype == bool or array.ndim != 2:
-        return wp.from_dlpack(array)
-    pointer = array.unsafe_buffer_pointer()
-    return wp.array(ptr=pointer, shape=array.shape, dtype=float, device="cuda:0", copy=False)
+    pointer, dtype = array.unsafe_buffer_pointer(), wp.bool if array.dtype == bool else float
+    return wp.array(ptr=pointer, shape=array.shape, dtype=dtype, device="cuda:0", copy=False)
 
 
 def test_views_are_the_memory_that_physx_writes(sim):
@@ -110,7 +108,7 @@ def test_a_reset_reaches_the_scenes_of_its_mask_alone(sim):
     hold = state.robot.joint_pos
     sim.write(jnp.ones(NUM_ENVS, bool), sim.pack(state))
     sim.step(hold)
-    pos = state.bodies["screws"].pos_w + jnp.array([0.0, 0.0, 0.5])
+    pos = state.bodies["screws"].pos_w.at[..., 2].add(0.5)
     mask = jnp.arange(NUM_ENVS) % 3 == 1
     sim.write(mask, sim.pack(state.with_bodies("screws", pos_w=pos)))
     sim.step(hold)
