@@ -15,6 +15,8 @@ from screwpush_jax import checkpoint, evaluate, resume
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError
 
+pytestmark = pytest.mark.slow
+
 Config = config_type()
 
 DATA = Path(__file__).parent / "data"

@@ -121,6 +121,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_bad_file_is_one_line(case, read, tmp_path):
     text, hint = REFUSED[case]

@@ -38,6 +38,7 @@ def use(device="auto", **variables):
     )
 
 
+@pytest.mark.slow
 def test_what_the_environment_asks_of_jax_is_not_followed_where_training_needs_another():
     wild = {
         "JAX_ENABLE_X64": "1",
@@ -54,6 +55,7 @@ def test_what_the_environment_asks_of_jax_is_not_followed_where_training_needs_a
     assert (place, last) == ("cpu", "cpu key<fry> float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "variables", "hint"),
     [
@@ -70,6 +72,7 @@ def test_a_device_that_is_not_there_is_one_line(device, variables, hint):
     assert "valid: " in line
 
 
+@pytest.mark.slow
 def test_of_two_devices_one_is_used_and_said():
     result = use(XLA_FLAGS="--xla_force_host_platform_device_count=2", JAX_PLATFORMS="cpu")
     assert result.stdout.splitlines()[0] == "cpu 0 of 2: a process uses one"

@@ -124,6 +124,7 @@ def test_a_run_that_goes_on_counts_from_where_it_stood(out):
     assert said.endswith("about 9 min 50 s left")
 
 
+@pytest.mark.slow
 def test_the_speed_is_that_of_the_latest_iterations(out):
     shown = [(n, 300.0 + n, 0.5) for n in range(1, 101)]  # five minutes of compiling
     said = line(out, Display(100, 0.0, 0, 0.0, live=False), *shown[:1])

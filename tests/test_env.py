@@ -122,6 +122,7 @@ def rule(request):
     return request.param
 
 
+@pytest.mark.slow
 def test_every_rule_does_what_a_slow_count_does(rule):
     """Each number of 40 steps, some environments broken on the way."""
     loop, ones = Loop(RULES[rule]), [One() for _ in range(N)]
@@ -188,6 +189,7 @@ def test_every_rule_does_what_a_slow_count_does(rule):
     assert again or rule == "auto", "none blew up while or when it was frozen"
 
 
+@pytest.mark.slow
 def test_first_episodes_begin_anywhere_and_later_ones_at_zero():
     loop = Loop(AUTO_RESET)
     loop.turn(0, np.zeros((N, 1)))
@@ -197,6 +199,7 @@ def test_first_episodes_begin_anywhere_and_later_ones_at_zero():
         assert (np.asarray(loop.state.step)[now.restarted] == 0).all()
 
 
+@pytest.mark.slow
 def test_a_group_shares_its_start_and_waits_for_its_last_one():
     loop, starts, waited = Loop(RULES["groups"]), 0, 0
     action = np.linspace(0.1, 1.5, N, dtype=np.float32)[:, None]
@@ -215,6 +218,7 @@ def test_a_group_shares_its_start_and_waits_for_its_last_one():
     assert waited > 6
 
 
+@pytest.mark.slow
 def test_an_environment_is_reset_when_it_is_asked_for():
     loop = Loop(ON_REQUEST)
     loop.turn(0, np.zeros((N, 1)))
@@ -235,6 +239,7 @@ def test_an_environment_without_a_start_of_its_own_is_an_error():
         ONCE.rows(jax.random.key(0), 3, (1, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x", [GOAL - 1.0, GOAL])
 @pytest.mark.parametrize("step", [HORIZON - 2, HORIZON - 1])
 def test_the_horizon_truncates_what_does_not_terminate(step, x):

@@ -11,6 +11,8 @@ from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.transition import init_carry
 from screwpush_sim.errors import WorkerError
 
+pytestmark = pytest.mark.slow
+
 Config = config_type()
 
 

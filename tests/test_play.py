@@ -71,6 +71,7 @@ def files(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
+@pytest.mark.slow
 def test_a_video_never_takes_anothers_place(ready, tmp_path):
     ready()
     before = {p: p.read_bytes() for p in ready.run_dir.iterdir()}

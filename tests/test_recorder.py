@@ -43,6 +43,7 @@ def state(change=lambda leaf: leaf):
     return SimpleNamespace(learner=learner, carry=SimpleNamespace(t=jnp.int32(0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_learner_that_is_not_finite_is_an_error_and_is_not_saved(recorder, value):
     made, saved = recorder
@@ -51,6 +52,7 @@ def test_a_learner_that_is_not_finite_is_an_error_and_is_not_saved(recorder, val
     assert saved == []
 
 
+@pytest.mark.slow
 def test_the_same_step_is_saved_once(recorder):
     made, saved = recorder
     made.save(state())
@@ -58,6 +60,7 @@ def test_the_same_step_is_saved_once(recorder):
     assert [step for step, *_ in saved] == [0]
 
 
+@pytest.mark.slow
 def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
     made, saved = recorder
     report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)

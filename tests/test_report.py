@@ -44,6 +44,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ROWS)
 def test_a_short_run_has_a_report(rows, tmp_path, capsys):
     path = write_report(run(tmp_path / "run", ROWS[rows]), METRICS)
@@ -61,6 +62,7 @@ def test_a_name_is_no_formula(name, tmp_path, capsys):
 HOSTILE = {"text.usetex": True, "font.family": ["no such font"], "savefig.format": "pdf"}
 
 
+@pytest.mark.slow
 def test_the_users_settings_are_neither_used_nor_changed(tmp_path, capsys):
     plain = write_report(run(tmp_path / "run", FULL), METRICS).read_bytes()
     with matplotlib.rc_context(HOSTILE):
@@ -69,6 +71,7 @@ def test_the_users_settings_are_neither_used_nor_changed(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_it_is_drawn_in_the_process_of_a_notebook(tmp_path):
     backend = "module_of_another_interpreter"
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nno line of such a file\n")

@@ -56,6 +56,7 @@ def all_at_once(processes):
     return said
 
 
+@pytest.mark.slow
 def test_of_processes_that_want_one_name_at_once_one_gets_it(tmp_path):
     said = all_at_once(claimers(tmp_path / "runs", "same", 6))
     refused = [text for text in said if text.startswith("refused")]
@@ -63,6 +64,7 @@ def test_of_processes_that_want_one_name_at_once_one_gets_it(tmp_path):
     assert all("--name same" in text and "another name" in text for text in refused)
 
 
+@pytest.mark.slow
 def test_runs_without_a_name_that_start_at_once_get_folders_of_their_own(tmp_path):
     assert len(set(all_at_once(claimers(tmp_path, "", 6)))) == 6
 

@@ -67,6 +67,7 @@ def test_while_something_compiles_the_end_is_at_once(number, body):
     assert (process.returncode, out, err) == (128 + number, "", "stopped: cleaned up\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0), (signal.SIGHUP, 129)]
 )
@@ -87,6 +88,7 @@ def test_a_request_before_something_compiles_ends_there():
     assert process.returncode == 143
 
 
+@pytest.mark.slow
 def test_under_nohup_a_closed_terminal_is_ignored():
     process = start(RUNNING, "signal.signal(signal.SIGHUP, signal.SIG_IGN)")
     process.send_signal(signal.SIGHUP)

@@ -13,6 +13,8 @@ from screwpush_jax.env import Env
 from screwpush_jax.tasks.task import StepResult
 from screwpush_jax.transition import EPISODES, Tally, episode_means, init_carry
 
+pytestmark = pytest.mark.slow
+
 N, T, HORIZON, B = 4, 6, 5, 7
 BLOWS_UP = {4: 2, 15: 0}
 """Environments by the number of the transition that sees it."""

@@ -47,6 +47,7 @@ OF_A_RUN = {"config.yaml", "metrics.jsonl", "report.png"}
 """What a run writes into its own folder."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["README.md", "docs/architecture.md", "docs/isaacgym.md"])
 def test_what_the_docs_name_is_there(name):
     text = (ROOT / name).read_text()

@@ -9,6 +9,8 @@ import pytest
 
 from screwpush_jax import cli, train
 
+pytestmark = pytest.mark.slow
+
 MISTAKES = {
     "unknown flag": (["--gama", "0.9"], "ppo.gamma"),
     "wrong type": (["--ppo.gamma", "many"], "ppo.gamma"),

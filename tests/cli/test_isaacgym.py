@@ -18,6 +18,8 @@ import pytest
 
 from screwpush_jax.loggers import read_metrics
 
+pytestmark = pytest.mark.slow
+
 STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
 PIPELINE = os.environ.get("SCREWPUSH_TEST_PIPELINE", "cpu")
 WORKER = ("--isaacgym.python", sys.executable, "--isaacgym.python-path", STANDIN)

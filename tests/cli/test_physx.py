@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("ovphysx")
 
 ENGINE = ("--sim", "physx", "--device", "cpu", "--physx.num-threads", "2")

@@ -19,6 +19,8 @@ from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 
+pytestmark = pytest.mark.slow
+
 Config = config_type()
 
 ROOT = Path(__file__).parent.parent.parent

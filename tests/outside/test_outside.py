@@ -20,6 +20,8 @@ from screwpush_jax import plugins
 from screwpush_jax.tasks import registry as tasks
 from screwpush_sim import registry as engines
 
+pytestmark = pytest.mark.slow
+
 TOYS = Path(__file__).parent / "toys.py"
 ENTRY_POINTS = """
 [screwpush_jax.tasks]

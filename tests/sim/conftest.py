@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +55,9 @@ class Lab:
 
     engine: str
     made: dict[tuple, Simulator] = dataclasses.field(default_factory=dict)
-    compiled: dict[int, Callable] = dataclasses.field(default_factory=dict)
+    compiled: WeakKeyDictionary[Simulator, Callable] = dataclasses.field(
+        default_factory=WeakKeyDictionary
+    )
 
     def make(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
         """A new simulator of the humanoid, or of the arm with screws; the caller closes it.
@@ -92,7 +95,7 @@ class Lab:
 
     def read(self, sim: Simulator) -> SimState:
         """Copies of what the simulator shows, as numpy arrays."""
-        unpack = self.compiled.setdefault(id(sim), jax.jit(sim.unpack))
+        unpack = self.compiled.setdefault(sim, jax.jit(sim.unpack))
         return jax.tree.map(np.array, unpack(sim.views()))
 
     def put(self, sim: Simulator, state: SimState, rows=None) -> None:
@@ -124,10 +127,18 @@ class Lab:
     def close(self) -> None:
         for sim in self.made.values():
             sim.close()
-        self.made, self.compiled = {}, {}
+        self.made, self.compiled = {}, WeakKeyDictionary()
 
 
-@pytest.fixture(scope="session", params=list(registry.ENGINES))
+QUICK = ("mujoco",)
+"""Engines that are built and compiled in a moment."""
+
+
+def engine_param(name: str):
+    return name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", params=[engine_param(name) for name in registry.ENGINES])
 def lab(request):
     """A laboratory of each engine whose package is installed."""
     try:

@@ -54,6 +54,7 @@ def test_mass_and_inertia_are_those_of_the_solid(solid_bolt):
     np.testing.assert_allclose(sorted(solid_bolt.body_inertia[1]), sorted(inertia), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_inertia_agrees_with_random_points_of_the_solid():
     """Monte Carlo over the box around it; the head is the intersection of three slabs."""
     bolt = Bolt()

@@ -69,6 +69,7 @@ def slow_reader():
     return lambda view: read(view, busy)
 
 
+@pytest.mark.slow
 def test_memory_overwritten_after_the_wait_was_read_before(slow_reader):
     memory = bridge.aligned_zeros((64, 16), np.float32)
     for turn in range(5):
@@ -78,6 +79,7 @@ def test_memory_overwritten_after_the_wait_was_read_before(slow_reader):
         np.testing.assert_array_equal(host, np.full((64, 16), turn + 1.0))
 
 
+@pytest.mark.slow
 def test_memory_overwritten_without_the_wait_spoils_what_is_read(slow_reader):
     """Why the rule exists: if this fails, JAX has begun to copy or to wait, and the rule may go."""
     memory, spoiled = bridge.aligned_zeros((64, 16), np.float32), []

@@ -134,6 +134,7 @@ def test_written_memory_is_not_kept(world):
     np.testing.assert_allclose(world.where(after), world.where(world.start), atol=5e-4)
 
 
+@pytest.mark.slow
 def test_a_restored_snapshot_has_the_same_future_in_another_instance(world):
     sim = world.shared()
     if not sim.spec.deterministic:
@@ -172,6 +173,7 @@ def test_restore_refuses_what_does_not_fit(world):
     assert same(world.lab.read(sim), seen)
 
 
+@pytest.mark.slow
 def test_a_closed_simulator_says_so(world):
     sim = world.make()
     snapshot, views = sim.snapshot(), jax.tree.map(jnp.copy, sim.views())

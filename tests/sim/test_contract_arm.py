@@ -23,6 +23,7 @@ def kinematics(lab):
     return tip_of, lambda pos: np.asarray(joints_of(np.float32(pos)))
 
 
+@pytest.mark.slow
 def test_the_drives_reach_their_targets(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
@@ -33,6 +34,7 @@ def test_the_drives_reach_their_targets(lab, lying):
         np.testing.assert_allclose(state.robot.joint_vel, 0, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_each_scene_has_targets_of_its_own(lab, lying):
     sim = lab.shared()
     lab.put(sim, lying)
@@ -41,6 +43,7 @@ def test_each_scene_has_targets_of_its_own(lab, lying):
     np.testing.assert_allclose(state.robot.joint_pos, targets, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["home", "parked"])
 def test_the_arm_does_not_sag(lab, lying, parked, kinematics, where):
     sim = lab.shared()
@@ -51,6 +54,7 @@ def test_the_arm_does_not_sag(lab, lying, parked, kinematics, where):
     np.testing.assert_allclose(tip[0], tip[1], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "step"),
     [((-0.75, -0.3, 0.05), (0, 0.02, 0)), ((-1.0, 0.05, 0.05), (0.02, 0, 0))],
@@ -70,6 +74,7 @@ def test_the_tip_follows_a_command_of_40_cm_per_second(lab, lying, kinematics, s
     assert error[-1] < 0.001
 
 
+@pytest.mark.slow
 def test_targets_beyond_the_limits_leave_the_arm_within_them(lab, lying):
     sim = lab.shared()
     limit = np.float32(elfin15.arm_spec().range_rad)
@@ -101,6 +106,7 @@ def test_wild_targets_do_no_lasting_harm(lab, lying, wild):
     np.testing.assert_allclose(state.robot.joint_pos, lying.robot.joint_pos, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_targets_are_kept_within_the_range_and_what_is_no_number_keeps_the_last(lab, lying):
     """As a robot's controller does; the joints beside a wild one go where they are told."""
     sim = lab.shared()

@@ -31,6 +31,7 @@ FALL_S = {"arm with screws": 1.5, "humanoid": 3.5}
 """A figure without torques stands for a second before it topples."""
 
 
+@pytest.mark.slow
 def test_what_falls_is_carried_by_the_ground_and_comes_to_rest(world, request):
     """From 10 cm, robot included where it is free; soft contact may give way for a moment."""
     sim, kind = world.shared(), request.node.callspec.params["world"]
@@ -68,6 +69,7 @@ def bolts(lab, make_state):
     return lab.settle(lab.shared(64, 2), make_state(pos, np.stack(quat, axis=-1)), seconds=2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_pushed_bolt_stops_within_five_centimetres(lab, bolts, side):
     """Nudged sideways at 0.3 m/s. The few that roll over a corner of the head take longer."""
@@ -90,6 +92,7 @@ def test_a_pushed_bolt_stops_within_five_centimetres(lab, bolts, side):
     assert moved[-1].min() > 0.005, "it was not pushed at all"
 
 
+@pytest.mark.slow
 def test_a_settled_jumble_stays_at_rest(lab, jumble):
     sim = lab.shared()
     lab.put(sim, jumble)
@@ -112,6 +115,7 @@ def test_settled_screws_lie_on_the_table_and_not_in_each_other(jumble):
             assert segment_distance(pos[a], axis[a], pos[b], axis[b], half) > 1.7 * SHANK
 
 
+@pytest.mark.slow
 def test_a_dropped_screw_does_not_fall_through_the_table(lab, make_state, parked):
     sim = lab.shared()
     pos = np.array([[-0.75, -0.2, 0.1], [-0.75, 0.0, 0.1], [-0.75, 0.2, 0.1]])
@@ -123,6 +127,7 @@ def test_a_dropped_screw_does_not_fall_through_the_table(lab, make_state, parked
     assert height[-1].max() < 0.06
 
 
+@pytest.mark.slow
 def test_one_screw_pushes_another(lab, make_state, parked):
     """Two parallel bolts, one thrown at the other: the second moves on, the first is held up."""
     sim = lab.shared()
@@ -138,6 +143,7 @@ def test_one_screw_pushes_another(lab, make_state, parked):
     assert np.linalg.norm(gap, axis=-1).min() > 1.7 * SHANK
 
 
+@pytest.mark.slow
 def test_the_rod_pushes_a_screw_out_of_its_way(lab, lying):
     sim = lab.shared()
     arm = elfin15.arm_spec()
@@ -170,6 +176,7 @@ def test_the_rod_pushes_a_screw_out_of_its_way(lab, lying):
     )
 
 
+@pytest.mark.slow
 def test_a_screw_put_where_the_rod_was_is_left_alone(lab, make_state, parked):
     """A write moves the whole arm at once, what it touches included."""
     sim = lab.shared()
@@ -186,6 +193,7 @@ def test_a_screw_put_where_the_rod_was_is_left_alone(lab, make_state, parked):
     np.testing.assert_allclose(state.bodies["screws"].pos_w, under, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_screws", [2, 8])
 def test_other_numbers_of_screws_stand_as_well(lab, make_state, parked, num_screws):
     sim = lab.shared(num_envs=1, num_screws=num_screws)

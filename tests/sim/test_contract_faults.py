@@ -38,6 +38,7 @@ LEAVES = ["joint_pos", "joint_vel", "pos_w", "quat_w", "linvel_w"]
 """Of the robot's joints, and of what moves freely: the bodies or the base."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("name", LEAVES)
 def test_a_broken_scene_shows_non_finite_values(lab, four, name, value):
@@ -69,6 +70,7 @@ def test_a_broken_scene_does_not_touch_its_neighbours(lab, world, four):
     jax.tree.map(np.testing.assert_array_equal, rows(broken, others), rows(healthy, others))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [np.nan, 1e12, None], ids=["nan", "runaway", "healthy"])
 def test_a_rewritten_scene_evolves_as_in_a_fresh_simulator(lab, world, four, fault):
     """Bit by bit: nothing of the past remains, the solver's warm start included."""

@@ -39,6 +39,7 @@ def mass_kg(lab):
     return mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene)).body_mass.sum()
 
 
+@pytest.mark.slow
 def test_it_begins_upright_where_the_scene_puts_it(lab):
     made = lab.make(num_screws=0)
     robot = lab.read(made).robot

@@ -113,6 +113,7 @@ def test_every_error_of_a_simulator_is_a_sim_error():
     assert issubclass(EngineNotInstalledError, SimError)
 
 
+@pytest.mark.slow
 def test_the_registry_loads_no_engine_until_one_is_asked_for():
     code = "import sys, screwpush_sim.registry; sys.exit('mujoco' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

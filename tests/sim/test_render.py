@@ -119,6 +119,7 @@ def renderer():
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screw", [0, 1])
 def test_a_screw_is_drawn_where_a_pinhole_sees_it(renderer, models, screw):
     """Its pixels are those that change when it is taken out of sight."""
@@ -164,6 +165,7 @@ def test_a_camera_that_does_not_exist_is_named_with_those_that_do():
         render.SceneRenderer(SCENE, WIDTH, HEIGHT, "roof")
 
 
+@pytest.mark.slow
 def test_a_closed_renderer_draws_no_more_and_closes_again():
     made = render.SceneRenderer(SCENE, 32, 32, "overview")
     made.close()

@@ -52,6 +52,7 @@ def heaps():
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "options"),
     [("mujoco", MujocoConfig(num_threads=2)), ("mujoco_warp", MujocoWarpConfig())],

@@ -73,6 +73,7 @@ def tilts(rotation: np.ndarray) -> np.ndarray:
     return np.arccos(np.clip(-rotation[..., 2, 2], -1, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("axis", AXES[:3])
 def test_a_translation_moves_the_tip_along_one_world_axis(walker, axis, sign):
@@ -94,6 +95,7 @@ def test_a_rotation_turns_the_tool_about_one_world_axis_through_the_tip(walker, 
     np.testing.assert_allclose(pose.pos_w, np.tile(pose.pos_w[0, 0], (4, WALKERS, 1)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_zero_action_leaves_the_command_where_it_is(walker):
     for axes in (AXES, UPRIGHT):
         targets, pose, *_ = walker(np.zeros((300, len(axes))), axes)
@@ -102,6 +104,7 @@ def test_zero_action_leaves_the_command_where_it_is(walker):
         np.testing.assert_allclose(targets, np.broadcast_to(targets[0], targets.shape), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_axes_that_are_not_active_keep_their_command(walker):
     rng = np.random.default_rng(1)
     actions = np.repeat(rng.uniform(-2, 2, (20, WALKERS, 2)), 15, axis=0)
@@ -208,6 +211,7 @@ def one_move(arm):
     return lambda tip, action: np.asarray(move(jnp.float32(tip), jnp.float32(action)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("face", FACES)
 def test_a_step_over_each_face_of_the_workspace_ends_on_it(one_move, face):
     axis, place = face

@@ -19,6 +19,8 @@ from screwpush_sim.builders import mjcf
 from screwpush_sim.options import MujocoConfig
 from screwpush_sim.registry import make_simulator
 
+pytestmark = pytest.mark.slow
+
 D, CENTER = 0.15, np.array([-0.75, 0.0])
 
 

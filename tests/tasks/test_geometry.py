@@ -21,6 +21,7 @@ def wxyz(rotation: Rotation) -> jnp.ndarray:
     return jnp.asarray(rotation.as_quat()[:, [3, 0, 1, 2]], jnp.float32)
 
 
+@pytest.mark.slow
 def test_products_of_matrices_and_vectors():
     first, second = (jnp.asarray(m, jnp.float32) for m in RNG.normal(size=(2, 3, 3)))
     vector = jnp.asarray(RNG.normal(size=3), jnp.float32)
@@ -31,6 +32,7 @@ def test_products_of_matrices_and_vectors():
     )
 
 
+@pytest.mark.slow
 def test_quaternion_to_matrix(rotations):
     np.testing.assert_allclose(
         geometry.quat_to_matrix(wxyz(rotations)), rotations.as_matrix(), atol=2e-6
@@ -43,6 +45,7 @@ def test_quaternion_to_x_axis(rotations):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-4, 0.05, 1.0, 3.1])
 def test_rotation_about_an_axis(angle):
     axis = np.array([0.48, -0.6, 0.64])
@@ -50,11 +53,13 @@ def test_rotation_about_an_axis(angle):
     np.testing.assert_allclose(got, Rotation.from_rotvec(axis * angle).as_matrix(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_rotation_has_a_finite_derivative():
     jacobian = jax.jacobian(geometry.rotation_about)(jnp.zeros(3))
     assert np.isfinite(jacobian).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_pair_distances_in_lexicographic_order(count):
     points = RNG.normal(size=(count, 3))
@@ -67,6 +72,7 @@ def test_pairs_of_three():
     assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 2)]
 
 
+@pytest.mark.slow
 def test_the_length_of_nothing_has_a_finite_derivative():
     assert np.isfinite(jax.grad(geometry.safe_norm)(jnp.zeros(3))).all()
     assert geometry.safe_norm(jnp.array([3.0, 4.0, 0.0])) == pytest.approx(5.0)
@@ -90,6 +96,7 @@ def test_tilt_within_the_limit_is_kept(tilt):
     np.testing.assert_allclose(got, rotation, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_limited_tilt_is_within_the_limit_for_any_rotation(rotations):
     limit = jax.vmap(lambda r: geometry.limit_tilt(r, 0.35))
     got = np.asarray(limit(jnp.asarray(rotations.as_matrix(), jnp.float32)))

@@ -70,6 +70,7 @@ def test_forward_kinematics_is_mujocos(arm, forward, mujoco_arm):
     np.testing.assert_allclose(got.rotation_w, [w[1] for w in want], atol=5e-6)
 
 
+@pytest.mark.slow
 def test_inverse_kinematics_reaches_every_pose_of_the_workspace(arm, inverse, mujoco_arm, poses):
     pos, rotation = poses
     joints = inverse(pos, rotation, arm.home_rad)
@@ -83,6 +84,7 @@ def test_the_workspace_is_within_the_joints_ranges(arm, inverse, poses):
     assert (np.abs(joints[:, :5]) < np.array(arm.range_rad)[:5]).all()
 
 
+@pytest.mark.slow
 def test_inverse_kinematics_gives_back_the_joints_it_is_near(arm, forward, inverse):
     """Random joints on the elbow's branch: the wrist's branch is that of `near_rad`."""
     rng = np.random.default_rng(2)
@@ -94,6 +96,7 @@ def test_inverse_kinematics_gives_back_the_joints_it_is_near(arm, forward, inver
     np.testing.assert_allclose(inverse(*pose, near), joints, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_joints_are_continuous_through_the_wrist_singularity(arm, forward, inverse):
     """Joint 5 through zero in steps of 0.5 mrad, each solved near the solution before it."""
     path = np.tile(np.float32([0.2, 0.9, -1.7, 0.7, 0.0, -0.4]), (201, 1))
@@ -110,6 +113,7 @@ def test_joints_are_continuous_through_the_wrist_singularity(arm, forward, inver
     np.testing.assert_allclose(reached.rotation_w, rotation, atol=3e-4)
 
 
+@pytest.mark.slow
 def test_the_derivative_is_the_inverse_of_mujocos_jacobian(arm, inverse, mujoco_arm, poses):
     """Central differences of 4 mm and 4 mrad: float32 noise is 1e-3 of them, curvature less."""
     pos, rotation = (leaf[:40] for leaf in poses)
@@ -129,6 +133,7 @@ def test_the_derivative_is_the_inverse_of_mujocos_jacobian(arm, inverse, mujoco_
     assert tried > 15
 
 
+@pytest.mark.slow
 def test_a_point_out_of_reach_gives_the_stretched_arm(arm, inverse, forward):
     pos = np.array([[-3.0, 0.4, 0.5], [0.0, 2.5, 0.2]])
     joints = inverse(pos, np.tile(DOWN.as_matrix(), (2, 1, 1)), arm.home_rad)

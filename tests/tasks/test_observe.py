@@ -29,6 +29,7 @@ def test_the_layout_is_gapless(make_task, screws, observation, axes):
     assert all(field.unit and field.stop > field.start for field in task.obs_layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screws", [2, 4])
 @pytest.mark.parametrize("observation", ["full", "prototype19"])
 def test_the_layout_has_the_size_of_the_observation(make_task, observed, screws, observation):
@@ -37,6 +38,7 @@ def test_the_layout_has_the_size_of_the_observation(make_task, observed, screws,
     assert (obs.shape, obs.dtype) == ((N, task.obs_sizes["policy"]), np.dtype(np.float32))
 
 
+@pytest.mark.slow
 def test_full_says_what_its_table_says(make_task, observed):
     """Unsorted, so that the oracle needs no order."""
     task = make_task(sort_screws=False, horizon=200, active_axes=("x", "y"))
@@ -66,6 +68,7 @@ def test_full_says_what_its_table_says(make_task, observed):
     assert np.abs(fields["tip_command_offset"]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_final_observation_shows_the_last_clock_at_which_a_policy_acts(make_task, observed):
     """Steps 0 to 150 of 120: an episode acts at 0 to 119, and its end is seen at 119, too."""
     *_, fields = observed(make_task(horizon=120))
@@ -73,6 +76,7 @@ def test_the_final_observation_shows_the_last_clock_at_which_a_policy_acts(make_
     np.testing.assert_allclose(shown, [1.0, 0.75, 0.5, 0.25, 1 / 120, 1 / 120], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (2, 1, 0)])
 def test_renaming_the_screws_leaves_full_as_it_is(make_task, observed, order):
     task = make_task()
@@ -91,6 +95,7 @@ def test_the_closest_pair_comes_first_the_nearer_to_the_tip_in_front(make_task, 
         np.testing.assert_allclose(got, pos[[*closest, last]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_field_of_a_screw_follows_the_same_order(make_task, observed):
     """Where the sorted positions went, there went the other numbers of the same screw."""
     sort, plain = observed(make_task())[4], observed(make_task(sort_screws=False))[4]
@@ -104,6 +109,7 @@ def test_every_field_of_a_screw_follows_the_same_order(make_task, observed):
             np.testing.assert_array_equal(sort[name][row].reshape(3, 3), want)
 
 
+@pytest.mark.slow
 def test_prototype19_is_the_nineteen_numbers_of_the_earlier_system(make_task, observed):
     task = make_task(observation="prototype19")
     state, derived, _, obs, _ = observed(task)

@@ -47,6 +47,7 @@ def is_accepted(arm, center, half, heights):
     return True
 
 
+@pytest.mark.slow
 def test_an_area_is_taken_if_the_arm_reaches_all_of_it(arm, is_reached):
     rng = np.random.default_rng(0)
     taken = refused = 0

@@ -83,6 +83,7 @@ def test_reach_is_the_distance_to_the_middle_of_the_closest_pair(potential, pair
     assert potential(screws, tip=tip)["reach"] == pytest.approx(-1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_moving_the_closest_pair_apart_is_progress(potential):
     farther = (-0.66, 0.0, 0.0)  # from 0.06 to 0.09 from A
     raw = terms(potential([A, B, C]), potential([A, farther, C]))
@@ -133,6 +134,7 @@ def test_the_good_is_rewarded_and_the_bad_is_not():
     assert max(weights.failure, weights.action_rate, weights.time) < 0
 
 
+@pytest.mark.slow
 def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, memory_of, potential, step):
     """B pushed 3 cm away and out of rest, the tip at home; action 0.5 after 0 on three axes."""
     task = make_task(active_axes=("x", "y", "z"))
@@ -161,6 +163,7 @@ def test_the_reward_of_a_step_worked_out_by_hand(make_task, state_at, memory_of,
     assert float(after.potential["progress"][0]) == pytest.approx(1.17872, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_potential_terms_telescope_over_any_trajectory(make_task, random_state, memory_of, step):
     """What a loop of states earns is nothing, whatever lies between."""
     task = make_task()

@@ -70,6 +70,7 @@ def is_held(stepped, screws, linvel=0.0) -> bool:
     return int(stepped(screws, linvel)[1].held[0]) == 1
 
 
+@pytest.mark.slow
 def test_success_needs_nothing_but_what_is_asked(stepped):
     assert is_held(stepped, APART)
 
@@ -118,6 +119,7 @@ def test_each_screw_that_falls_ends_the_episode(stepped, screw):
         assert bool(result.terminated[0]) == out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screws", [2, 5, 8])
 def test_the_last_of_any_number_of_screws_counts_like_the_others(make_task, state_at, screws):
     """On a grid of 0.16; then the last one, or the last pair, breaks each clause."""
@@ -190,6 +192,7 @@ def test_a_screw_inside_does_not_end_the_episode(stepped, screws):
     assert not bool(result.metrics["out_of_area"][0] | result.terminated[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     "leaf",
@@ -205,6 +208,7 @@ def test_a_value_that_is_not_finite_is_invalid(task, state_at, leaf, value):
     np.testing.assert_array_equal(task.is_invalid(state), [False, True])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screw", [0, 1, 2])
 @pytest.mark.parametrize("direction", [(1, 0, 0), (0, -1, 0), (0, 0.6, 0.8)])
 def test_each_runaway_screw_is_invalid(task, state_at, screw, direction):
@@ -214,6 +218,7 @@ def test_each_runaway_screw_is_invalid(task, state_at, screw, direction):
         assert bool(task.is_invalid(state_at([APART], linvel))[0]) == invalid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("leaf", "most"),
     [

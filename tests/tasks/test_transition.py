@@ -16,6 +16,8 @@ from screwpush_jax.compiled import compile_transition
 from screwpush_jax.env import Env
 from screwpush_jax.transition import init_carry
 
+pytestmark = pytest.mark.slow
+
 N, T, HORIZON = 8, 5, 7
 
 

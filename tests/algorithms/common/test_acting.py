@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
@@ -17,6 +18,7 @@ def some_obs():
     return {"policy": jax.random.normal(jax.random.key(8), (400, 3))}
 
 
+@pytest.mark.slow
 def test_the_policy_sees_normalised_observations(network, learner):
     obs = some_obs()
     seen = {"policy": jnp.asarray(scaled_by_hand(learner.policy, obs))}
@@ -25,6 +27,7 @@ def test_the_policy_sees_normalised_observations(network, learner):
     np.testing.assert_allclose(found, distribution.mean, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_value_is_in_units_of_reward(network, learner):
     obs, policy = some_obs(), learner.policy
     _, value = network.apply(policy.params, {"policy": jnp.asarray(scaled_by_hand(policy, obs))})
@@ -33,6 +36,7 @@ def test_the_value_is_in_units_of_reward(network, learner):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_log_density_is_that_of_the_sampled_action(network, learner):
     obs = some_obs()
     action, log_prob = choose_action(network, learner.policy, obs, jax.random.key(9))

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from screwpush_jax.algorithms.common.distribution import DiagGaussian
@@ -16,6 +17,7 @@ def gaussian():
     return DiagGaussian(jnp.asarray(MEAN), jnp.asarray(LOG_STD))
 
 
+@pytest.mark.slow
 def test_log_prob_is_the_sum_of_scipys_over_the_axes():
     expected = stats.norm.logpdf(ACTION, MEAN, np.exp(LOG_STD)).sum(-1)
     np.testing.assert_allclose(gaussian().log_prob(jnp.asarray(ACTION)), expected, rtol=1e-5)
@@ -26,6 +28,7 @@ def test_entropy_is_the_sum_of_scipys_over_the_axes():
     np.testing.assert_allclose(gaussian().entropy(), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_draws_have_the_moments_they_claim_and_independent_axes():
     count = 40_000
     keys = jax.random.split(jax.random.key(0), count)
@@ -38,6 +41,7 @@ def test_draws_have_the_moments_they_claim_and_independent_axes():
     np.testing.assert_allclose(correlation, np.eye(6), atol=5 / np.sqrt(count))
 
 
+@pytest.mark.slow
 def test_the_same_key_gives_the_same_draw_and_another_key_another():
     one, again, other = (gaussian().sample(jax.random.key(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, again)

@@ -38,6 +38,7 @@ HAND_WORKED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HAND_WORKED)
 def test_advantages_and_returns_equal_the_hand_worked_table(name):
     terminated, truncated, expected = HAND_WORKED[name]
@@ -102,6 +103,7 @@ def slow_gae(reward, value, next_value, terminated, truncated, gamma, gae_lambda
     return advantages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gamma", "gae_lambda"), [(0.99, 0.95), (0.9, 0.3), (1.0, 1.0)])
 def test_random_episodes_equal_the_slow_double_precision_sum(gamma, gae_lambda):
     inputs = random_inputs()
@@ -111,6 +113,7 @@ def test_random_episodes_equal_the_slow_double_precision_sum(gamma, gae_lambda):
     np.testing.assert_allclose(returns, expected + inputs[1], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_agrees_with_rlax_where_nothing_is_truncated(rlax, foreign_code):
     reward, value, _, terminated, _ = map(jnp.asarray, random_inputs())
     last = jnp.ones((1, value.shape[1]))

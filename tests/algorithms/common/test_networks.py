@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from screwpush_jax.algorithms.common.networks import make_network, rescale_value_head
 from screwpush_jax.algorithms.common.normalize import denormalize, std
@@ -41,6 +42,7 @@ def shaken(params):
     return jax.tree.map(lambda x: x + 0.1, params)
 
 
+@pytest.mark.slow
 def test_the_network_equals_a_numpy_forward_pass():
     params, obs = shaken(start()), observations(7)
     distribution, value = apply(params, obs)
@@ -51,17 +53,20 @@ def test_the_network_equals_a_numpy_forward_pass():
     np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_any_leading_shape_goes_through():
     distribution, value = apply(start(), observations(5, 4))
     assert distribution.mean.shape == distribution.log_std.shape == (5, 4, 2)
     assert value.shape == (5, 4)
 
 
+@pytest.mark.slow
 def test_the_standard_deviation_starts_as_configured_whatever_is_observed():
     distribution, _ = apply(start(), 100.0 * observations(9))
     np.testing.assert_allclose(distribution.log_std, np.full((9, 2), -0.7), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_kernels_start_orthogonal_at_their_scale():
     trunks = start()["params"]
     scales = {"actor": 0.01, "critic": 1.0}
@@ -72,11 +77,13 @@ def test_kernels_start_orthogonal_at_their_scale():
         np.testing.assert_allclose(hidden.T @ hidden, 2.0 * np.eye(4), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fresh_policy_hardly_moves():
     distribution, _ = apply(start(), observations(50))
     assert jnp.max(jnp.abs(distribution.mean)) < 0.1
 
 
+@pytest.mark.slow
 def test_the_trunks_share_no_parameter():
     obs, params = observations(8), shaken(start())
 

@@ -42,6 +42,7 @@ def batches(shape):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_shards", [1, 2])
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_merged_batches_have_the_moments_of_all_samples_together(shape, num_shards):
@@ -91,6 +92,7 @@ def test_normalize_stays_within_ten_and_denormalize_has_no_bound():
     np.testing.assert_allclose(denormalize(given_moments(), beyond), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_constant_observation_divides_by_something_above_zero():
     constant = Moments(jnp.array([7.0]), jnp.array([0.0]), jnp.float32(5))
     assert std(constant)[0] > 0
@@ -111,6 +113,7 @@ def sound_batches(count=4, rows=(50, 200), heavy=True):
         yield batch.astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_shards", [1, 2])
 def test_sound_samples_are_merged_bit_for_bit_as_without_any_bound(monkeypatch, num_shards):
     def merged():
@@ -127,6 +130,7 @@ def test_sound_samples_are_merged_bit_for_bit_as_without_any_bound(monkeypatch, 
 WILD = [1e4, -1e15, 1e30, 3e38, np.inf, -np.inf, np.nan]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wild", WILD)
 @pytest.mark.parametrize("when", ["first", "later", "always"])
 @pytest.mark.parametrize("num_shards", [1, 2])

@@ -110,6 +110,7 @@ def numpy_adam(gradients, max_norm):
         yield m / (1 - 0.9**step) / (np.sqrt(v / (1 - 0.999**step)) + 1e-5)
 
 
+@pytest.mark.slow
 def test_the_direction_is_adams_on_the_gradient_clipped_by_its_global_norm():
     optimizer = make_optimizer(PPOConfig(max_grad_norm=0.5))
     # below, above and far above the norm, then so small that Adam's epsilon counts

@@ -16,6 +16,8 @@ from screwpush_jax.env import Env
 from screwpush_jax.tasks.task import StepResult
 from screwpush_jax.transition import init_carry
 
+pytestmark = pytest.mark.slow
+
 N, T, LENGTH = 32, 8, 4
 STARTS = jnp.linspace(1.0, 3.0, 64)
 CONFIG = PPOConfig(

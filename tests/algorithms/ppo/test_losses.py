@@ -48,6 +48,7 @@ def test_surrogate_is_the_mean_over_the_minibatch():
     assert float(surrogate(ratio, advantage)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ratio", "advantage", "moves"),
     [(1.5, 2.0, False), (1.5, -2.0, True), (0.5, 2.0, True), (0.5, -2.0, False)],
@@ -64,6 +65,7 @@ def random_pairs(size=500):
     return map(jnp.asarray, (log_prob, old, rng.normal(size=size).astype(np.float32)))
 
 
+@pytest.mark.slow
 def test_surrogate_agrees_with_rlax(rlax, foreign_code):
     log_prob, old, advantage = random_pairs()
     with foreign_code():
@@ -165,6 +167,7 @@ def by_hand(network, params, batch, config):
     }
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_computed_by_hand(network, learner, config):
     params, batch = learner.policy.params, minibatch()
     _, metrics = loss_and_metrics(params, network, batch, config)
@@ -185,6 +188,7 @@ def test_the_loss_weighs_value_and_entropy_as_configured(network, learner, confi
     assert float(loss) == pytest.approx(expected, rel=2e-5)
 
 
+@pytest.mark.slow
 def test_the_gradient_equals_central_differences_in_double_precision(network, learner, config):
     config = dataclasses.replace(config, vf_coef=0.7, ent_coef=0.2)
     with jax.enable_x64(True):

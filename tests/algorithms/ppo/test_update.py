@@ -16,6 +16,8 @@ from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
 from screwpush_jax.algorithms.ppo.update import init_learner, minibatch_rows
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(11)
 
 

@@ -50,6 +50,7 @@ def test_results_do_not_depend_on_the_number_of_threads(build, num_threads):
     jax.tree.map(np.testing.assert_array_equal, one, many)
 
 
+@pytest.mark.slow
 def test_a_simulator_begins_at_home_with_the_screws_side_by_side(build):
     sim = build()
     state = sim.unpack(sim.views())
@@ -84,6 +85,7 @@ def test_views_are_the_rounded_rows_of_the_batch(build):
         np.testing.assert_array_equal(shown[name], row.astype(np.float32))
 
 
+@pytest.mark.slow
 def test_a_blow_up_leaves_no_log_file(build, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     sim = build()

@@ -37,6 +37,7 @@ def build():
         sim.close()
 
 
+@pytest.mark.slow
 def test_lost_contacts_are_counted_and_end_the_run(build):
     """Two scenes lose contacts in each of 10 physics steps."""
     sim = build(contacts_per_scene=2)
@@ -46,6 +47,7 @@ def test_lost_contacts_are_counted_and_end_the_run(build):
         sim.report()()
 
 
+@pytest.mark.slow
 def test_lost_constraints_are_counted_up_to_what_is_allowed(build):
     sim = build(constraints_per_scene=20, max_overflow_share=1.0)
     sim.step(HOME)
@@ -119,6 +121,7 @@ def test_a_lost_device_is_told_when_it_closes_and_it_is_closed(build, monkeypatc
         sim.step(HOME)
 
 
+@pytest.mark.slow
 def test_it_is_the_physics_of_the_c_engine(build):
     """The same model, solver and step: single precision is all that differs at first."""
     ours, theirs = build(), MujocoCpu(make_scene(SceneConfig()), 2, MujocoConfig(num_threads=1))
@@ -159,6 +162,7 @@ class Captured:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(jax.default_backend() == "gpu", reason="a GPU captures for real")
 def test_a_capture_leaves_no_trace_and_its_graph_is_what_a_step_runs(build, monkeypatch):
     sim, launched = build(constraints_per_scene=20), []

@@ -28,6 +28,8 @@ from screwpush_sim.engines.physx import library
 from screwpush_sim.engines.physx.engine import Physx, spiral
 from screwpush_sim.engines.physx.session import Session
 
+pytestmark = pytest.mark.slow
+
 ARM = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
 ON_HOST = jax.default_backend() == "cpu"
 

@@ -17,6 +17,7 @@ def permuted(state, order):
     return state.with_bodies("screws", **changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screws", [2, 3, 8])
 @pytest.mark.parametrize("axes", [("x",), ("x", "y", "z", "roll", "pitch", "yaw")])
 def test_the_layout_is_gapless_and_has_the_size_of_the_observation(
@@ -30,6 +31,7 @@ def test_the_layout_is_gapless_and_has_the_size_of_the_observation(
     assert (obs.shape, obs.dtype) == ((N, stops[-1]), np.dtype(np.float32))
 
 
+@pytest.mark.slow
 def test_it_says_what_its_table_says(make_goal, observed):
     """The order worked out here: the marked screw, then the nearer one of the two others."""
     state, derived, memory, _, fields = observed(make_goal(horizon=200, active_axes=("x", "y")))
@@ -64,12 +66,14 @@ def test_it_says_what_its_table_says(make_goal, observed):
     assert np.abs(fields["tip_command_offset"]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_goal_is_where_the_configuration_puts_it(make_goal, observed):
     _, derived, _, _, fields = observed(make_goal(goal_pos_m=(-0.9, 0.2)))
     want = np.array([-0.9, 0.2, 0.0]) - derived.tip.pos_w
     np.testing.assert_allclose(fields["goal_pos_tip"], want, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(0, 1, 3, 2), (0, 3, 1, 2), (0, 2, 3, 1)])
 def test_renaming_the_unmarked_screws_changes_nothing(make_goal, observed, order):
     task = make_goal(4)

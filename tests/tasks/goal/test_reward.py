@@ -88,6 +88,7 @@ def test_the_good_is_rewarded_and_the_bad_is_not():
     assert max(weights.failure, weights.action_rate, weights.time) < 0
 
 
+@pytest.mark.slow
 def test_the_reward_of_a_step_worked_out_by_hand(make_goal, state_at, memory_of, step):
     """The marked screw was pushed 3 cm on, the tip is at home; action 0.5 after 0 on three axes."""
     task = make_goal(active_axes=("x", "y", "z"))
@@ -116,6 +117,7 @@ def test_the_reward_of_a_step_worked_out_by_hand(make_goal, state_at, memory_of,
     assert float(result.metrics["goal_distance_m"][0]) == pytest.approx(0.12, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_potential_terms_telescope_over_any_trajectory(make_goal, random_state, memory_of, step):
     """What a loop of states earns is nothing, whatever lies between."""
     task = make_goal()

@@ -18,6 +18,7 @@ def found(sim, make_goal, jit):
     return make_goal().starts(sim, 40, 0, jit)
 
 
+@pytest.mark.slow
 def test_the_marked_screw_begins_farther_than_a_tenth_of_a_metre_from_the_disc(found):
     pos = np.asarray(found.state.bodies["screws"].pos_w)
     distance = np.linalg.norm(pos[:, :, :2] - GOAL, axis=-1)
@@ -54,6 +55,7 @@ def test_the_rule_is_about_the_marked_screw_alone(make_goal, state_at, direction
         }
 
 
+@pytest.mark.slow
 def test_a_hopeless_distance_is_an_error_that_names_the_rule(make_goal, sim, jit):
     task = make_goal(start_distance_m=0.2699, settle_s=0.05, jumble_speed_m_s=9.0)
     with pytest.raises(StartsError, match=r"only 0 of 304 .*env\.start_distance_m 100%"):

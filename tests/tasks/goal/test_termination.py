@@ -41,6 +41,7 @@ def is_held(stepped, screws, linvel=0.0) -> bool:
     return int(stepped(screws, linvel)[1].held[0]) == 1
 
 
+@pytest.mark.slow
 def test_success_needs_nothing_but_what_is_asked(stepped):
     assert is_held(stepped, IN_GOAL)
 

@@ -14,6 +14,8 @@ from screwpush_sim.errors import WorkerError
 
 from .conftest import host
 
+pytestmark = pytest.mark.slow
+
 
 def shifted(state, distance_m):
     """`state` with its screws moved along x."""

@@ -110,6 +110,7 @@ def test_a_read_is_a_copy(bench):
     np.testing.assert_array_equal(before, 0.0)
 
 
+@pytest.mark.slow
 def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
     """The same calls on the block of the host, which is numpy alone, leave the same."""
     host = HostBlock(LAYOUT, CONTROL_RANGE)
@@ -127,6 +128,7 @@ def test_targets_and_marked_rows_arrive_and_earlier_marks_stay(bench):
     host.close()
 
 
+@pytest.mark.slow
 def test_targets_end_a_round_of_marks_and_the_next_lists_the_same_rows_again(bench):
     rows_word = wp.zeros(1, dtype=wp.int32, device="cpu")
     bench.block._rows = rows_word
@@ -154,6 +156,7 @@ def test_a_target_that_is_no_number_leaves_the_last_one(bench, on_device):
     np.testing.assert_array_equal(block.read("control"), wanted)
 
 
+@pytest.mark.slow
 def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
     """The views after a step are read after it; whoever asks again has read them.
 

@@ -17,6 +17,8 @@ from screwpush_sim.options import MujocoConfig
 from .conftest import STANDIN, config
 from .driver import Driver
 
+pytestmark = pytest.mark.slow
+
 FLIP = """
 import isaacgym._physics as p
 real = p.Physics.root_rows

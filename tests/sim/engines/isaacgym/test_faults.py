@@ -27,6 +27,8 @@ from .conftest import (
     shared_maps,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():

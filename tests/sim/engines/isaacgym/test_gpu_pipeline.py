@@ -23,7 +23,10 @@ from screwpush_sim.errors import DeviceLostError, SimClosedError
 from .conftest import STANDIN, config, failure, host, is_running, stepped
 from .driver import Driver
 
-pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(jax.default_backend() != "cpu", reason="a GPU has a real driver"),
+]
 
 PATH = f"{Path(__file__).parent}:{STANDIN}"
 SCENE = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))

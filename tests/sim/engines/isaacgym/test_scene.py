@@ -133,6 +133,7 @@ def result(message):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_call_that_is_refused_ends_the_set_up_and_is_named(result, name):
     assert REFUSALS[name][1] in result[0].get(name, "nothing was refused")

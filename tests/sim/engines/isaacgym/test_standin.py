@@ -15,6 +15,8 @@ from screwpush_sim.engines.isaacgym.worker_setup import make_assets
 
 from .conftest import STANDIN
 
+pytestmark = pytest.mark.slow
+
 SCENE = """
 import isaacgym
 from isaacgym import gymapi, gymtorch

@@ -155,6 +155,7 @@ def test_a_stream_that_is_gone_is_a_lost_device(start, monkeypatch, lost):
         failure(one.synchronize, "error 700", DeviceLostError)
 
 
+@pytest.mark.slow
 def test_a_slow_worker_has_the_whole_limit_for_each_step(start, monkeypatch):
     monkeypatch.setitem(ANSWERS, "slow", "time.sleep(0.4)")
     one = start("slow", limit_s=0.6)

@@ -14,6 +14,8 @@ from screwpush_sim.engines.isaacgym.worker import block_layout
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 WORKER = ROOT / "sim" / "engines" / "isaacgym" / "worker"
 FILES = sorted(WORKER.glob("*.py"))
 
