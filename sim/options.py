@@ -161,5 +161,7 @@ class PhysxConfig:
             "gpuMaxRigidContactCount": max(1 << 19, self.contacts_per_scene * num_envs),
             "gpuMaxRigidPatchCount": max(81920, self.patches_per_scene * num_envs),
             "gpuFoundLostPairsCapacity": max(1 << 18, self.pairs_per_scene * num_envs),
+            "gpuFoundLostAggregatePairsCapacity": max(1 << 10, self.pairs_per_scene * num_envs),
+            "gpuTotalAggregatePairsCapacity": max(1 << 10, self.pairs_per_scene * num_envs),
             "gpuCollisionStackSize": self.collision_stack_mb << 20,
         }
