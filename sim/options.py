@@ -127,6 +127,8 @@ class PhysxConfig:
     """Distance, metres, at which shapes rest."""
     max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
     """Fastest push out of an overlap, metres per second."""
+    robot_contacts_last: bool = False
+    """Whether an iteration ends with what the robot touches, or with what only bodies touch."""
     friction_offset_threshold_m: Annotated[float, Gt(0)] = 0.001
     """Friction acts at contacts closer than this, metres; much smaller than the bodies, or what should
     roll is held at places that do not touch."""
@@ -142,6 +144,10 @@ class PhysxConfig:
     """Room on a GPU for what the narrow phase keeps while it looks for contacts, MB."""
     env_id_bits: Annotated[int, Interval(ge=-1, le=16)] = 4
     """Bits of a scene's number by which a GPU's broad phase tells scenes apart early; -1: PhysX's own."""
+    refresh_after_write: bool = True
+    """With the gpu pipeline, whether scenes that were written anew are stepped by a microsecond first. In
+    the first step after a write PhysX still has the contacts where the shapes were, which kicks what
+    rests; this costs one more physics step in each control step that a write precedes."""
     num_threads: Annotated[int, Interval(ge=0, le=1024)] = 0
     """Threads of PhysX on the host; 0 takes every core."""
 
@@ -161,7 +167,7 @@ class PhysxConfig:
             "gpuMaxRigidContactCount": max(1 << 19, self.contacts_per_scene * num_envs),
             "gpuMaxRigidPatchCount": max(81920, self.patches_per_scene * num_envs),
             "gpuFoundLostPairsCapacity": max(1 << 18, self.pairs_per_scene * num_envs),
-            "gpuFoundLostAggregatePairsCapacity": max(1 << 10, self.pairs_per_scene * num_envs),
-            "gpuTotalAggregatePairsCapacity": max(1 << 10, self.pairs_per_scene * num_envs),
+            "gpuFoundLostAggregatePairsCapacity": max(1 << 14, self.pairs_per_scene * num_envs),
+            "gpuTotalAggregatePairsCapacity": max(1 << 14, self.pairs_per_scene * num_envs),
             "gpuCollisionStackSize": self.collision_stack_mb << 20,
         }

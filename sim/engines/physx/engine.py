@@ -1,10 +1,10 @@
 """PhysX 5 behind the contract: all scenes in one PhysX scene, on a GPU or on the CPU.
 
 State is read into, and written from, memory that JAX shares (`tensors.py`). How the ordering rule of
-`sim/bridge.py` is kept: a binding's call first waits, on the host, for what Warp's stream was given, and
-returns when PhysX has done it. So what JAX lends is read (its stream is waited for when Warp imports it,
-and Warp's by the first binding that is written), and the views are whole when a step returns but for the
-last kernel, which JAX's stream waits for when it imports them.
+`sim/bridge.py` is kept on a GPU: Warp's stream waits for JAX's when it imports what JAX lends, the host
+waits for Warp's before PhysX is called (rule 2), and PhysX's calls return when they are done (rule 3).
+What JAX lent has been read when a call here returns (rule 4). The kernel that ends a step runs on, and
+JAX's stream waits for it when it imports the views.
 """
 
 # pyright: reportArgumentType=false
@@ -30,6 +30,7 @@ from screwpush_sim.protocol import SimSpec, Snapshot, Views
 from screwpush_sim.scene import Scene, first_control
 from screwpush_sim.state import home_state
 
+_REFRESH_S = 1e-6
 _SPACING_M = 4.0
 """Between the scenes on the CPU: a power of two, so that places are exact in float32."""
 
@@ -43,6 +44,8 @@ class Physx:
         ordinal = _gpu_ordinal(config)
         self._device = wp.get_device("cpu" if ordinal is None else f"cuda:{ordinal}")
         self._physics = scene.physics
+        self._refreshes = self._device.is_cuda and config.refresh_after_write
+        self._must_refresh = False
         origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
         places = [(float(x), float(y)) for x, y in origins]
         self._session: Session | None = Session(scene, places, config, ordinal)
@@ -79,21 +82,34 @@ class Physx:
         with wp.ScopedDevice(self._device):
             new = {name: to_warp(view) for name, view in views.items()}
             self._tensors.write(to_warp(mask), new)
+        self._must_refresh = self._refreshes
 
     def step(self, control: jax.Array) -> None:
         session = self._open()
         self._inputs.check_control(control)
         with wp.ScopedDevice(self._device):
             self._tensors.take_control(to_warp(control))
-            if self._device.is_cuda:  # so that the clock counts physics and not what it waits for
-                wp.synchronize_stream(self._device.stream)
+            self._tensors.wait()  # and the clock counts physics, not what it waits for
             self._clock.begin()
+            self._refresh(session)
             self._tensors.command()
             for _ in range(self._physics.decimation):
                 self._tensors.push()
                 session.step(self._physics.dt_s)
             self._tensors.read()
             self._clock.end()
+
+    def _refresh(self, session: Session) -> None:
+        """Lets PhysX find its contacts anew after a write, without a move.
+
+        Measured on a GPU: the first step after a write takes the contacts from where the shapes were,
+        with levers as long as the way between. In a microsecond they do nothing to positions, and
+        velocities, which they may well change, are given back.
+        """
+        if self._must_refresh:
+            session.step(_REFRESH_S)
+            self._tensors.write_velocities()
+            self._must_refresh = False
 
     def report(self) -> Callable[[], Report]:
         self._open()
@@ -152,6 +168,7 @@ class Physx:
             new = {name: wp.clone(array) for name, array in self._tensors.arrays.items()}
             self._tensors.write(everywhere, new)
             self._tensors.control.assign(control)
+        self._must_refresh = self._refreshes
 
 
 def spiral(count: int) -> np.ndarray:

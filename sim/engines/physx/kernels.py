@@ -95,8 +95,13 @@ def take_state(
     broken: wp.array(dtype=wp.bool),
     given: wp.array(dtype=wp.uint8),
     given_bodies: wp.array2d(dtype=wp.uint8),
+    intact: wp.array(dtype=wp.uint8),
+    intact_bodies: wp.array2d(dtype=wp.uint8),
 ):
-    """Puts the masked rows into the views, and says which of them PhysX is given: the sound ones."""
+    """Puts the masked rows into the views, and says which of them PhysX is given: the sound ones.
+
+    `intact` are the scenes that are not broken, written now or not.
+    """
     env = wp.tid()
     sound = mask[env]
     if mask[env]:
@@ -117,11 +122,11 @@ def take_state(
         _copy_row(new_body_velocity, env, body_velocity)
         _place_row(new_base_pose, env, origins[env], 1.0, placed_base)
         _place_row(new_body_pose, env, origins[env], 1.0, placed_body)
-    given[env] = wp.uint8(0)
-    if sound:
-        given[env] = wp.uint8(1)
+    given[env] = wp.where(sound, wp.uint8(1), wp.uint8(0))
+    intact[env] = wp.where(broken[env], wp.uint8(0), wp.uint8(1))
     for body in range(given_bodies.shape[1]):
         given_bodies[env, body] = given[env]
+        intact_bodies[env, body] = intact[env]
 
 
 @wp.kernel

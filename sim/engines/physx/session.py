@@ -7,10 +7,13 @@ the only one that knows them.
 # pyright: reportMissingImports=false
 # an optional extra
 
+import ctypes
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import warp as wp
 
 from screwpush_sim.builders import usd
 from screwpush_sim.engines.physx import library
@@ -134,6 +137,27 @@ class Session:
         self._bindings.append(binding)
         _check_rows(kind, binding.prim_paths, paths)
         return binding
+
+
+def descriptor(array: Any) -> Any:
+    """A Warp array as PhysX's calls take it without looking at it, and so without waiting for it."""
+    from ovphysx.dlpack import DLDataType, DLDevice, DLDeviceType, DLTensor
+
+    kind = DLDeviceType.kDLCUDA if array.device.is_cuda else DLDeviceType.kDLCPU
+    ordinal = array.device.ordinal if array.device.is_cuda else 0
+    code, bits, lanes = DLDataType.TYPE_MAP["float32" if array.dtype is wp.float32 else "uint8"]
+    shape = (ctypes.c_int64 * array.ndim)(*array.shape)
+    tensor = DLTensor(
+        data=array.ptr,
+        device=DLDevice(device_type=kind, device_id=ordinal),
+        ndim=array.ndim,
+        dtype=DLDataType(code=code, bits=bits, lanes=lanes),
+        shape=ctypes.cast(shape, ctypes.POINTER(ctypes.c_int64)),
+        strides=None,
+        byte_offset=0,
+    )
+    tensor.kept = shape, array  # as long as it is used
+    return tensor
 
 
 def joint_order(scene: Scene, found: list[str]) -> tuple[int, ...]:

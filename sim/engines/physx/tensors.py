@@ -8,6 +8,7 @@ place, kept apart by their numbers, and both are the same memory; on the CPU the
 # pyright: reportReturnType=false
 # warp's arrays carry no types.
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ import warp as wp
 
 from screwpush_sim import bridge
 from screwpush_sim.engines.physx import kernels
-from screwpush_sim.engines.physx.session import Session
+from screwpush_sim.engines.physx.session import Session, descriptor
 from screwpush_sim.protocol import Views
 from screwpush_sim.scene import PositionDrive, Scene
 
@@ -32,8 +33,28 @@ STATE = {
 CONTACT = ("contact_normal", "contact_friction")
 
 
+_VELOCITIES = ("joint_vel", "base_velocity", "body_velocity")
+
+
+def view_shapes(scene: Scene, num_envs: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the views that this scene has."""
+    bodies, links = sum(group.count for group in scene.groups), len(scene.contact_links)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("joint_pos", "joint_vel"), (num_envs, len(scene.robot.joints))
+    )
+    if scene.robot.base == "free":
+        shapes |= {"base_pose": (num_envs, 7), "base_velocity": (num_envs, 6)}
+    if bodies:
+        shapes |= {"body_pose": (num_envs, bodies, 7), "body_velocity": (num_envs, bodies, 6)}
+    return shapes | dict.fromkeys(CONTACT if links else (), (num_envs, links, 3))
+
+
 class Tensors:
-    """Bindings of a session, and the memory that they read into and write from."""
+    """Bindings of a session, and the memory that they read into and write from.
+
+    The bindings are given descriptors of that memory, which they take as it is: what Warp's stream was
+    given is waited for here, once before several of them.
+    """
 
     def __init__(
         self,
@@ -43,29 +64,15 @@ class Tensors:
         order: tuple[int, ...],
         device: Any,
     ):
-        self._device, self._order = device, order
-        count = len(origins_m)
+        self._device, self._count = device, len(origins_m)
         bodies = sum(group.count for group in scene.groups)
-        joints = scene.robot.joints
-        free = scene.robot.base == "free"
-        shapes = {
-            **dict.fromkeys(("joint_pos", "joint_vel"), (count, len(joints))),
-            **({"base_pose": (count, 7), "base_velocity": (count, 6)} if free else {}),
-            **(
-                {"body_pose": (count, bodies, 7), "body_velocity": (count, bodies, 6)}
-                if bodies
-                else {}
-            ),
-            **dict.fromkeys(
-                CONTACT if scene.contact_links else (), (count, len(scene.contact_links), 3)
-            ),
-        }
-        torque = [not isinstance(joint.drive, PositionDrive) for joint in joints]
+        torque = [not isinstance(joint.drive, PositionDrive) for joint in scene.robot.joints]
+        shapes = view_shapes(scene, self._count)
         with wp.ScopedDevice(device):
             self.arrays = {name: wp.zeros(shape, dtype=float) for name, shape in shapes.items()}
-            nothing = wp.zeros((count, 0), dtype=float)
+            nothing = wp.zeros((self._count, 0), dtype=float)
             self._rows = {
-                name: self.arrays[name].reshape((count, -1)) if name in shapes else nothing
+                name: self.arrays[name].reshape((self._count, -1)) if name in shapes else nothing
                 for name in STATE
             }
             apart = bool(np.any(origins_m))
@@ -74,10 +81,12 @@ class Tensors:
                 for name in ("base_pose", "body_pose")
             }
             self._origins = wp.array(origins_m, dtype=wp.vec2)
-            self._broken = wp.zeros(count, dtype=wp.bool)
-            self._given = wp.zeros(count, dtype=wp.uint8)
-            self._given_bodies = wp.zeros((count, bodies), dtype=wp.uint8)
-            self.control = wp.zeros((count, len(joints)), dtype=float)
+            self._broken = wp.zeros(self._count, dtype=wp.bool)
+            masks = [
+                wp.zeros(shape, dtype=wp.uint8) for shape in (self._count, (self._count, bodies))
+            ]
+            self._given, self._intact = masks, [wp.zeros_like(mask) for mask in masks]
+            self.control = wp.zeros((self._count, len(torque)), dtype=float)
             """In force `[N, U]`, in the scene's order, within what the drives take."""
             self._targets, self._forces = (wp.zeros_like(self.control) for _ in range(2))
             self._limits = [wp.array(r, dtype=float) for r in scene.robot.control_range]
@@ -89,21 +98,26 @@ class Tensors:
         self._bindings = {}
         for name, kind in STATE.items():
             if name in self.arrays:
-                of_bodies = name.startswith("body")
-                bind = session.bind_bodies if of_bodies else session.bind_robots
+                bind = session.bind_bodies if _of_bodies(name) else session.bind_robots
                 binding, rows = bind(kind), self._placed.get(name, self._rows[name])
-                self._bindings[name] = binding, rows.reshape(binding.shape)
-        self._commands = []
+                self._bindings[name] = binding, descriptor(rows.reshape(binding.shape))
+        self._masks = {
+            id(masks): [descriptor(mask.reshape((-1,))) for mask in masks]
+            for masks in (self._given, self._intact)
+        }
+        self._commands, self._torques = [], []
         if not all(torque):
             binding = session.bind_robots("ARTICULATION_DOF_POSITION_TARGET")
-            self._commands.append((binding, self._targets))
-        self._torques = None
+            self._commands.append((binding, descriptor(self._targets)))
         if any(torque):
-            self._torques = session.bind_robots("ARTICULATION_DOF_ACTUATION_FORCE"), self._forces
-        self._contacts = session.bind_contacts() if scene.contact_links else None
-        if self._contacts is not None:
-            rows = len(scene.contact_links) * len(self._origins)
-            self._contact_rows = [self.arrays[name].reshape((rows, 3)) for name in CONTACT]
+            binding = session.bind_robots("ARTICULATION_DOF_ACTUATION_FORCE")
+            self._torques.append((binding, descriptor(self._forces)))
+        self._contacts = []
+        if scene.contact_links:
+            binding, rows = session.bind_contacts(), len(scene.contact_links) * self._count
+            reads = binding.read_net_normal_forces, binding.read_net_friction_forces
+            for read, name in zip(reads, CONTACT, strict=True):
+                self._contacts.append((read, descriptor(self.arrays[name].reshape((rows, 3)))))
 
     def views(self) -> Views:
         """The engine's own memory."""
@@ -115,15 +129,22 @@ class Tensors:
         outputs = [self._targets, self._forces]
         wp.launch(kernels.take_control, self.control.shape, inputs, outputs, device=self._device)
 
+    def wait(self) -> None:
+        """Until Warp's stream has done all that it was given: the bindings wait for nothing."""
+        if self._device.is_cuda:
+            wp.synchronize_stream(self._device.stream)
+
     def command(self) -> None:
         """Hands the targets to PhysX, before a control step."""
         for binding, array in self._commands:
             binding.write(array)
 
     def push(self) -> None:
-        """Hands the torques to PhysX, before each physics step: whether it keeps them is not said."""
-        if self._torques is not None:
-            binding, array = self._torques
+        """Hands the torques to PhysX, before each physics step.
+
+        Measured: it keeps them, on either device; nothing in its documentation says so.
+        """
+        for binding, array in self._torques:
             binding.write(array)
 
     def write(self, mask: "wp.array", new: dict[str, "wp.array"]) -> None:
@@ -132,39 +153,52 @@ class Tensors:
         A state that holds what is no number is not given to PhysX, whose broad phase has all scenes in
         it: the views show it as broken until it is replaced.
         """
-        count = len(self._origins)
-        given = [
-            new[name].reshape((count, -1)) if name in new else self._rows[name] for name in STATE
+        asked = [
+            new[name].reshape((self._count, -1)) if name in new else self._rows[name]
+            for name in STATE
         ]
         wp.launch(
             kernels.take_state,
-            count,
-            inputs=[mask, self._origins, *given],
+            self._count,
+            inputs=[mask, self._origins, *asked],
             outputs=[
                 *(*self._rows.values(), *self._placed.values()),
-                *(self._broken, self._given, self._given_bodies),
+                *(self._broken, *self._given, *self._intact),
             ],
             device=self._device,
         )
-        bodies = self._given_bodies.reshape((-1,))
-        for name, (binding, rows) in self._bindings.items():
-            binding.write(rows, mask=bodies if name.startswith("body") else self._given)
+        self.wait()
+        self._write(STATE, self._given)
+
+    def write_velocities(self) -> None:
+        """Those of all scenes, as the views have them."""
+        self._write(_VELOCITIES, self._intact)
+
+    def _write(self, names: Iterable[str], masks: list["wp.array"]) -> None:
+        of_scenes, of_bodies = self._masks[id(masks)]
+        for name in names:
+            if name in self._bindings:
+                binding, rows = self._bindings[name]
+                binding.write(rows, mask=of_bodies if _of_bodies(name) else of_scenes)
 
     def read(self) -> None:
         """Brings the views up to date after a control step."""
+        self.wait()
         for binding, rows in self._bindings.values():
             binding.read(rows)
-        if self._contacts is not None:
-            normal, friction = self._contact_rows
-            self._contacts.read_net_normal_forces(normal)
-            self._contacts.read_net_friction_forces(friction)
+        for read, rows in self._contacts:
+            read(rows)
         wp.launch(
             kernels.show_state,
-            len(self._origins),
+            self._count,
             inputs=[self._origins, self._broken],
             outputs=[*self._placed.values(), *self._rows.values()],
             device=self._device,
         )
+
+
+def _of_bodies(name: str) -> bool:
+    return name.startswith("body")
 
 
 def to_warp(array: jax.Array) -> "wp.array":
