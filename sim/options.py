@@ -127,8 +127,6 @@ class PhysxConfig:
     """Distance, metres, at which shapes rest."""
     max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
     """Fastest push out of an overlap, metres per second."""
-    robot_contacts_last: bool = False
-    """Whether an iteration ends with what the robot touches, or with what only bodies touch."""
     friction_offset_threshold_m: Annotated[float, Gt(0)] = 0.001
     """Friction acts at contacts closer than this, metres; much smaller than the bodies, or what should
     roll is held at places that do not touch."""

@@ -77,7 +77,6 @@ class _Builder:
         physics.set("uniform token", "physxScene:solverType", config.solver.upper())
         physics.set("bool", "physxScene:disableSleeping", True)
         physics.set("bool", "physxScene:enableSceneQuerySupport", False)
-        physics.set("bool", "physxScene:solveArticulationContactLast", config.robot_contacts_last)
         offset, correlation = config.friction_offset_threshold_m, config.friction_correlation_m
         physics.set("float", "physxScene:frictionOffsetThreshold", offset)
         physics.set("float", "physxScene:frictionCorrelationDistance", correlation)
