@@ -155,6 +155,7 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "throughput": throughput,
+    "throughput_h100": throughput,
     "throughput_cpu": throughput,
     "bridge": bridge,
     "update": update,
