@@ -154,10 +154,8 @@ def announce_engine(config: Config) -> None:
     """Says which engine runs, and why."""
     engine, reason = registry.choose(config.sim)
     print(f"engine {engine} ({reason})")
-    for name in (
-        "screwpush_sim",
-        "screwpush_jax",
-    ):  # what an engine or a task has to say about itself
+    # what an engine or a task has to say about itself
+    for name in ("screwpush_sim", "screwpush_jax"):
         log = logging.getLogger(name)
         log.addHandler(logging.StreamHandler(sys.stdout))
         log.setLevel(logging.INFO)

@@ -1,16 +1,16 @@
 """A configuration from a command line, by tyro; what is wrong with a flag in one line."""
 
 import contextlib
-import dataclasses
 import difflib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import tyro
 
 from screwpush_jax.bounds import shown
 from screwpush_jax.errors import UsageError
+from screwpush_jax.field_kinds import leaves
 
 T = TypeVar("T")
 
@@ -39,22 +39,13 @@ def parse(kind: type[T], args: Sequence[str], default: T, prog: str, description
 
 def _nearest(flag: str, default: Any) -> str:
     """The flags that look most like `flag`, whole or in their last part."""
-    flags = {name.replace("_", "-"): "" for name in _flags(default, "")}
+    flags = {name.replace("_", "-"): "" for name, _ in leaves(default)}
     wanted = flag.lstrip("-").replace("_", "-").split("=")[0]
     last = {name.rsplit(".", 1)[-1]: name for name in flags}
     near = difflib.get_close_matches(wanted, flags, n=3, cutoff=0.5)
     near += [last[name] for name in difflib.get_close_matches(wanted, last, n=3, cutoff=0.5)]
     choices = dict.fromkeys(near or [name for name in flags if "." not in name])
     return "valid flags like it: " + ", ".join(f"--{name}" for name in choices)
-
-
-def _flags(section: Any, prefix: str) -> Iterator[str]:
-    for field in dataclasses.fields(section):
-        value = getattr(section, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _flags(value, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}"
 
 
 def _one_line(message: str) -> str:
