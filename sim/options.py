@@ -58,6 +58,9 @@ class IsaacGymConfig:
     memory of the learner's; auto tries direct and logs what it took and why."""
     viewer: bool = False
     """Open Isaac Gym's window and keep to real time."""
+    graphics_device: Annotated[int, Ge(0)] = 0
+    """GPU that draws the window, by its number among the graphics driver's own, which may differ from
+    CUDA's; without a window nothing is drawn."""
     start_timeout_s: Annotated[float, Interval(gt=0, le=86400)] = 600.0
     """Longest start of the worker, seconds; the very first one compiles an extension."""
     step_timeout_s: Annotated[float, Interval(gt=0, le=86400)] = 60.0
@@ -78,6 +81,15 @@ class IsaacGymConfig:
     """Shapes closer than the sum of two of these, metres, are looked at for contact."""
     rest_offset_m: float = 0.0
     """Distance, metres, at which shapes rest."""
+    thickness_m: Annotated[float, Ge(0)] = 0.0
+    """Skin around each shape of robot and bodies, metres, on which others rest. Isaac Gym's own is 0.02;
+    with 0 shapes touch where they end, as in the other engines."""
+    friction_offset_threshold_m: Annotated[float, Gt(0)] = 0.001
+    """Friction acts at contacts closer than this, metres; much smaller than the bodies, or what should
+    roll is held at places that do not touch. Isaac Gym's own, 0.04, is meant for large ones."""
+    friction_correlation_m: Annotated[float, Gt(0)] = 0.00625
+    """Contacts closer to each other than this, metres, share a place where friction acts; as NVIDIA's
+    own tasks with small parts have it."""
     bounce_threshold_m_s: Annotated[float, Ge(0)] = 0.2
     """Slower contacts do not bounce, metres per second."""
     max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
@@ -94,7 +106,7 @@ class IsaacGymConfig:
     """Factor on the drives' damping."""
 
     MACHINE_FIELDS: ClassVar[tuple[str, ...]] = (
-        *("pipeline", "handover", "viewer", "num_threads"),
+        *("pipeline", "handover", "viewer", "graphics_device", "num_threads"),
         *("start_timeout_s", "step_timeout_s", "spin_s", "restarts"),
     )
 

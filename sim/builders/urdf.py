@@ -27,6 +27,11 @@ MAX_JOINT_SPEED_RAD_S = {"position": 10.0, "torque": 100.0}
 
 Owner = Link | BodyGroup
 
+_NO_MASS_KG, _NO_INERTIA_KGM2 = 1.0, 0.01
+"""Of a base without mass, which only stands there: importers make up what is not said."""
+_NEXT_TO_NONE = 1e-3
+"""As much of it for a link without mass that is fixed to another."""
+
 
 def build_robot_urdf(robot: RobotModel) -> str:
     """URDF text of the robot; links and joints named as in the scene. The base stands at zero."""
@@ -43,6 +48,17 @@ def build_body_urdf(group: BodyGroup) -> str:
     root = ET.Element("robot", name=group.name)
     _add_link(root, group)
     return ET.tostring(root, encoding="unicode")
+
+
+def mass_properties(owner: Owner) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mass (kg), its centre `[3]` (m) and inertia `[3, 3]` about it (kg m2), as the file has them."""
+    if owner.inertia is not None:
+        given = owner.inertia
+        return given.mass_kg, np.array(given.com_m), np.diag(given.moments_kgm2)
+    if owner.density:
+        return solids.of_density(owner.shapes, owner.density)
+    share = _NEXT_TO_NONE if isinstance(owner, Link) and owner.parent else 1.0
+    return share * _NO_MASS_KG, np.zeros(3), share * _NO_INERTIA_KGM2 * np.eye(3)
 
 
 def hull_files(owner: Owner) -> dict[str, str]:
@@ -75,11 +91,7 @@ def _hull_file(owner: Owner, hull: Hull) -> str:
 
 def _add_link(root: ET.Element, owner: Owner) -> None:
     link = ET.SubElement(root, "link", name=owner.name)
-    if owner.inertia is not None:
-        given = owner.inertia
-        _add_inertial(link, given.mass_kg, given.com_m, np.diag(given.moments_kgm2))
-    elif owner.density:
-        _add_inertial(link, *solids.of_density(owner.shapes, owner.density))
+    _add_inertial(link, *mass_properties(owner))
     for shape in owner.shapes:
         if isinstance(shape, Capsule):
             _add_capsule(link, shape)
@@ -92,9 +104,7 @@ def _add_link(root: ET.Element, owner: Owner) -> None:
             _add_shape(link, (0.0, 0.0, 0.0), "mesh", filename=_hull_file(owner, shape))
 
 
-def _add_inertial(
-    link: ET.Element, mass: float, com_m: Sequence[float] | np.ndarray, inertia: np.ndarray
-) -> None:
+def _add_inertial(link: ET.Element, mass: float, com_m: np.ndarray, inertia: np.ndarray) -> None:
     inertial = ET.SubElement(link, "inertial")
     _origin(inertial, com_m, (0.0, 0.0, 0.0))
     ET.SubElement(inertial, "mass", value=_number(mass))

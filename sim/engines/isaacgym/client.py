@@ -99,6 +99,10 @@ class IsaacGym:
         )
         self.handover = ""
         """Which hand-over was taken, and why."""
+        self.not_taken: list[str] = []
+        """A line for each property that Isaac Gym does not show as it was set."""
+        self.remarks: list[str] = []
+        """What else was odd when it built the scenes."""
         layout = block_layout_of(dataclasses.asdict(scene), num_envs)
         self._first_moved = layout.first_moved
         fields = {name: layout.fields[name] for name in SHOWN if name in layout.fields}
@@ -207,6 +211,9 @@ class IsaacGym:
             setup = make_worker_setup(self._scene, self.spec.num_envs, config)
             where = {"folder": folder, "block": block.address}
             answer = self._worker.ask(setup | where, limit_s, "to build the scenes")
+        self.not_taken, self.remarks = answer["not_taken"], answer["remarks"]
+        for line in (*self.not_taken, *self.remarks):
+            _log.warning("isaacgym: %s", line)
         pack, reason = block.negotiate(answer, config.handover)
         self.handover = f"{'arena' if pack else 'direct'}: {reason}"
         _log.info("isaacgym hand-over %s", self.handover)

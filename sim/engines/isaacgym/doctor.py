@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import jax
 
-from screwpush_sim.assets.probe import Probe, make_probe
-from screwpush_sim.engines.isaacgym import interpreter, physics_checks
+from screwpush_sim.assets.probe import make_probe
+from screwpush_sim.engines.isaacgym import interpreter
 from screwpush_sim.engines.isaacgym.client import IsaacGym
 from screwpush_sim.engines.isaacgym.interpreter import find_python
+from screwpush_sim.engines.isaacgym.trials import TRIALS, bench
 from screwpush_sim.engines.isaacgym.worker.cuda import Cuda, CudaError
 from screwpush_sim.errors import SimError, WorkerError
 from screwpush_sim.options import IsaacGymConfig
@@ -73,19 +74,14 @@ def examine(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
 def _with_sim(config: IsaacGymConfig) -> Iterator[tuple[str, Finding]]:
     """What a worker on this machine does."""
     made: list[IsaacGym] = []
-    checks: dict[str, Callable[[IsaacGym, Probe], str]] = {
-        "hand-over": _hand_over,
-        "frames": physics_checks.free_flight,
-        "spin": physics_checks.spin,
-        "contact": physics_checks.push,
-        "capsule": physics_checks.stand,
-        "reset": physics_checks.reset_one,
-    }
     try:
         started = _run(lambda: _pipeline(config, made))
         yield "pipeline", started
-        for name, check in checks.items() if started.ok else ():
-            yield name, _run(lambda check=check: check(made[0], _PROBE))
+        if started.ok:
+            yield from (("settings", finding) for finding in _settings(made[0]))
+            yield "hand-over", _run(lambda: _hand_over(made[0]))
+            for name, trial in TRIALS.items():
+                yield name, _run(lambda trial=trial: trial(made[0], _PROBE))
         ended = _run(lambda: _close(made))
         if not ended.ok:
             yield "end", ended
@@ -101,7 +97,7 @@ def _close(made: list[IsaacGym]) -> str:
 
 def _run(check: Callable[[], str]) -> Finding:
     """What `check` found. Whatever goes wrong in it is a finding, too: nothing ends the doctor."""
-    expected = UnfitError, physics_checks.DiffersError, SimError, CudaError, OSError
+    expected = UnfitError, bench.DiffersError, SimError, CudaError, OSError
     try:
         return Finding(True, check())
     except Exception as error:
@@ -176,15 +172,23 @@ def _import(config: IsaacGymConfig) -> str:
 
 
 def _pipeline(config: IsaacGymConfig, made: list[IsaacGym]) -> str:
-    made.append(IsaacGym(_PROBE.scene, physics_checks.NUM_ENVS, config))
-    physics_checks.rest(made[0], _PROBE.parked_rad, 1)
-    return f"{config.pipeline}, {physics_checks.NUM_ENVS} scenes stepped"
+    made.append(IsaacGym(_PROBE.scene, bench.NUM_ENVS, config))
+    bench.rest(made[0], _PROBE.parked_rad, 1)
+    return f"{config.pipeline}, {bench.NUM_ENVS} scenes stepped"
 
 
-def _hand_over(sim: IsaacGym, probe: Probe) -> str:
+def _settings(sim: IsaacGym) -> Iterator[Finding]:
+    """One for each property that does not read as it was set, and what else Isaac Gym said."""
+    yield from (Finding(False, line) for line in sim.not_taken)
+    if not sim.not_taken:
+        yield Finding(True, "shapes, joints and masses read as they were set")
+    yield from (Finding(True, line) for line in sim.remarks)
+
+
+def _hand_over(sim: IsaacGym) -> str:
     steps = 100
     sim.report()
-    physics_checks.rest(sim, probe.parked_rad, steps)
+    bench.rest(sim, _PROBE.parked_rad, steps)
     report = sim.report()()
     step_ms, cost_ms = report["perf/sim_ms"] / steps, report["perf/handover_ms"] / steps
     return f"{sim.handover}; {step_ms:.3f} ms a step, {cost_ms:.3f} of them for the hand-shake"

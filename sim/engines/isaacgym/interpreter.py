@@ -84,7 +84,8 @@ def ask(python: str, python_path: str, code: str, timeout_s: float) -> str:
             end(process)
         said, complaint = (_last_line(file) for file in (out, err))
     if status:
-        raise WorkerError(f"{python} {how_it_ended(status)} ({complaint or 'nothing said'})")
+        said = f"({complaint or 'nothing said'}){cause_hint(complaint)}"
+        raise WorkerError(f"{python} {how_it_ended(status)} {said}")
     if not said:
         raise WorkerError(f"{python} printed nothing when it was asked to: it is no Python")
     return said
@@ -128,6 +129,19 @@ def how_it_ended(status: int) -> str:
         return f"was killed by {signal.Signals(-status).name}"
     except ValueError:  # real-time signals have no name
         return f"was killed by signal {-status}"
+
+
+_CAUSES = {
+    "GLIBCXX_": "a C++ library older than the compiler's is found first: conda install -c conda-forge"
+    " 'libstdcxx-ng>=13' in the worker's environment",
+    "inja is required": "`ninja` is on no path of the worker's: pip install ninja with its"
+    " interpreter",
+}
+
+
+def cause_hint(complaint: str) -> str:
+    """What to do about a failed import, by what it says; empty for what is not known."""
+    return "".join(f"; {hint}" for said, hint in _CAUSES.items() if said in complaint)
 
 
 def lock_hint() -> str:

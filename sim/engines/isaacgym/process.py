@@ -158,7 +158,8 @@ class Worker:
             hint = _NO_PYTHON if doing == _HELLO else ""
             self._fail(f"it {self._how_it_ended()} while it had {doing}{hint}")
         if "error" in answer:
-            self._fail(answer["error"], answer.get("traceback", ""))
+            hint = interpreter.cause_hint(answer["error"])
+            self._fail(answer["error"] + hint, answer.get("traceback", ""))
         return answer
 
     def _interrupted(self, request: str) -> NoReturn:

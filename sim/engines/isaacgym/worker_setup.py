@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from screwpush_sim.builders import urdf
 from screwpush_sim.engines.isaacgym.worker import messages
 from screwpush_sim.engines.isaacgym.worker.messages import Message
@@ -9,8 +11,8 @@ from screwpush_sim.errors import SceneNotSupportedError
 from screwpush_sim.options import IsaacGymConfig
 from screwpush_sim.scene import Joint, PositionDrive, Scene, touching_links
 
-_BITS = 31
-"""Of a shape's filter; the sign is left alone."""
+_BITS = 30
+"""Of a shape's filter: another project of this design keeps away from the two highest."""
 
 
 def make_worker_setup(scene: Scene, num_envs: int, config: IsaacGymConfig) -> Message:
@@ -23,6 +25,7 @@ def make_worker_setup(scene: Scene, num_envs: int, config: IsaacGymConfig) -> Me
         "robot_urdf": "robot.urdf",
         "group_urdfs": [_group_file(group.name) for group in scene.groups],
         "drives": [_drive(joint, config) for joint in scene.robot.joints],
+        "masses": {owner.name: _mass(owner) for owner in (*scene.robot.links, *scene.groups)},
         "link_filters": links,
         "group_filters": groups,
         # on the host the physics needs the processors itself
@@ -43,6 +46,16 @@ def make_assets(scene: Scene) -> dict[str, str]:
 
 def _group_file(name: str) -> str:
     return f"group_{name}.urdf"
+
+
+def _mass(owner: urdf.Owner) -> dict[str, float | list[float]]:
+    """As its file says: mass (kg), centre (m), principal moments (kg m2) in rising order."""
+    mass, com, inertia = urdf.mass_properties(owner)
+    return {
+        "mass_kg": float(mass),
+        "com_m": [float(value) for value in com],
+        "moments_kgm2": [float(value) for value in np.linalg.eigvalsh(inertia)],
+    }
 
 
 def _drive(joint: Joint, config: IsaacGymConfig) -> dict[str, float]:

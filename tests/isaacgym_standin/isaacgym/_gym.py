@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from . import _urdf
-from ._physics import DOF_DTYPE, Physics
+from ._physics import DOF_DTYPE, MOMENTS, Physics, inertial_of
 from ._plain import (
     CC_NEVER,
     DOF_MODE_EFFORT,
@@ -19,8 +19,10 @@ from ._plain import (
     AssetOptions,
     Env,
     IndexRange,
+    RigidBodyProperties,
     RigidShapeProperties,
     Sim,
+    Vec3,
     Viewer,
 )
 from ._tensors import Buffer, StandInError, Tensor
@@ -32,8 +34,9 @@ class Actor:
         self.pos = [pose.p.x, pose.p.y, pose.p.z]
         if (pose.r.x, pose.r.y, pose.r.z, pose.r.w) != (0.0, 0.0, 0.0, 1.0):
             raise StandInError("stand-in: actors are created upright")
-        count = len(asset.robot.shapes)
-        self.filters, self.friction = [bits] * count, [1.0] * count
+        self.shapes = [RigidShapeProperties() for _ in asset.robot.shapes]
+        for shape in self.shapes:
+            shape.filter = bits
         self.dofs = _dof_properties(asset)
 
 
@@ -71,9 +74,13 @@ class Gym:
         if options.collapse_fixed_joints or options.override_com or options.override_inertia:
             raise StandInError("stand-in: the file's own links and inertia are kept")
         try:
-            return Asset(_urdf.read(rootpath, filename), options)
+            asset = Asset(_urdf.read(rootpath, filename), options)
         except OSError:
             return None
+        bare = [body.name for body in asset.robot.bodies if not body.inertial]
+        if bare:
+            raise StandInError(f"bodies {bare} have no inertial: what Gym makes up is not stated")
+        return asset
 
     def get_asset_rigid_body_count(self, asset):
         return len(asset.robot.bodies)
@@ -110,8 +117,8 @@ class Gym:
             return False
         bodies = sum(len(actor.asset.robot.bodies) for actor in env.actors)
         shapes = sum(len(actor.asset.robot.shapes) for actor in env.actors)
-        if bodies > env.aggregate[0] or shapes > env.aggregate[1]:
-            raise StandInError("the aggregate holds more than it was made for")
+        if bodies >= env.aggregate[0] or shapes >= env.aggregate[1]:
+            raise StandInError("the aggregate is full: it was seen to crash without slack")
         env.aggregate = None
         return True
 
@@ -137,20 +144,27 @@ class Gym:
         return True
 
     def get_actor_rigid_shape_properties(self, env, handle):
-        actor, found = env.actors[handle], []
-        for bits, friction in zip(actor.filters, actor.friction):
-            found.append(RigidShapeProperties())
-            found[-1].filter, found[-1].friction = bits, friction
-        return found
+        return copy.deepcopy(env.actors[handle].shapes)
 
     def set_actor_rigid_shape_properties(self, env, handle, props):
         self._building(self._sim)
         actor = env.actors[handle]
-        if len(props) != len(actor.filters):
+        if len(props) != len(actor.shapes):
             return False
-        actor.filters = [shape.filter for shape in props]
-        actor.friction = [shape.friction for shape in props]
+        if any(shape.filter >= 1 << 30 for shape in props):
+            raise StandInError("a filter's highest bits are not known to work")
+        actor.shapes = copy.deepcopy(props)
         return True
+
+    def get_actor_rigid_body_properties(self, env, handle):
+        actor, found = env.actors[handle], []
+        for body in actor.asset.robot.bodies:
+            inertial = inertial_of(actor, body)
+            found.append(RigidBodyProperties())
+            found[-1].mass, found[-1].com = inertial["mass"], Vec3(*inertial["pos"])
+            for row, names in zip("xyz", MOMENTS):
+                setattr(found[-1].inertia, row, Vec3(*(inertial[name] for name in names)))
+        return found
 
     def prepare_sim(self, sim):
         self._building(sim)

@@ -12,6 +12,10 @@ from mujoco.batch import Batch, SimulationError
 from ._plain import CC_NEVER
 
 ROOT, DOF = 13, 2
+MOMENTS = ("ixx", "ixy", "ixz"), ("ixy", "iyy", "iyz"), ("ixz", "iyz", "izz")
+_FAR_M, _HELD_M = 0.0025, 0.002
+"""PhysX 5 was seen to hold a bolt that should roll where friction acts this far from what touches, as if
+it resisted with about this lever."""
 DOF_DTYPE = np.dtype(
     [("hasLimits", "?"), ("lower", "f4"), ("upper", "f4"), ("driveMode", "i4"), ("velocity", "f4"),
      ("effort", "f4"), ("stiffness", "f4"), ("damping", "f4"), ("friction", "f4"),
@@ -26,14 +30,14 @@ class Physics:
         mujoco.set_mju_user_warning(lambda _: None)
         first = sim.envs[0].actors
         for env in sim.envs:
-            same = [(a.asset, a.name, a.filters, a.friction) for a in env.actors]
-            if same != [(a.asset, a.name, a.filters, a.friction) for a in first]:
+            same = [(a.asset, a.name, list(map(vars, a.shapes))) for a in env.actors]
+            if same != [(a.asset, a.name, list(map(vars, a.shapes))) for a in first]:
                 raise RuntimeError("stand-in: every environment needs the same actors in order")
             if any((a.dofs != b.dofs).any() for a, b in zip(env.actors, first)):
                 raise RuntimeError("stand-in: every environment needs the same drives")
         self.model = mujoco.MjModel.from_xml_string(_mjcf(sim, first))
         self.batch = Batch(self.model, len(sim.envs), len(os.sched_getaffinity(0)))
-        names = ("qpos", "qvel", "ctrl", "qacc_warmstart")
+        names = ("qpos", "qvel", "ctrl", "qacc_warmstart", "qfrc_applied")
         self.all = SimpleNamespace(**{name: self.batch.bind(name) for name in names})
         self.datas = [  # one environment's rows, by the names of MjData
             SimpleNamespace(**{name: rows[i] for name, rows in vars(self.all).items()})
@@ -56,11 +60,13 @@ class Physics:
         self.dofs_q = [joint.qposadr[0] for joint in hinges]
         self.dofs_v = [joint.dofadr[0] for joint in hinges]
         self.sensed = self.batch.bind("sensordata") if self.model.nsensordata else None
+        self.inertia = {i: _inertia(first[i].asset.robot.bodies[0].inertial) for i in free}
         self.com = {i: np.array(first[i].asset.robot.bodies[0].inertial["pos"]) for i in free}
 
     def step(self):
         self.all.ctrl[:] = np.where(self.by_torque, self.forces, self.targets)
         self._limit_speeds()
+        self._drop_gyroscopic()
         try:
             self.batch.step(nstep=1)
         except SimulationError as error:
@@ -77,6 +83,14 @@ class Physics:
                 part = self.all.qvel[:, at : at + 3]
                 fast = np.flatnonzero(np.abs(part).max(axis=1) > limit)
                 part[fast] *= limit / np.linalg.norm(part[fast], axis=1, keepdims=True)
+
+    def _drop_gyroscopic(self):
+        """Without its option PhysX lets a free body spin about an axis that stays in the world."""
+        for i, start in self.free_v.items():
+            if not self.actors[i].asset.options.enable_gyroscopic_forces:
+                turn = slice(start + 3, start + 6)
+                spin = self.all.qvel[:, turn]
+                self.all.qfrc_applied[:, turn] = np.cross(spin, spin @ self.inertia[i])
 
     def root_rows(self):
         """`[N * actors, 13]` as Gym shows them: xyzw, velocity of the centre of mass, world axes."""
@@ -123,6 +137,10 @@ class Physics:
         data.qacc_warmstart[:] = 0.0
 
 
+def _inertia(inertial):
+    return np.array([[inertial[name] for name in row] for row in MOMENTS])
+
+
 def _turn(wxyz, vectors):
     """`vectors [N, 3]` turned by the unit quaternions `wxyz [N, 4]`."""
     xyz, twice = wxyz[:, 1:], 2.0 * np.cross(wxyz[:, 1:], vectors)
@@ -133,6 +151,14 @@ def _matrix(wxyz):
     turn = np.zeros(9)
     mujoco.mju_quat2Mat(turn, np.asarray(wxyz, float))
     return turn.reshape(3, 3)
+
+
+def inertial_of(actor, body):
+    """Without its option PhysX adds a joint's armature to the inertia of the link that it carries."""
+    if actor.asset.options.use_physx_armature or body.joint not in actor.asset.robot.dofs:
+        return body.inertial
+    more = float(actor.dofs[actor.asset.robot.dofs.index(body.joint)]["armature"])
+    return {**body.inertial, **{k: body.inertial[k] + more for k in ("ixx", "iyy", "izz")}}
 
 
 def _mjcf(sim, actors):
@@ -161,7 +187,7 @@ def _mjcf(sim, actors):
     geoms = []
     for number, actor in enumerate(actors):
         geoms += _add_actor(actor, f"{actor.name}{number}", asset, world, drives)
-    _add_pairs(contact, geoms, sim.plane)
+    _add_pairs(contact, geoms, sim.plane, params.physx)
     if params.physx.contact_collection != CC_NEVER:
         sensor = ET.SubElement(root, "sensor")
         for number, actor in enumerate(actors):
@@ -172,7 +198,7 @@ def _mjcf(sim, actors):
 
 
 def _add_actor(actor, prefix, asset, world, drives):
-    """Returns (name, body, parent's body, filter, friction) of each shape."""
+    """Returns (name, body, parent's body, shape's properties, rest offset) of each shape."""
     options, geoms, made = actor.asset.options, [], {}
     number = itertools.count()
     dof = itertools.count()
@@ -187,15 +213,17 @@ def _add_actor(actor, prefix, asset, world, drives):
         if joint is None and not options.fix_base_link:
             ET.SubElement(element, "freejoint", name=f"{prefix}/free")
         if joint is not None and joint.kind == "revolute":
-            _add_joint(element, joint, actor.dofs[next(dof)], f"{prefix}/{joint.name}", drives)
-        if body.inertial:
-            _add_inertial(element, body.inertial)
+            props = actor.dofs[next(dof)].copy()
+            props["armature"] *= options.use_physx_armature
+            _add_joint(element, joint, props, f"{prefix}/{joint.name}", drives)
+        _add_inertial(element, inertial_of(actor, body))
         for shape in body.shapes:
             index = next(number)
             geom = f"{prefix}/shape{index}"
             _add_geom(element, geom, shape, asset, options)
             above = f"{prefix}/{joint.parent}" if joint else ""
-            geoms.append((geom, name, above, actor.filters[index], actor.friction[index]))
+            props = actor.shapes[index]
+            geoms.append((geom, name, above, props, options.thickness + props.rest_offset))
     return geoms
 
 
@@ -239,19 +267,24 @@ def _add_geom(body, name, shape, asset, options):
     ET.SubElement(body, "geom", geom)
 
 
-def _add_pairs(contact, geoms, plane):
+def _add_pairs(contact, geoms, plane, physx):
     """Gym's rule: same group, no shared filter bit, not the same or neighbouring links."""
-    for geom in geoms:
-        _add_pair(contact, "ground", geom[0], (plane.static_friction + geom[4]) / 2)
+    held = physx.friction_offset_threshold > _FAR_M
+    for name, _, _, props, rest in geoms:
+        friction = (plane.static_friction + props.friction) / 2
+        _add_pair(contact, "ground", name, friction, rest, held)
     for a, b in itertools.combinations(geoms, 2):
         linked = a[1] == b[1] or a[2] == b[1] or b[2] == a[1]
-        if not linked and not a[3] & b[3]:
-            _add_pair(contact, a[0], b[0], (a[4] + b[4]) / 2)
+        if not linked and not a[3].filter & b[3].filter:
+            friction = (a[3].friction + b[3].friction) / 2
+            _add_pair(contact, a[0], b[0], friction, a[4] + b[4], held)
 
 
-def _add_pair(contact, a, b, friction):
-    five = (friction, friction, 0.005, 0.0001, 0.0001)
-    ET.SubElement(contact, "pair", geom1=a, geom2=b, condim="3", friction=_text(five))
+def _add_pair(contact, a, b, friction, rest, held):
+    """Contacts push where shapes are nearer than they rest; what is held resists being rolled."""
+    five = (friction, friction, 0.005, *[_HELD_M if held else 0.0001] * 2)
+    ET.SubElement(contact, "pair", geom1=a, geom2=b, condim="6" if held else "3",
+                  friction=_text(five), margin=repr(float(rest)))  # fmt: skip
 
 
 def _text(values):

@@ -6,8 +6,8 @@ __all__ = [
     "CC_ALL_SUBSTEPS", "CC_LAST_SUBSTEP", "CC_NEVER", "DOF_MODE_EFFORT", "DOF_MODE_NONE",
     "DOF_MODE_POS", "DOF_MODE_VEL", "DOMAIN_ACTOR", "DOMAIN_ENV", "DOMAIN_SIM", "SIM_FLEX",
     "SIM_PHYSX", "UP_AXIS_Y", "UP_AXIS_Z", "Asset", "AssetOptions", "CameraProperties", "Env",
-    "IndexRange", "PhysXParams", "PlaneParams", "Quat", "RigidShapeProperties", "Sim", "SimParams",
-    "Transform", "Vec3", "Viewer",
+    "IndexRange", "Mat33", "PhysXParams", "PlaneParams", "Quat", "RigidBodyProperties",
+    "RigidShapeProperties", "Sim", "SimParams", "Transform", "Vec3", "Viewer",
 ]  # fmt: skip
 
 
@@ -141,6 +141,8 @@ class SimParams(_Struct):
 
 
 class AssetOptions(_Struct):
+    """Where NVIDIA's documentation is silent about a default, the one that does harm."""
+
     _defaults = {
         "angular_damping": 0.5,
         "armature": 0.0,
@@ -148,6 +150,7 @@ class AssetOptions(_Struct):
         "default_dof_drive_mode": 0,
         "density": 1000.0,
         "disable_gravity": False,
+        "enable_gyroscopic_forces": False,
         "fix_base_link": False,
         "linear_damping": 0.0,
         "max_angular_velocity": 64.0,
@@ -155,7 +158,8 @@ class AssetOptions(_Struct):
         "override_com": False,
         "override_inertia": False,
         "replace_cylinder_with_capsule": False,
-        "use_physx_armature": True,
+        "thickness": 0.02,
+        "use_physx_armature": False,
     }
 
 
@@ -170,6 +174,22 @@ class RigidShapeProperties(_Struct):
         "rolling_friction": 0.0,
         "thickness": 0.0,
         "torsion_friction": 0.0,
+    }
+
+
+class Mat33:
+    def __init__(self):
+        self.x, self.y, self.z = Vec3(), Vec3(), Vec3()
+
+
+class RigidBodyProperties(_Struct):
+    _defaults = {
+        "com": Vec3,
+        "flags": 0,
+        "inertia": Mat33,
+        "invInertia": Mat33,
+        "invMass": 0.0,
+        "mass": 0.0,
     }
 
 

@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from .block_layout import block_layout_of
 from .cuda import Cuda, CudaError
@@ -40,26 +41,37 @@ def _serve(channel: Channel, page: HandshakePage) -> None:
             )
         )
     _import_gym()
-    # These import isaacgym, and torch after it: not before it is known that both can be had.
-    from .scene import build
-    from .stepper import Stepper, timed
-
-    stage = build(setup)
-    block = _map_block(setup)
-    reply: Dict[str, Any] = {"ready": True}
-    stepper = Stepper(stage, block, setup)
-    if setup["gym"]["pipeline"] == "gpu" and setup["gym"]["handover"] != "arena":
-        reply.update(_export(stepper))
+    stepper, reply = prepare(setup)
     channel.send(reply)
-    requests = {"step": stepper.step, "show": stepper.show}
     try:
         while page.wait(True, channel.sock, setup["spin_s"]):
-            request = page.request()
-            busy_s = timed(requests[request.what], request)
-            page.answer(busy_s if request.what == "step" else 0.0)
+            serve(page, stepper)
         channel.receive()  # the learner's last words, or its end
     finally:
         stepper.close()
+
+
+def prepare(setup: Message) -> Tuple[Any, Message]:
+    """The scenes, ready to be stepped, and what the learner is told of them."""
+    # These import isaacgym, and torch after it: not before it is known that both can be had.
+    from .readback import not_taken
+    from .scene import build
+    from .stepper import Stepper
+
+    stage = build(setup)
+    stepper = Stepper(stage, _map_block(setup), setup)
+    reply = {"ready": True, "not_taken": not_taken(stage, setup), "remarks": stage.remarks}
+    if setup["gym"]["pipeline"] == "gpu" and setup["gym"]["handover"] != "arena":
+        reply.update(_export(stepper))
+    return stepper, reply
+
+
+def serve(page: HandshakePage, stepper: Any) -> None:
+    """Answers the request that waits."""
+    request = page.request()
+    begin = time.perf_counter()
+    {"step": stepper.step, "show": stepper.show}[request.what](request)
+    page.answer(time.perf_counter() - begin if request.what == "step" else 0.0)
 
 
 def _import_gym() -> None:

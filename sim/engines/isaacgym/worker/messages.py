@@ -5,9 +5,10 @@ for and answered in the page of `handshake`::
 
     worker  -> {"hello": PROTOCOL, "python": "3.8.18"}
     learner -> {"protocol": PROTOCOL, "scene": ..., ...}      scene, options, where the block lies
-    worker  -> {"ready": true, ...}                           after the scene stands
+    worker  -> {"ready": true, "not_taken": [...], "remarks": [...], ...}   after the scene stands
     learner -> {"do": "close"}                                the last words
 
+`not_taken` has a line for each property that does not read as it was set, `remarks` what else was odd.
 At any time the worker may send `{"error": one line, "traceback": text}` and end.
 """
 
@@ -16,7 +17,7 @@ import socket
 import time
 from typing import Any, Dict, Optional
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised by one with every change of the messages, the handshake or the block's layout."""
 
 Message = Dict[str, Any]

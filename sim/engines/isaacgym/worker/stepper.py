@@ -6,7 +6,6 @@ has to live, unchanged, until the next `simulate`. All of torch's work stays on 
 """
 
 import importlib
-import time
 from typing import Any, Optional
 
 import torch
@@ -16,7 +15,8 @@ from .block_layout import DOF_SIZE, ROOT_SIZE
 from .handshake import Request
 from .memory import Block
 from .messages import Message
-from .scene import GymRefusedError, Stage, check
+from .refusal import GymRefusedError, check
+from .scene import Stage
 
 # The stubs leave this module out; wrap_tensor and unwrap_tensor are all of it that is used.
 _gymtorch: Any = importlib.import_module("isaacgym.gymtorch")
@@ -26,7 +26,7 @@ class Stepper:
     """Owns the simulation. Methods are the requests of `handshake`."""
 
     def __init__(self, stage: Stage, block: Block, setup: Message) -> None:
-        self._gym, self._sim, self._viewer = stage
+        self._gym, self._sim, self._viewer = stage.gym, stage.sim, stage.viewer
         scene = setup["scene"]
         self._block, self._decimation = block, scene["physics"]["decimation"]
         drives = [link["joint"]["drive"] for link in scene["robot"]["links"] if link["joint"]]
@@ -153,10 +153,3 @@ class Stepper:
                 )
             )
         return wrapped
-
-
-def timed(action: Any, request: Request) -> float:
-    """Answers a request and says how long it took, seconds."""
-    begin = time.perf_counter()
-    action(request)
-    return time.perf_counter() - begin

@@ -30,8 +30,9 @@ REFUSALS = {
     "prepare_sim": ("lambda *_: False", "prepare_sim failed"),
     "get_actor_dof_properties": (
         "lambda *_: numpy.zeros(6, [('driveMode', 'i4'), ('stiffness', 'f4')])",
-        "lack the field 'damping'",
+        "lack the field 'velocity'",
     ),
+    "get_actor_rigid_shape_properties": ("lambda *_: []", "made 0 shapes of ['base', 'link1',"),
 }
 CODE = """
 import json, os, sys, types
@@ -84,7 +85,7 @@ try:
     main._map_block({**setup, "block": {"device": "GPU-2", "handle": ""}})
 except main.CudaError as error:
     said["cuIpcOpenMemHandle"] = str(error)
-print(json.dumps([said, windows]))
+print(json.dumps([said, windows, stage.sim.graphics]))
 """
 
 
@@ -111,7 +112,11 @@ def message(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "Worker", Deaf)
         with pytest.raises(OverheardError) as caught:
-            client.IsaacGym(make_scene(SceneConfig(num_screws=NUM_SCREWS)), 2, config(viewer=True))
+            client.IsaacGym(
+                make_scene(SceneConfig(num_screws=NUM_SCREWS)),
+                2,
+                config(viewer=True, graphics_device=3),
+            )
     return caught.value.args[0]
 
 
@@ -147,6 +152,10 @@ def test_a_gym_that_fell_back_to_the_cpu_without_a_word_is_refused(result):
 def test_a_block_on_another_gpu_is_refused_before_it_is_opened(result):
     said = result[0].get("cuIpcOpenMemHandle")
     assert said == "the worker's GPU is GPU-1, the learner's GPU-2"
+
+
+def test_a_window_is_drawn_by_the_graphics_device_that_is_asked_for(result):
+    assert result[2] == 3
 
 
 FRAME = ["step_graphics", "draw_viewer", "sync_frame_time"]

@@ -4,6 +4,7 @@ Each case runs in a process of its own, because there is one Gym in a process an
 imports is part of the rules.
 """
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -67,11 +68,11 @@ def run(tmp_path_factory):
     for name, text in make_assets(make_scene(SceneConfig())).items():
         (folder / name).write_text(text)
 
-    def execute(code: str):
+    def execute(code: str, path: str | None = None):
         text = f"FOLDER = {str(folder)!r}\n{code}"
         return subprocess.run(
             [sys.executable, "-c", text],
-            env={"PYTHONPATH": STANDIN, "PATH": "/usr/bin:/bin"},
+            env={"PYTHONPATH": STANDIN, "PATH": os.environ["PATH"] if path is None else path},
             capture_output=True,
             text=True,
             timeout=120,
@@ -151,6 +152,24 @@ FORBIDDEN = {
         "one simulation",
     ),
     "unknown parameter": ("SCENE", "params.friction = 1.0", "no attribute 'friction'"),
+    "a full aggregate": (
+        "SCENE",
+        "gym.begin_aggregate(env, 9, 4, True); gym.end_aggregate(env)",
+        "without slack",
+    ),
+    "a filter's highest bit": (
+        "SCENE",
+        "shapes = gym.get_actor_rigid_shape_properties(env, handle); shapes[0].filter = 1 << 30\n"
+        "gym.set_actor_rigid_shape_properties(env, handle, shapes)",
+        "highest bits",
+    ),
+    "a base without mass": (
+        "SCENE",
+        "import os; path = os.path.join(FOLDER, 'bare.urdf')\n"
+        "open(path, 'w').write('<robot name=\"bare\"><link name=\"base\"/></robot>')\n"
+        "gym.load_asset(sim, FOLDER, 'bare.urdf', fixed)",
+        "'base'.*no inertial",
+    ),
     "shared group": (
         "SCENE",
         "gym.create_actor(env, screw, up, 'x', 0, 0, 0)",
@@ -179,6 +198,11 @@ def test_what_is_forbidden_raises(run, name):
 def test_torch_has_to_come_second(run):
     result = run("import torch\nimport isaacgym")
     assert "ImportError: PyTorch was imported before isaacgym" in result.stderr
+
+
+def test_without_ninja_on_the_path_there_is_no_gymtorch(run):
+    result = run("from isaacgym import gymtorch", path="/nowhere")
+    assert "RuntimeError: Ninja is required to load C++ extensions" in result.stderr
 
 
 def test_tensors_change_on_refresh_only(run):

@@ -51,7 +51,7 @@ def test_more_bodies_than_a_filter_has_bits_are_refused():
     (group,) = ARM.groups
     crowded = dataclasses.replace(group, start_pos_w=((0.0, 0.0, 1.0),) * 31)
     scene = dataclasses.replace(ARM, groups=(crowded,))
-    with pytest.raises(SceneNotSupportedError, match="by 31 bits.*takes 32"):
+    with pytest.raises(SceneNotSupportedError, match="by 30 bits.*takes 32"):
         make_worker_setup(scene, 1, IsaacGymConfig())
 
 

@@ -80,7 +80,7 @@ WRONG = {
     "gym.prepare_sim(sim)": "gym.prepare_simulation(sim)",
     "physx.use_gpu =": "physx.gpu =",
     "gymapi.DOMAIN_SIM": "gymapi.DOMAIN_WORLD",
-    "gym.add_ground(sim, plane)": "gym.add_ground(plane, sim)",
+    "gym.add_ground(sim, ": "gym.add_ground(gym, ",
     "params.dt = setup": "params.gravity = 9.81; params.dt = setup",
     "self._gym.fetch_results(self._sim, True)": "self._gym.fetch_results(self._sim)",
 }

@@ -1,0 +1,94 @@
+"""What each actor is told: drives, and how its shapes touch and whom.
+
+What the stubs do not state and these files rely on: the fields of the array of DOF properties, that
+a cylinder replaced by a capsule keeps the cylinder's length as its axis, and that a mesh collides
+as its convex hull. `python -m screwpush_sim.engines.isaacgym.doctor` looks at all three.
+"""
+
+from typing import Any, Dict, List, NamedTuple
+
+from isaacgym import gymapi
+
+from .messages import Message
+from .refusal import GymRefusedError, check
+
+_DRIVE_MODES = {"position": gymapi.DOF_MODE_POS, "torque": gymapi.DOF_MODE_EFFORT}
+
+Values = Dict[str, Any]
+"""Fields of one of Gym's records of properties."""
+
+
+class Actor(NamedTuple):
+    """One actor of an environment, and what its properties are meant to be."""
+
+    handle: int
+    name: str
+    bodies: List[str]  # owners of the masses in `setup["masses"]`, in Gym's order
+    shapes: List[Values]
+    dofs: List[Values]
+
+
+def set_body(
+    gym: gymapi.Gym, env: gymapi.Env, handle: int, group: Message, bits: int, setup: Message
+) -> Actor:
+    """A free body; `bits` are its shapes' filter."""
+    actor = Actor(handle, group["name"], [group["name"]], _shape_values(group, bits, setup), [])
+    _set_shapes(gym, env, actor)
+    return actor
+
+
+def set_robot(
+    gym: gymapi.Gym, env: gymapi.Env, handle: int, asset: gymapi.Asset, setup: Message
+) -> Actor:
+    """Drives, and who meets whom: two shapes that share a bit of their filters do not meet."""
+    by_name = {link["name"]: link for link in setup["scene"]["robot"]["links"]}
+    names, shapes = list(gym.get_asset_rigid_body_names(asset)), []
+    ranges = gym.get_asset_rigid_body_shape_indices(asset)
+    for _, name in sorted(zip([range_.start for range_ in ranges], names)):
+        shapes += _shape_values(by_name[name], setup["link_filters"].get(name, 0), setup)
+    actor = Actor(handle, "robot", names, shapes, _dof_values(setup))
+    props = gym.get_actor_dof_properties(env, handle)
+    for row, values in enumerate(actor.dofs):
+        for name, value in values.items():
+            if name not in props.dtype.names:
+                raise GymRefusedError("Isaac Gym's DOF properties lack the field " + repr(name))
+            props[name][row] = value
+    check(gym.set_actor_dof_properties(env, handle, props), "set_actor_dof_properties")
+    _set_shapes(gym, env, actor)
+    return actor
+
+
+def _dof_values(setup: Message) -> List[Values]:
+    joints = [link["joint"] for link in setup["scene"]["robot"]["links"] if link["joint"]]
+    return [
+        dict(drive, driveMode=int(_DRIVE_MODES[joint["drive"]["kind"]]))
+        for drive, joint in zip(setup["drives"], joints)
+    ]
+
+
+def _shape_values(owner: Message, bits: int, setup: Message) -> List[Values]:
+    """What each shape of a link or a body is told."""
+    usual, options = setup["scene"]["physics"]["friction"], setup["gym"]
+    shared = {
+        "restitution": 0.0,
+        "filter": bits,
+        "contact_offset": options["contact_offset_m"],
+        "rest_offset": options["rest_offset_m"],
+    }
+    frictions = [shape["friction"] for shape in owner["shapes"]]
+    return [dict(shared, friction=usual if one is None else one) for one in frictions]
+
+
+def _set_shapes(gym: gymapi.Gym, env: gymapi.Env, actor: Actor) -> None:
+    """Fixed after `prepare_sim` on the GPU pipeline."""
+    props = gym.get_actor_rigid_shape_properties(env, actor.handle)
+    if len(props) != len(actor.shapes):
+        raise GymRefusedError(
+            f"Isaac Gym made {len(props)} shapes of {actor.bodies}; expected {len(actor.shapes)}"
+        )
+    for shape, values in zip(props, actor.shapes):
+        shape.friction, shape.restitution = values["friction"], values["restitution"]
+        shape.contact_offset, shape.rest_offset = values["contact_offset"], values["rest_offset"]
+        shape.filter = values["filter"]
+    answer = gym.set_actor_rigid_shape_properties(env, actor.handle, props)
+    check(answer, "set_actor_rigid_shape_properties")
