@@ -139,8 +139,8 @@ def _architecture() -> str:
     capability = cuda.compute_capability()
     if capability >= _HOPPER:
         raise UnfitError(
-            f"sm_{capability}: newer than what Isaac Gym was built for (up to sm_86); data-centre"
-            " Hopper is reported to crash, at start or at many scenes. If the checks below pass,"
+            f"sm_{capability}: newer than what Isaac Gym was built for (up to sm_86); an H100"
+            " is reported to crash at the start. If the checks below pass,"
             " try; otherwise take an Ampere or Ada GPU, or --sim mujoco_warp"
         )
     return f"sm_{capability}"

@@ -272,7 +272,7 @@ def _add_pairs(contact, geoms, plane, physx):
     held = physx.friction_offset_threshold > _FAR_M
     for name, _, _, props, rest in geoms:
         friction = (plane.static_friction + props.friction) / 2
-        _add_pair(contact, "ground", name, friction, rest, held)
+        _add_pair(contact, "ground", name, friction, rest + physx.rest_offset, held)
     for a, b in itertools.combinations(geoms, 2):
         linked = a[1] == b[1] or a[2] == b[1] or b[2] == a[1]
         if not linked and not a[3].filter & b[3].filter:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from typing import Any, Dict, Tuple
 
@@ -42,6 +41,8 @@ def _serve(channel: Channel, page: HandshakePage) -> None:
         )
     _import_gym()
     stepper, reply = prepare(setup)
+    from .stepper import serve
+
     channel.send(reply)
     try:
         while page.wait(True, channel.sock, setup["spin_s"]):
@@ -64,14 +65,6 @@ def prepare(setup: Message) -> Tuple[Any, Message]:
     if setup["gym"]["pipeline"] == "gpu" and setup["gym"]["handover"] != "arena":
         reply.update(_export(stepper))
     return stepper, reply
-
-
-def serve(page: HandshakePage, stepper: Any) -> None:
-    """Answers the request that waits."""
-    request = page.request()
-    begin = time.perf_counter()
-    {"step": stepper.step, "show": stepper.show}[request.what](request)
-    page.answer(time.perf_counter() - begin if request.what == "step" else 0.0)
 
 
 def _import_gym() -> None:

@@ -68,15 +68,24 @@ def _dof_values(setup: Message) -> List[Values]:
 
 def _shape_values(owner: Message, bits: int, setup: Message) -> List[Values]:
     """What each shape of a link or a body is told."""
-    usual, options = setup["scene"]["physics"]["friction"], setup["gym"]
+    options = setup["gym"]
     shared = {
         "restitution": 0.0,
         "filter": bits,
         "contact_offset": options["contact_offset_m"],
         "rest_offset": options["rest_offset_m"],
     }
-    frictions = [shape["friction"] for shape in owner["shapes"]]
-    return [dict(shared, friction=usual if one is None else one) for one in frictions]
+    usual = setup["scene"]["physics"]["friction"]
+    return [dict(shared, friction=_friction(shape, usual)) for shape in owner["shapes"]]
+
+
+def _friction(shape: Message, usual: float) -> float:
+    """The larger of two shapes' frictions is meant to count, PhysX takes their mean.
+
+    The two are made to agree for a shape that meets the ground alone, whose friction is the usual one.
+    """
+    own = usual if shape["friction"] is None else shape["friction"]
+    return 2.0 * max(own, usual) - usual if shape["meets"] == "ground" else own
 
 
 def _set_shapes(gym: gymapi.Gym, env: gymapi.Env, actor: Actor) -> None:

@@ -6,13 +6,14 @@ has to live, unchanged, until the next `simulate`. All of torch's work stays on 
 """
 
 import importlib
+import time
 from typing import Any, Optional
 
 import torch
 from isaacgym import gymapi
 
 from .block_layout import DOF_SIZE, ROOT_SIZE
-from .handshake import Request
+from .handshake import HandshakePage, Request
 from .memory import Block
 from .messages import Message
 from .refusal import GymRefusedError, check
@@ -153,3 +154,11 @@ class Stepper:
                 )
             )
         return wrapped
+
+
+def serve(page: HandshakePage, stepper: Stepper) -> None:
+    """Answers the request that waits, and says how long a step took."""
+    request = page.request()
+    begin = time.perf_counter()
+    {"step": stepper.step, "show": stepper.show}[request.what](request)
+    page.answer(time.perf_counter() - begin if request.what == "step" else 0.0)

@@ -19,6 +19,7 @@ from screwpush_sim.engines.isaacgym import client, doctor
 from screwpush_sim.engines.isaacgym.trials import TRIALS, bench
 from screwpush_sim.engines.isaacgym.worker import __main__ as worker
 from screwpush_sim.engines.isaacgym.worker.handshake import SIZE, HandshakePage
+from screwpush_sim.engines.isaacgym.worker.stepper import serve
 from screwpush_sim.options import IsaacGymConfig
 
 PROBE = make_probe()
@@ -40,7 +41,7 @@ class Here:
         return json.loads(json.dumps(reply))
 
     def wait(self, request, timeout_s):
-        worker.serve(self.page, self.stepper)
+        serve(self.page, self.stepper)
 
     def check(self):
         pass

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.engines.isaacgym import client
 from screwpush_sim.engines.isaacgym.interpreter import worker_environment
@@ -85,7 +86,8 @@ try:
     main._map_block({**setup, "block": {"device": "GPU-2", "handle": ""}})
 except main.CudaError as error:
     said["cuIpcOpenMemHandle"] = str(error)
-print(json.dumps([said, windows, stage.sim.graphics]))
+shapes = gym.get_actor_rigid_shape_properties(stage.first, 0)
+print(json.dumps([said, windows, stage.sim.graphics, [shape.friction for shape in shapes]]))
 """
 
 
@@ -156,6 +158,13 @@ def test_a_block_on_another_gpu_is_refused_before_it_is_opened(result):
 
 def test_a_window_is_drawn_by_the_graphics_device_that_is_asked_for(result):
     assert result[2] == 3
+
+
+def test_the_mean_of_wrist_and_ground_is_the_larger_of_their_frictions(result):
+    """PhysX takes the mean; the rod meets other things, too, and has the usual friction."""
+    ground = SceneConfig().friction
+    means = [(friction + ground) / 2 for friction in result[3]]
+    assert means == pytest.approx([elfin15.WRIST_FRICTION, ground])
 
 
 FRAME = ["step_graphics", "draw_viewer", "sync_frame_time"]

@@ -119,7 +119,7 @@ NOT_TAKEN = {  # by what is wrong with a property, what its line says
     "armature in the links": "body inertia: 6 of 11 did not take; link1 has [1.1579,",
     "masses that cannot be read": "mass properties cannot be read: RuntimeError: not on this pipeline",
     "shape filter": "shape filter: 8 of 8 did not take; shape 0 of robot has 0, set was 15",
-    "shape friction": "shape friction: 8 of 8 did not take; shape 0 of robot has 1.5, set was 1.0",
+    "shape friction": "shape friction: 8 of 8 did not take; shape 0 of robot has 1.5, set was 1.4",
     "shape restitution": "shape restitution: 8 of 8 did not take",
     "shape contact_offset": "shape contact_offset: 8 of 8 did not take; shape 0 of robot has 0.02,",
     "shape rest_offset": "shape rest_offset: 8 of 8 did not take",
