@@ -38,7 +38,7 @@ import json, os, sys, types
 from isaacgym import gymapi
 import numpy
 from worker import __main__ as main, block_layout, memory
-from worker.scene import GymRefusedError, build
+from worker.scene import GymRefusedError, build, sim_params
 from worker.stepper import Stepper
 from worker.handshake import Request
 
@@ -84,7 +84,10 @@ try:
     main._map_block({**setup, "block": {"device": "GPU-2", "handle": ""}})
 except main.CudaError as error:
     said["cuIpcOpenMemHandle"] = str(error)
-print(json.dumps([said, windows]))
+counts = []
+for setup["scene"]["physics"]["solver_iterations"] in (0, 77):
+    counts.append(sim_params(setup).physx.num_position_iterations)
+print(json.dumps([said, windows, counts]))
 """
 
 
@@ -117,7 +120,8 @@ def message(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(message):
-    """Errors by the call that was refused, and the calls on the window of two runs."""
+    """Errors by the call that was refused, the calls on the window of two runs, and the solver's
+    iterations by the option and by the scene."""
     answers = {name: answer for name, (answer, _) in REFUSALS.items()}
     done = subprocess.run(
         [sys.executable, "-c", CODE],
@@ -159,3 +163,7 @@ def test_a_window_that_is_closed_leaves_the_physics_alone(result):
 
 def test_a_window_that_stays_is_drawn_each_step_and_destroyed_before_the_simulation(result):
     assert result[1][1] == [*FRAME * 3, "destroy_viewer", "destroy_sim"]
+
+
+def test_the_scenes_bound_on_iterations_takes_the_place_of_the_option(result):
+    assert result[2] == [config().position_iterations, 77]
