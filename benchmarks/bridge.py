@@ -104,7 +104,7 @@ def measure(args: Args, config: Config, sign: Path) -> dict:
             raise SystemExit("--still turns a kernel on a GPU; valid: --isaacgym.pipeline gpu")
         patch = _STILL.format(cycles=_CYCLES, calls=_CALLS, sign=str(sign))
         os.environ["ISAACGYM_STANDIN_PATCH"] = patch
-    world = make_world(config, config.num_envs)
+    world = make_world(config, config.num_envs, "train")
     try:
         state, spec = fresh_state(config, world), world.sim.spec
         sign.touch()

@@ -85,7 +85,7 @@ def _vary(config: Config, change: dict) -> Config:
 
 def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> dict:
     """One variant's row."""
-    world = make_world(config, args.num_envs)
+    world = make_world(config, args.num_envs, "eval")
     sim = world.sim
     try:
         policy = load_policy(config, found, world)
@@ -108,7 +108,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
         ends = _slide(world, starts)
     finally:
         world.sim.close()
-    solved = make_world(_vary(config, {"solver_iterations": _DONE}), args.num_envs)
+    solved = make_world(_vary(config, {"solver_iterations": _DONE}), args.num_envs, "eval")
     try:
         unsolved_m = np.linalg.norm(ends - _slide(solved, starts), axis=-1)
     finally:

@@ -46,7 +46,7 @@ def main(args: Args) -> None:
     found, config = trained(args.checkpoint, args.runs_dir)
     config = dataclasses.replace(config, num_envs=args.num_envs, sim="auto")
     use_device(config)
-    world = make_world(config, args.num_envs)
+    world = make_world(config, args.num_envs, "train")
     sim = world.sim
     state = fresh_state(config, world, found)
     learner, carry, starts = state.learner, state.carry, state.starts

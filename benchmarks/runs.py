@@ -98,13 +98,14 @@ def row(run: Run) -> dict[str, Any]:
         "seed": config["seed"],
         "num_envs": config["num_envs"],
         "engine": judged["engine"],
+        "physics": judged["physics"],
         "env_steps": table[-1]["env_steps"],
         "train_s": 1e-3 * sum(line["perf/iteration_ms"] for line in table),
         "process_s": run.process_s,
-        **learned(judged),
+        **figures(judged),
     }
 
 
-def learned(judged: Mapping[str, Any]) -> dict[str, Any]:
-    """The learned policy's figures out of an evaluation."""
-    return {name: judged["learned"][name] for name in _FIGURES}
+def figures(judged: Mapping[str, Any], policy: str = "learned") -> dict[str, Any]:
+    """A policy's figures out of an evaluation."""
+    return {name: judged[policy][name] for name in _FIGURES if name in judged[policy]}

@@ -1,17 +1,21 @@
-"""A policy on another engine than its own: `python -m benchmarks.sim_to_sim RUN [RUN ...]`.
+"""Every policy in every physics: `python -m benchmarks.sim_to_sim RUN [RUN ...]`.
 
-Evaluates each run's best checkpoint on each engine, on the same number of unseen episodes, with
-that engine's own solver iterations.
+Evaluates each run's best checkpoint on each engine in the physics `eval`, and on MuJoCo's C engine in the
+physics `reference`, with each engine's own options. With the first run the scripted policy is judged,
+too: it was made for no engine.
 """
 
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import tyro
 
 from benchmarks import record, runs
 from screwpush_jax import checkpoint, run_folder
+from screwpush_jax.checkpoint import Found
+from screwpush_sim.physics import Name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,34 +24,48 @@ class Args:
 
     folders: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of runs."""
-    engines: tuple[str, ...] = ("mujoco_warp", "mujoco")
+    engines: tuple[str, ...] = ("mujoco_warp", "mujoco", "physx")
     """Each evaluates every run."""
     episodes: int = 4096
-    """Unseen episodes of each evaluation."""
+    """Unseen episodes of each evaluation in the physics eval."""
+    reference_episodes: int = 1024
+    """Unseen episodes of each in the physics reference; 0 for none."""
     out: Path = Path("benchmarks/results/sim_to_sim.jsonl")
     """File that rows are appended to."""
 
 
 def main(args: Args) -> None:
-    rows = []
     for folder in args.folders:
         found = checkpoint.find_in(folder, best=True)
-        trained, config = found.meta["engine"], found.meta["config"]
-        step_dir = folder / run_folder.CHECKPOINTS / str(found.step)
-        for engine in args.engines:
-            flags = ["--checkpoint", str(step_dir), "--sim", engine, "--device", "auto"]
-            flags += ["--eval.episodes", str(args.episodes), "--eval.no-baselines"]
-            begun_s = time.time()
-            runs.command("evaluate", flags)
-            rows.append(
-                {
-                    "benchmark": "sim_to_sim",
-                    "trained": f"{trained}, {config['num_envs']} environments, seed {config['seed']}",
-                    "evaluated": engine,
-                    **runs.learned(runs.evaluation(folder, engine, begun_s)),
-                }
-            )
-    record.write(args.out, rows)
+        for engine, physics, episodes in _cells(args):
+            scripted = folder == args.folders[0]
+            record.write(args.out, _judge(found, engine, physics, episodes, scripted))
+
+
+def _cells(args: Args) -> Iterator[tuple[str, Name, int]]:
+    for engine in args.engines:
+        yield engine, "eval", args.episodes
+    if args.reference_episodes:
+        yield "mujoco", "reference", args.reference_episodes
+
+
+def _judge(found: Found, engine: str, physics: Name, episodes: int, scripted: bool) -> list[dict]:
+    """The rows of one run, and perhaps of the script, in one physics."""
+    step_dir = found.run_dir / run_folder.CHECKPOINTS / str(found.step)
+    device = "cpu" if engine == "mujoco" else "auto"
+    flags = ["--checkpoint", str(step_dir), "--sim", engine, "--device", device]
+    flags += ["--physics", physics, "--eval.episodes", str(episodes)]
+    flags += [f"--eval.{'' if scripted else 'no-'}baselines"]
+    begun_s = time.time()
+    took_s = runs.command("evaluate", flags)
+    judged = runs.evaluation(found.run_dir, engine, begun_s)
+    config = found.meta["config"]
+    trained = f"{found.meta['engine']}, {config['num_envs']} environments, seed {config['seed']}"
+    same = {"benchmark": "sim_to_sim", "evaluated": engine, "physics": physics, "process_s": took_s}
+    rows = [same | {"trained": trained} | runs.figures(judged)]
+    if scripted:
+        rows.append(same | {"trained": "scripted"} | runs.figures(judged, "scripted"))
+    return rows
 
 
 if __name__ == "__main__":

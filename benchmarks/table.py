@@ -101,16 +101,15 @@ def bridge(rows: Sequence[Row]) -> str:
 
 
 def sim_to_sim(rows: Sequence[Row]) -> str:
-    lines = [
-        [
-            r["trained"],
-            r["evaluated"],
-            success(r),
-            f"{r['out_of_area']:.2%}",
-        ]
-        for r in rows
-    ]
-    return table(["trained with", "evaluated with", "success", "out of area"], lines)
+    """A line a policy, a column a physics, newest rows; out of area in brackets."""
+    cells = {(r["trained"], f"{r['evaluated']}, {r.get('physics', 'eval')}"): r for r in rows}
+    policies, columns = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    lines = []
+    for policy in policies:
+        found = [cells.get((policy, column)) for column in columns]
+        shown = [f"{r['success_rate']:.2%} ({r['out_of_area']:.2%})" if r else "" for r in found]
+        lines.append([policy, *shown])
+    return table(["trained on", *columns], lines)
 
 
 def ablation(rows: Sequence[Row]) -> str:

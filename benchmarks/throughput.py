@@ -28,6 +28,7 @@ from screwpush_jax.device import use_device
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.training import train
+from screwpush_sim.physics import Name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Args:
     """Iterations of training that are timed, after a third as many that are not."""
     repeats: int = 5
     """Times that the recorded control steps are replayed."""
+    physics: Name = "train"
+    """Which of the scene's physics is stepped."""
+    sim: str = ""
+    """Another engine than the configuration's."""
     config: str = ""
     """YAML file; the checkpoint's own configuration if not given."""
     runs_dir: str = "runs"
@@ -54,6 +59,8 @@ def main(args: Args) -> None:
     found, config = trained(args.checkpoint, args.runs_dir)
     if args.config:
         config = load_yaml(Path(args.config), Config, config)
+    if args.sim:
+        config = dataclasses.replace(config, sim=args.sim, device="auto")
     use_device(config)
     for num_envs in args.num_envs:
         config = dataclasses.replace(config, num_envs=num_envs, max_minutes=0.0)
@@ -62,7 +69,7 @@ def main(args: Args) -> None:
 
 def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     """Rows of one number of environments."""
-    world = make_world(config, config.num_envs)
+    world = make_world(config, config.num_envs, args.physics)
     try:
         state = fresh_state(config, world, found)
         state, training = _train(args, config, world, state)
@@ -70,6 +77,7 @@ def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     finally:
         world.sim.close()
     same = {"benchmark": "throughput", "num_envs": config.num_envs, "engine": world.sim.spec.engine}
+    same |= {"physics": args.physics}
     rows = [
         same | {"what": what, "unit": "steps/s"} | record.spread(values)
         for what, values in speeds.items()

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 
+from screwpush_jax import compiled
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.config import Config
@@ -13,6 +14,7 @@ from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
+from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
 
 
@@ -28,14 +30,31 @@ class World(NamedTuple):
         return self.env.task
 
 
-def make_world(config: Config, num_envs: int) -> World:
-    """Builds the simulator with `num_envs` scenes, and the task."""
+def make_world(config: Config, num_envs: int, physics: Name) -> World:
+    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task."""
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
-    sim = registry.make_simulator(engine, task.scene(), num_envs, options)
+    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
     algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
+
+
+def find_starts(config: Config) -> Starts:
+    """Start states of training, settled by the physics `eval` in a simulator of their own.
+
+    Raises:
+      StartsError: hardly any state is one.
+      SimError: the physics failed.
+    """
+    size = tasks.find(config.task)(config.env).num_starts
+    world = make_world(config, min(config.num_envs, size), "eval")
+    try:
+        starts = world.task.starts(world.sim, size, config.seed, compiled.jit)
+        world.sim.report()()
+        return starts
+    finally:
+        world.sim.close()
 
 
 def init_arrays(

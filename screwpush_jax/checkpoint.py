@@ -22,6 +22,7 @@ from orbax.checkpoint import checkpoint_managers
 from screwpush_jax import migrate, run_folder
 from screwpush_jax.algorithms.algorithm import Learner
 from screwpush_jax.errors import CheckpointError
+from screwpush_jax.files import write_atomically
 from screwpush_jax.paths import check_run_path
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
@@ -133,6 +134,16 @@ def find_in(run_dir: Path, best: bool) -> Found:
     if best:
         known.sort(key=lambda step: (_low(run_dir / CHECKPOINTS / str(step)), step))
     return _open(run_dir / CHECKPOINTS / str(known[-1]))
+
+
+def rescore(found: Found, score: Score) -> None:
+    """Ranks a checkpoint by another score than the one that it was saved with.
+
+    Raises:
+      OSError: it cannot be written; the old one stands.
+    """
+    path = found.run_dir / CHECKPOINTS / str(found.step) / "metrics" / "metrics"
+    write_atomically(path, json.dumps(dataclasses.asdict(score)))
 
 
 def _newest_run(spec: str, task_dir: Path) -> Path:

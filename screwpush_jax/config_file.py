@@ -68,7 +68,8 @@ def _merge(tree: dict[str, Any], default: Any, prefix: str) -> Any:
             where = migrate.hint(path)
             raise UsageError(f"the section {path!r} {what}{where}; {_valid_keys(default)}")
         if key not in hints:
-            raise UsageError(f"unknown key {path!r}; {_valid_keys(default)}")
+            where = migrate.field_hint(path)
+            raise UsageError(f"unknown key {path!r}{where}; {_valid_keys(default)}")
         if not dataclasses.is_dataclass(known):
             changes[key] = _convert(value, hints[key], path)
         elif isinstance(value, dict):

@@ -11,13 +11,16 @@ from screwpush_jax.config import Config, to_tree
 from screwpush_jax.evaluation import Result
 from screwpush_jax.field_kinds import of_a_run
 from screwpush_jax.files import to_json, write_atomically
+from screwpush_sim.physics import Name
 
 
-def write(config: Config, found: Found, engine: str, results: Mapping[str, Result]) -> Path:
+def write(
+    config: Config, found: Found, engine: str, physics: Name, results: Mapping[str, Result]
+) -> Path:
     """Writes the results and what they were found with; the file's path.
 
-    `eval-<step>-<engine>.json` is for the run's own settings, other names end in a hash of what was
-    different. A file that was made with other settings is never written over.
+    `eval-<step>-<engine>.json` is for the run's own settings and the physics `eval`; another physics
+    stands behind the engine, and names end in a hash of what else was different. A file that was made with other settings is never written over.
 
     Raises:
       OSError: the file cannot be written; what was there is as it was.
@@ -25,6 +28,7 @@ def write(config: Config, found: Found, engine: str, results: Mapping[str, Resul
     made_with = {
         "step": found.step,
         "engine": engine,
+        "physics": physics,
         "seed": config.eval.seed,
         "episodes": config.eval.episodes,
         "settings": changed_settings(config, found, engine),
@@ -62,6 +66,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 def _names(run_dir: Path, made_with: Mapping[str, Any]) -> Iterator[Path]:
     """Where these results may go, the best name first."""
     stem = f"eval-{made_with['step']}-{made_with['engine']}"
+    if made_with["physics"] != "eval":
+        stem += f"-{made_with['physics']}"
     if not made_with["settings"]:
         yield run_dir / f"{stem}.json"
     digest = hashlib.sha256(to_json(made_with).encode()).hexdigest()[:8]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -10,9 +11,12 @@ from screwpush_jax import checkpoint, cli, eval_file
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
+from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result, examine
+from screwpush_jax.score import Score
 from screwpush_jax.side_products import attempt
+from screwpush_sim.physics import Name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,41 +25,78 @@ class EvaluateArgs(cli.CommandArgs):
 
     checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
+    physics: Annotated[Name, FLAG_ONLY] = "eval"
+    """Which of the scene's physics steps it."""
 
 
 def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.evaluate"
     args, found = cli.configure(EvaluateArgs, argv, prog, __doc__ or "", EvaluateArgs.checkpoint)
     assert found is not None
-    run(cli.fields_of(args, Config), found)
+    run(cli.fields_of(args, Config), found, args.physics)
 
 
-def run(config: Config, found: Found) -> dict[str, Result]:
-    """Evaluates, writes the results beside the run's metrics if it can, and prints them.
+def run(config: Config, found: Found, physics: Name = "eval") -> dict[str, Result]:
+    """Evaluates in the physics of that name, writes the results beside the run's metrics if it can.
 
     Raises:
       UsageError: the episodes are none that the policy has not seen.
       SimError: the physics failed; results of earlier evaluations are as they were.
     """
     check_unseen(config, found)
-    world = make_world(config, config.eval.episodes)
+    world = make_world(config, config.eval.episodes, physics)
     try:
-        policy = load_policy(config, found, world)
-        results = examine(world, policy, config.eval.seed, config.eval.baselines)
-        engine = world.sim.spec.engine
-        path = None
-        with attempt("the results could not be written"):  # another's run may be read-only
-            path = eval_file.write(config, found, engine, results)
-        print(
-            f"{found.run_dir.name} at {found.step:,} control steps, engine {engine},"
-            f" {config.eval.episodes} unseen episodes (seed {config.eval.seed}):"
-        )
-        for name, result in results.items():
-            print(f"  {name:9} {result.sentence()}")
-        if path is not None:
-            print(f"  written to {path}")
+        return _evaluate(config, world, found, physics)
     finally:
         world.sim.close()
+
+
+def run_best(config: Config, run_dir: Path) -> dict[str, Result]:
+    """Evaluates the best checkpoint of a run that has ended, in the physics `eval`.
+
+    That is the better one of the newest and of the one that training rates best. Both are examined in
+    that physics, on start states that are neither training's nor the evaluation's, and are ranked by
+    what came of it from then on. Errors as `run`.
+    """
+    rivals = [checkpoint.find_in(run_dir, best=best) for best in (True, False)]
+    check_unseen(config, rivals[0])
+    world = make_world(config, config.eval.episodes, "eval")
+    try:
+        if rivals[0].step != rivals[1].step:
+            _rank(config, world, rivals)
+        return _evaluate(config, world, checkpoint.find_in(run_dir, best=True), "eval")
+    finally:
+        world.sim.close()
+
+
+def _rank(config: Config, world: World, rivals: Sequence[Found]) -> None:
+    """Scores checkpoints by an examination of their own."""
+    seed = next(s for s in (1, 2, 3) if s not in (config.seed, config.eval.seed))
+    for found in rivals:
+        policy = load_policy(config, found, world)
+        result = examine(world, policy, seed, baselines=False)[LEARNED]
+        score = Score.of_proportion(result.success_rate, result.episodes, "evaluation")
+        with attempt("the score could not be kept"):
+            checkpoint.rescore(found, score)
+        print(f"at {found.step:,} control steps: {result.sentence()}")
+
+
+def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict[str, Result]:
+    policy = load_policy(config, found, world)
+    results = examine(world, policy, config.eval.seed, config.eval.baselines)
+    engine, stepped = world.sim.spec.engine, world.sim.spec.scene.physics
+    path = None
+    with attempt("the results could not be written"):  # another's run may be read-only
+        path = eval_file.write(config, found, engine, physics, results)
+    print(
+        f"{found.run_dir.name} at {found.step:,} control steps, engine {engine}, physics"
+        f" {physics} ({stepped.dt_s:g} s x {stepped.decimation}), {config.eval.episodes} unseen"
+        f" episodes (seed {config.eval.seed}):"
+    )
+    for name, result in results.items():
+        print(f"  {name:9} {result.sentence()}")
+    if path is not None:
+        print(f"  written to {path}")
     return results
 
 

@@ -41,6 +41,10 @@ def learner_of_today(version: int, learner: Any) -> Any:
 
 SECTIONS = {"separate": "env", "scene": "env.scene"}
 """Sections of a configuration up to version 0.2.0, and where their fields are today."""
+PHYSICS = {"physics_dt_s": "dt_s", "decimation": "decimation", "cone": "cone"}
+"""Fields of a scene up to version 0.3.0, and what each of its named physics calls them today."""
+_OLD = {"dt_s": 0.005, "decimation": 10}
+"""The step of those versions where a file names none."""
 _DROPPED = {"mujoco_warp": ("max_overflows",)}
 """An allowance that had another unit takes its default."""
 
@@ -57,9 +61,36 @@ def config_of_today(tree: dict[str, Any]) -> dict[str, Any]:
         if isinstance(tree.get(old), dict) and isinstance(tree.setdefault("env", {}), dict):
             *_, inner = new.split(".")
             tree["env"] |= tree.pop(old) if new == "env" else {inner: tree.pop(old)}
-    return tree
+    return _with_named_physics(tree)
+
+
+def _with_named_physics(tree: dict[str, Any]) -> dict[str, Any]:
+    """The one physics that a scene had up to 0.3.0 is what training stepped, and evaluation, too."""
+    scene = tree["env"].get("scene") if isinstance(tree.get("env"), dict) else None
+    if not isinstance(scene, dict):
+        return tree
+    physics = {new: scene[old] for old, new in PHYSICS.items() if old in scene}
+    if not physics:
+        return tree
+    scene = {name: value for name, value in scene.items() if name not in PHYSICS}
+    scene["physics"] = {"train": {**_OLD, **physics}, "eval": {**_OLD, **physics}}
+    if all(
+        isinstance(scene["physics"]["eval"][name], int | float) for name in ("dt_s", "decimation")
+    ):
+        control_dt_s = scene["physics"]["eval"]["dt_s"] * scene["physics"]["eval"]["decimation"]
+        scene["physics"]["reference"] = {"dt_s": control_dt_s / 50, "decimation": 50}
+    return tree | {"env": tree["env"] | {"scene": scene}}
 
 
 def hint(section: str) -> str:
     """Where an unknown section's fields are today; empty if it never was one."""
     return f" (its fields are in {SECTIONS[section]} since 0.3.0)" if section in SECTIONS else ""
+
+
+def field_hint(path: str) -> str:
+    """Where an unknown field is today; empty if it never was one."""
+    *section, name = path.split(".")
+    if section[-1:] != ["scene"] or name not in PHYSICS:
+        return ""
+    moved = (f"{path.removesuffix(name)}physics.{one}.{PHYSICS[name]}" for one in ("train", "eval"))
+    return f" (since 0.4.0 {' and '.join(moved)})"

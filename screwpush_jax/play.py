@@ -16,6 +16,7 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_starts
 from screwpush_jax.side_products import reason
 from screwpush_jax.tasks import registry as tasks
+from screwpush_sim.physics import Name
 from screwpush_sim.state import SimState
 
 _SIZES_PX = 16, 4096
@@ -28,6 +29,8 @@ class PlayArgs(cli.CommandArgs):
 
     checkpoint: Annotated[str, FLAG_ONLY] = "latest"
     """latest, best, a run's name or folder, or a step's folder."""
+    physics: Annotated[Name, FLAG_ONLY] = "eval"
+    """Which of the scene's physics steps it."""
     policy: str = "learned"
     """Who acts: learned, random, or one that the task brings, such as scripted."""
     episodes: int = 4
@@ -45,14 +48,15 @@ def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.play"
     args, found = cli.configure(PlayArgs, argv, prog, __doc__ or "", PlayArgs.checkpoint)
     assert found is not None
-    scene = tasks.find(args.task)(args.env).scene()
+    scene = tasks.find(args.task)(args.env).scene(args.physics)
     _check(args, [camera.name for camera in scene.cameras])
     stem = f"play-{found.step}-{args.policy}"
     output = play_files.choose_output(args.output, found.run_dir, stem)
     video.check_installed()
     renderer = video.open_renderer(scene, args.size, args.camera or scene.cameras[0].name)
     try:
-        states, ran = record(cli.fields_of(args, Config), found, args.policy, args.episodes)
+        config = cli.fields_of(args, Config)
+        states, ran = record(config, found, args.policy, args.episodes, args.physics)
         lengths = np.asarray(ran.figures["episode_len"]).astype(int)
         clips = cut(states, lengths, args.episodes)
         success = np.asarray(ran.figures[tasks.find(args.task).score]) > 0
@@ -68,10 +72,10 @@ def main(argv: Sequence[str]) -> None:
 
 
 def record(
-    config: Config, found: Found, policy_name: str, episodes: int
+    config: Config, found: Found, policy_name: str, episodes: int, physics: Name
 ) -> tuple[list[SimState], Episodes]:
     """Runs the episodes; every step's state `[N, ...]` on the host, and the episodes."""
-    world: World = make_world(config, episodes)
+    world: World = make_world(config, episodes, physics)
     states: list[SimState] = []
     try:
         policy = evaluate.load_policy(config, found, world)

@@ -16,7 +16,7 @@ import jax
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
-from screwpush_jax.build import World, init_arrays, make_world
+from screwpush_jax.build import World, find_starts, init_arrays, make_world
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.files import write_atomically
@@ -25,7 +25,9 @@ from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.tasks import registry as tasks
+from screwpush_jax.tasks.task import Starts
 from screwpush_jax.training import train
+from screwpush_sim import registry
 from screwpush_sim.errors import WorkerError
 
 CONFIG_FILE = "config.yaml"
@@ -99,55 +101,76 @@ def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
 
 def _evaluate(config: Config, run_dir: Path) -> None:
     write_report(run_dir, tasks.find(config.task).metrics)
-    evaluate.run(config, checkpoint.find_in(run_dir, best=True))
+    evaluate.run_best(config, run_dir)
 
 
 def _train(
     config: Config, found: Found | None, run_dir: Path, stopper: Stopper, live: bool
 ) -> Recorder:
     """Trains to the end; an engine that fails is built anew as often as it allows."""
+    engine = registry.choose(config.sim)[0]
+    restarts = registry.ENGINES[engine].restarts(getattr(config, engine))
     for failures in itertools.count():
-        with stopper.nothing_to_save():
-            print(f"run {run_dir}")
-            _say_that_it_takes_time()
-            world = make_world(config, config.num_envs)
         try:
-            with stopper.nothing_to_save():
-                state = _start(config, world, found)
-                _write_config(run_dir, config)
-            with Recorder(config, world, run_dir, found, stopper, live) as recorder:
-                train(config, world, state, recorder)
-            return recorder
+            return _attempt(config, found, run_dir, stopper, live)
         except WorkerError as error:
-            if failures == world.sim.spec.restarts or stopper.requested:
+            if failures == restarts or stopper.requested:
                 raise
-            said = f"{error}\nrestart {failures + 1} of {world.sim.spec.restarts}"
-        finally:
-            world.sim.close()
-        print(said)
+            print(f"{error}\nrestart {failures + 1} of {restarts}")
         if run_folder.steps(run_dir):
             found = checkpoint.find_in(run_dir, best=False)
     raise AssertionError("unreachable")
 
 
-def _start(config: Config, world: World, found: Found | None) -> RunState:
-    """A fresh run's state, or the checkpoint's."""
-    task, sim, size = world.task, world.sim, world.task.num_starts
+def _attempt(
+    config: Config, found: Found | None, run_dir: Path, stopper: Stopper, live: bool
+) -> Recorder:
+    """Trains to the end, in one simulator."""
+    with stopper.nothing_to_save():
+        print(f"run {run_dir}")
+        _say_that_it_takes_time()
+        starts = None if found else _find_starts(config)
+        world = make_world(config, config.num_envs, "train")
+    try:
+        with stopper.nothing_to_save():
+            state = _restored(config, world, found) if found else _fresh(config, world, starts)
+            _write_config(run_dir, config)
+        with Recorder(config, world, run_dir, found, stopper, live) as recorder:
+            train(config, world, state, recorder)
+        return recorder
+    finally:
+        world.sim.close()
+
+
+def _find_starts(config: Config) -> Starts:
+    began = time.perf_counter()
+    starts = find_starts(config)
+    count = len(jax.tree.leaves(starts)[0])
+    print(f"found {count} start states in {time.perf_counter() - began:.1f} s")
+    return starts
+
+
+def _fresh(config: Config, world: World, starts: Starts) -> RunState:
+    """The state in which a run begins."""
+    key = jax.random.key(config.seed)
+    learner, carry = compiled.jit(partial(init_arrays, config, world))(starts, key)
+    return _placed(RunState(learner, carry, starts, world.sim.snapshot()))
+
+
+def _restored(config: Config, world: World, found: Found) -> RunState:
+    """The state in which the checkpoint was saved."""
+    task, sim = world.task, world.sim
+    cli.check_layout(found, task.obs_layout)
+    starts = task.abstract_starts(task.num_starts)
     init, key = partial(init_arrays, config, world), jax.random.key(config.seed)
-    if found:
-        cli.check_layout(found, task.obs_layout)
-        starts = task.abstract_starts(size)
-        learner, carry = jax.eval_shape(init, starts, key)
-        state = checkpoint.restore(found, RunState(learner, carry, starts, sim.snapshot()))
-        sim.restore(state.snapshot)
-        print(f"restored {found.run_dir.name} at {found.step:,} control steps")
-    else:
-        began = time.perf_counter()
-        starts = task.starts(sim, size, config.seed, compiled.jit)
-        sim.report()()  # these steps are none of training's
-        print(f"found {size} start states in {time.perf_counter() - began:.1f} s")
-        learner, carry = compiled.jit(init)(starts, key)
-        state = RunState(learner, carry, starts, sim.snapshot())
+    learner, carry = jax.eval_shape(init, starts, key)
+    state = checkpoint.restore(found, RunState(learner, carry, starts, sim.snapshot()))
+    sim.restore(state.snapshot)
+    print(f"restored {found.run_dir.name} at {found.step:,} control steps")
+    return _placed(state)
+
+
+def _placed(state: RunState) -> RunState:
     learner, carry, starts = compiled.place((state.learner, state.carry, state.starts))
     return RunState(learner, carry, starts, state.snapshot)
 

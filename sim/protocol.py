@@ -38,8 +38,6 @@ class SimSpec:
     scene: Scene
     deterministic: bool
     """True if equal states and controls give bit-equal futures, in this process and the next."""
-    restarts: int = 0
-    """How often a run may build it anew after a `errors.WorkerError`."""
 
     @property
     def control_dt_s(self) -> float:

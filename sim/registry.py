@@ -32,6 +32,8 @@ class EngineDef:
     """Command that installs it."""
     on_host: Callable[[Any], bool] = lambda options: True
     """Whether its tensors lie in host memory under these options, so that JAX computes there, too."""
+    restarts: Callable[[Any], int] = lambda options: 0
+    """How often a run may build it anew after a `errors.WorkerError`, under these options."""
     one_per_process: bool = False
     """Whether only one simulator of it may live in a process at a time: close it before the next."""
     auto_on: str = ""
@@ -72,6 +74,7 @@ ENGINES: dict[str, EngineDef] = {
             IsaacGymConfig,
             "screwpush_sim.engines.isaacgym.client:IsaacGym",
             on_host=lambda options: options.pipeline == "cpu",
+            restarts=lambda options: options.restarts,
         ),
     )
 }

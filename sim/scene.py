@@ -207,6 +207,15 @@ class Physics:
     cone: Literal["pyramidal", "elliptic"] = "pyramidal"
     """Shape of the friction cone."""
     gravity_m_s2: Vec3 = (0.0, 0.0, -9.81)
+    solver_iterations: int = 0
+    """Upper bound on the solver's iterations in one physics step (PhysX: exactly so many on positions, at
+    most 255); 0 takes the engine's own option."""
+    contact_time_s: float = 0.02
+    """Time constant in which a critically damped contact gives way, never below two physics steps. Of
+    MuJoCo alone: contacts of PhysX are rigid and take no notice."""
+    contact_impedance: tuple[float, float] = (0.9, 0.95)
+    """Share of the force of a rigid contact that one has at no overlap, and at one of a millimetre or
+    deeper, above 0 and below 1. Of MuJoCo alone, as above."""
 
     @property
     def control_dt_s(self) -> float:

@@ -66,6 +66,8 @@ def type_of(path):
 NUMBERS = {path for path in LEAVES if type_of(path) in (int, float)}
 FLOATS = sorted(path for path in NUMBERS if type_of(path) is float)
 
+PHYSICS = ("train", "eval", "reference")
+
 ANY_FINITE = {
     "env.area_center_m",
     "env.goal_pos_m",
@@ -79,7 +81,8 @@ OUTSIDE = {
     **dict.fromkeys(
         (
             *("num_envs", "checkpoint_every", "keep_checkpoints", "eval.episodes"),
-            *("env.scene.decimation", "env.horizon", "env.hold_steps"),
+            *("env.horizon", "env.hold_steps"),
+            *(f"env.scene.physics.{name}.decimation" for name in PHYSICS),
             *("env.bank_size", "ppo.num_steps", "ppo.num_epochs", "ppo.num_minibatches"),
             *("mujoco_warp.contacts_per_scene", "mujoco_warp.constraints_per_scene"),
             *("mujoco_warp.solver_iterations", "mujoco.solver_iterations", "isaacgym.substeps"),
@@ -92,9 +95,17 @@ OUTSIDE = {
     "total_env_steps": (0, -5, INT64 + 1),
     "max_minutes": (-1e-9,),
     "env.scene.num_screws": (1, 9, -3),
-    "env.scene.physics_dt_s": (0.0, -0.005, 0.1001),
+    **dict.fromkeys((f"env.scene.physics.{name}.dt_s" for name in PHYSICS), (0.0, -0.005, 0.1001)),
+    **dict.fromkeys(
+        (f"env.scene.physics.{name}.contact_impedance" for name in PHYSICS),
+        ([0.0, 0.9], [0.9, 1.0], [-0.1, 0.5]),
+    ),
+    **dict.fromkeys(
+        (f"env.scene.physics.{name}.solver_iterations" for name in PHYSICS), (-1, INT32 + 1)
+    ),
     **dict.fromkeys(
         (
+            *(f"env.scene.physics.{name}.contact_time_s" for name in PHYSICS),
             *("env.scene.friction", "env.scene.screw.length_m", "env.scene.screw.shank_radius_m"),
             *("env.scene.screw.head_thickness_m", "env.scene.screw.head_across_corners_m"),
             *("env.scene.screw.density", "env.separation_m", "env.rest_speed_m_s"),
@@ -294,6 +305,26 @@ RELATIONS = {
     "behind the arm": ({"env.area_center_m": [0.75, 0.0]}, "env.area-center-m", "joint 1"),
     "short screw": ({"env.scene.screw.length_m": 0.014}, "env.scene.screw.length-m 0.014", "longer than"),
     "small head": ({"env.scene.screw.head_across_corners_m": 0.0119}, "env.scene.screw.head-across", "0.012"),
+    "evaluated at another rate": (
+        {"env.scene.physics.eval.decimation": 9},
+        "env.scene.physics.eval.decimation 9",
+        "that of train, 0.05 s",
+    ),
+    "a reference at another rate": (
+        {"env.scene.physics.reference.dt_s": 0.002},
+        "env.scene.physics.reference.decimation 50",
+        "that of train, 0.05 s",
+    ),
+    "evaluated in longer steps": (
+        {"env.scene.physics.train.dt_s": 0.0025, "env.scene.physics.train.decimation": 20},
+        "env.scene.physics.eval.dt-s 0.005",
+        "at most train.dt_s, 0.0025, or set coarse_eval",
+    ),
+    "softer when deeper": (
+        {"env.scene.physics.eval.contact_impedance": [0.95, 0.9]},
+        "env.scene.physics.eval.contact-impedance 0.95 0.9",
+        "the smaller one first",
+    ),
     "never touches": ({"isaacgym.rest_offset_m": 0.002}, "isaacgym.rest-offset-m 0.002", "less than"),
     "never touches in physx": ({"physx.rest_offset_m": 0.5}, "physx.rest-offset-m 0.5", "less than"),
 }  # fmt: skip
@@ -315,6 +346,11 @@ def test_fields_that_contradict_each_other_are_refused(relation):
         {"env.area_center_m": [0.7, 0.21], "env.area_half_m": 0.2},
         {"ppo.learning_rate": 0.5, "ppo.schedule": "linear"},
         {"env.hold_steps": 300},
+        {
+            "env.scene.physics.train.dt_s": 0.0025,
+            "env.scene.physics.train.decimation": 20,
+            "env.scene.physics.coarse_eval": True,
+        },
         {"env.scene.screw.length_m": 0.0141, "env.jumble_closest_pair": 0.081},
         {"env.observation": "prototype19"},
     ],

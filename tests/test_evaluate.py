@@ -1,16 +1,19 @@
 """What an evaluation leaves on disk, with figures made up and no physics."""
 
+import dataclasses
 import json
 import os
 from types import SimpleNamespace
 
 import pytest
 
-from screwpush_jax import evaluate
+from screwpush_jax import checkpoint, evaluate
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result
+from screwpush_jax.score import Score
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.errors import DeviceLostError, WorkerError
 
 Config = config_type()
@@ -19,7 +22,7 @@ OWN = from_tree({"seed": 3, "eval": {"episodes": 16}, "device": "cpu"}, Config, 
 
 
 class Sim:
-    spec = SimpleNamespace(engine="mujoco")
+    spec = SimpleNamespace(engine="mujoco", scene=make_scene(SceneConfig()))
 
     def close(self):
         pass
@@ -59,7 +62,7 @@ def test_a_file_says_what_it_was_made_with(run, tmp_path, capsys):
     assert name == "eval-512-mujoco.json"
     figures = content.pop("learned")
     assert content == {
-        "step": 512, "engine": "mujoco", "seed": 1_000_000, "episodes": 16, "settings": {}
+        "step": 512, "engine": "mujoco", "physics": "eval", "seed": 1_000_000, "episodes": 16, "settings": {}
     }  # fmt: skip
     assert figures.pop("return_") is None  # NaN is no JSON
     assert figures == {
@@ -196,3 +199,69 @@ def test_results_are_kept_when_nobody_reads_them(run, tmp_path, monkeypatch):
     with pytest.raises(BrokenPipeError):
         run()
     assert [*files(tmp_path)] == ["eval-512-mujoco.json"]
+
+
+def saved(tmp_path, step, low):
+    """A checkpoint's folder with nothing in it but what ranks it; training saw a rate of `low`."""
+    folder = tmp_path / "checkpoints" / str(step)
+    (folder / "meta").mkdir(parents=True)
+    (folder / "metrics").mkdir()
+    meta = {"config": to_tree(OWN), "counters": {}, "engine": "mujoco", "task": "separate"}
+    meta |= {"format": checkpoint.FORMAT, "obs_layout": [], "t": 0}
+    (folder / "meta/metadata").write_text(json.dumps(meta))
+    score = Score(low, low, 100, "training")
+    (folder / "metrics/metrics").write_text(json.dumps(dataclasses.asdict(score)))
+
+
+@pytest.mark.parametrize(("rates", "best"), [((0.5, 0.75), 300), ((0.75, 0.5), 200)])
+def test_the_best_checkpoint_is_chosen_in_the_physics_of_evaluation(
+    tmp_path, monkeypatch, rates, best
+):
+    for step, low in ((100, 0.1), (200, 0.9), (300, 0.2)):
+        saved(tmp_path, step, low)
+    policies = {200: rates[0], 300: rates[1]}
+    built, seeds = [], {}
+
+    def build(config, num_envs, physics):
+        built.append(physics)
+        return SimpleNamespace(sim=Sim())
+
+    def examine(world, policy, seed, baselines):
+        seeds.setdefault(seed, []).append(policy)
+        return {"learned": Result(16, policy, 0.0, 1.0, {}, {}, 0.0, 9.0, 0.0)}
+
+    monkeypatch.setattr(evaluate, "make_world", build)
+    monkeypatch.setattr(evaluate, "load_policy", lambda config, found, world: policies[found.step])
+    monkeypatch.setattr(evaluate, "examine", examine)
+    results = evaluate.run_best(OWN, tmp_path)
+    assert built == ["eval"]
+    assert results["learned"].success_rate == max(rates)
+    assert checkpoint.find_in(tmp_path, best=True).step == best
+    (ranking,) = set(seeds) - {OWN.eval.seed}
+    assert ranking != OWN.seed
+    assert sorted(seeds[ranking]) == sorted(rates)
+    assert (tmp_path / f"eval-{best}-mujoco.json").exists()
+
+
+def test_the_newest_alone_needs_no_choice(tmp_path, monkeypatch):
+    for step, low in ((100, 0.1), (200, 0.9)):
+        saved(tmp_path, step, low)
+    calls = []
+
+    def examine(world, policy, seed, baselines):
+        calls.append(seed)
+        return {"learned": Result(16, 0.5, 0.0, 1.0, {}, {}, 0.0, 9.0, 0.0)}
+
+    monkeypatch.setattr(evaluate, "make_world", lambda *_: SimpleNamespace(sim=Sim()))
+    monkeypatch.setattr(evaluate, "load_policy", lambda *_: None)
+    monkeypatch.setattr(evaluate, "examine", examine)
+    evaluate.run_best(OWN, tmp_path)
+    assert calls == [OWN.eval.seed]
+
+
+def test_another_physics_has_files_of_its_own(tmp_path, run):
+    found = run()
+    evaluate.run(OWN, found, "reference")
+    written = files(tmp_path)
+    assert written["eval-512-mujoco-reference.json"]["physics"] == "reference"
+    assert written["eval-512-mujoco.json"]["physics"] == "eval"

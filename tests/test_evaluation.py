@@ -21,10 +21,10 @@ def world():
     tree = {
         "num_envs": 8,
         "ppo": {"num_steps": 2, "num_minibatches": 1, "num_epochs": 1, "hidden_sizes": [8]},
-        "env": {"horizon": 6, "scene": {"physics_dt_s": 0.01, "decimation": 5}},
+        "env": {"horizon": 6},
     }
     config = from_tree(tree, Config, Config())
-    world = make_world(config, 8)
+    world = make_world(config, 8, "train")
     yield config, world
     world.sim.close()
 
@@ -55,7 +55,7 @@ def test_transition_and_update_are_traced_once(world):
 def test_random_fails_and_the_script_mostly_succeeds(world):
     config, _ = world
     config = from_tree({"env": {"horizon": 300}, "num_envs": 48}, Config, config)
-    examined = make_world(config, 48)
+    examined = make_world(config, 48, "eval")
     like = examined.algorithm.init(jax.random.key(0))
     results = evaluation.examine(examined, like.policy, 5, baselines=True)
     examined.sim.close()

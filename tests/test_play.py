@@ -151,7 +151,7 @@ def in_scene(ready, monkeypatch):
 
     def play_in(scene, **changes):
         class Humanoid(SeparateTask):
-            def scene(self):
+            def scene(self, physics):
                 return scene
 
         monkeypatch.setitem(TASKS, "separate", Humanoid)

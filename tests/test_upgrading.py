@@ -58,10 +58,13 @@ def test_each_new_flag_exists_and_each_old_one_does_not(old, new, flags):
 
 @pytest.mark.parametrize(("old", "new"), FLAGS)
 def test_a_file_with_an_old_key_is_refused_and_told_the_new_one(old, new, tmp_path):
-    section, _, key = old.removeprefix("--").replace("-", "_").partition(".")
+    *sections, key = old.removeprefix("--").replace("-", "_").split(".")
+    section = sections[0]
     key = "separation_m" if section == "separate" else key.replace("*", "friction")
     path = tmp_path / "old.yaml"
-    path.write_text(f"{section}:\n  {key}: 0.1\n")
+    path.write_text("".join(f"{'  ' * n}{s}:\n" for n, s in enumerate(sections)))
+    with path.open("a") as file:
+        file.write(f"{'  ' * len(sections)}{key}: 0.1\n")
     with pytest.raises(UsageError) as caught:
         load_yaml(path, KIND, KIND())
     there = new.removeprefix("--").replace("-", "_").removesuffix(".*")
@@ -88,5 +91,5 @@ def test_each_new_module_exists_and_each_old_one_does_not(old, new):
 
 
 def test_the_formats_of_checkpoints_are_those_that_are_read():
-    formats = re.findall(r"^\| (\d+) \| [\d.]+ \|", TEXT, re.MULTILINE)
+    formats = re.findall(r"^\| (\d+) \| [\d., ]+ \|", TEXT, re.MULTILINE)
     assert list(map(int, formats)) == list(range(1, checkpoint.FORMAT + 1))

@@ -52,7 +52,7 @@ class SingleEnv(gymnasium.Env):
 
     def __init__(self, config: Config):
         starts = _find_starts(config)
-        world = make_world(config, 1)
+        world = make_world(config, 1, "train")
         self._sim, task = world.sim, world.task
         self._state = init_env(task, starts, 1)
         env = dataclasses.replace(world.env, restart=ON_REQUEST)
@@ -90,7 +90,7 @@ class SingleEnv(gymnasium.Env):
 
 def _find_starts(config: Config) -> Starts:
     """Start states, settled in many scenes at once because that is no part of the loop."""
-    world = make_world(config, _NUM_STARTS)
+    world = make_world(config, _NUM_STARTS, "eval")
     starts = world.task.starts(world.sim, _NUM_STARTS, config.seed, compiled.jit)
     world.sim.close()
     return starts

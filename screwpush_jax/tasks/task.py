@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import jax
 from flax import struct
 
+from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import SimState
@@ -77,8 +78,8 @@ class Task(Protocol[M, D]):
 
     def __init__(self, config: Any): ...
 
-    def scene(self) -> Scene:
-        """What the engines build their models from."""
+    def scene(self, physics: Name = "eval") -> Scene:
+        """What the engines build their models from, to be stepped by the physics of that name."""
         ...
 
     @property

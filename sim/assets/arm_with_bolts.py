@@ -1,13 +1,14 @@
 """The scene of the tasks with bolts: the arm on its bench, bolts on the table within its reach."""
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Gt, Interval
 
 from screwpush_sim.assets import bolt, elfin15
 from screwpush_sim.assets.bolt import Bolt
-from screwpush_sim.scene import Physics, Scene
+from screwpush_sim.physics import Name, NamedPhysics
+from screwpush_sim.scene import Scene
 from screwpush_sim.visual import BoxMark, Camera, DiscMark, Mark, PlaneMark, View
 
 GROUP = "screws"
@@ -26,21 +27,17 @@ class SceneConfig:
 
     num_screws: Annotated[int, Interval(ge=2, le=8)] = 3
     """Screws in each scene, 2 to 8."""
-    physics_dt_s: Annotated[float, Interval(gt=0, le=0.1)] = 0.005
-    """Length of one physics step, seconds."""
-    decimation: Annotated[int, Gt(0)] = 10
-    """Physics steps in one control step."""
+    physics: NamedPhysics = NamedPhysics()
+    """How it is stepped to learn, to evaluate, and to check both."""
     friction: Annotated[float, Gt(0)] = 0.6
     """Sliding friction of screws, rod and table."""
-    cone: Literal["pyramidal", "elliptic"] = "pyramidal"
-    """Shape of the friction cone."""
     screw: Bolt = Bolt()
     """Geometry and density of a screw."""
 
     @property
     def control_dt_s(self) -> float:
         """Length of one control step, seconds."""
-        return self.physics_dt_s * self.decimation
+        return self.physics.control_dt_s
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Target:
     """Number of the bolt, from 0."""
 
 
-def make_scene(config: SceneConfig, target: Target | None = None) -> Scene:
+def make_scene(config: SceneConfig, target: Target | None = None, physics: Name = "eval") -> Scene:
     """The arm at home, the bolts side by side on the table."""
     x, y = WORK_CENTER_W
     middle = (config.num_screws - 1) / 2
@@ -69,7 +66,7 @@ def make_scene(config: SceneConfig, target: Target | None = None) -> Scene:
         marks += (DiscMark(_TARGET_MATERIAL, (*target.center_w, -0.0005), target.radius_m),)
     return Scene(
         robot=elfin15.make_robot(),
-        physics=Physics(config.physics_dt_s, config.decimation, config.friction, config.cone),
+        physics=config.physics.named(physics).of_scene(config.friction),
         groups=(group,),
         marks=marks,
         cameras=(

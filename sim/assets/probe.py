@@ -51,10 +51,10 @@ class Probe:
 def make_probe() -> Probe:
     """Three bolts: the hexagon of the head stops one that is pushed, and the round end of its capsule is
     what one stands on."""
-    config = SceneConfig(physics_dt_s=0.01, decimation=5)
+    config = SceneConfig()
     low = (0.8563, -1.9295, 0.0, -0.3558, 0.0)  # the tip 6 mm above the table, 0.75 m from the base
     return Probe(
-        scene=make_scene(config),
+        scene=make_scene(config, physics="train"),
         group=GROUP,
         parked_rad=(0.0, 0.3, -1.3, 0.0, -0.5, 0.0),
         other_rad=(0.2, 0.3, -1.3, 0.1, -0.5, 0.0),

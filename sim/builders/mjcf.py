@@ -11,6 +11,7 @@ from screwpush_sim.scene import (
     Inertia,
     Joint,
     Link,
+    Physics,
     PositionDrive,
     Scene,
     Shape,
@@ -46,6 +47,7 @@ def build_mjcf(scene: Scene, *, with_visuals: bool = False) -> str:
     )
     # A state that has blown up must be seen and judged, not silently reset by the engine.
     ET.SubElement(option, "flag", autoreset="disable")
+    _add_contact_model(root, physics)
     asset = ET.SubElement(root, "asset")
     _add_hulls(asset, scene)
     world = ET.SubElement(root, "worldbody")
@@ -63,6 +65,14 @@ def build_mjcf(scene: Scene, *, with_visuals: bool = False) -> str:
     _add_drives(root, scene)
     _add_contact_sensors(root, scene)
     return ET.tostring(root, encoding="unicode")
+
+
+def _add_contact_model(root: ET.Element, physics: Physics) -> None:
+    """How far contacts give way: critically damped, and the rest of what MuJoCo takes by itself."""
+    default = ET.SubElement(root, "default")
+    reference = _numbers((physics.contact_time_s, 1.0))
+    impedance = _numbers(physics.contact_impedance)
+    ET.SubElement(default, "geom", solref=reference, solimp=impedance)
 
 
 def _add_hulls(asset: ET.Element, scene: Scene) -> None:

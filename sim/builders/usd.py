@@ -117,7 +117,8 @@ class _Builder:
 
     def _set_solver(self, prim: Prim, schema: str) -> None:
         """Iterations, and that it never sleeps."""
-        positions, velocities = self._config.position_iterations, self._config.velocity_iterations
+        positions = self._scene.physics.solver_iterations or self._config.position_iterations
+        velocities = self._config.velocity_iterations
         prim.set("int", f"{schema}:solverPositionIterationCount", positions)
         prim.set("int", f"{schema}:solverVelocityIterationCount", velocities)
         prim.set("float", f"{schema}:sleepThreshold", 0.0)

@@ -34,7 +34,7 @@ class MujocoCpu:
     def __init__(self, scene: Scene, num_envs: int, config: MujocoConfig):
         mujoco.set_mju_user_warning(_ignore_warning)
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
-        model.opt.iterations = config.solver_iterations
+        model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
         self._decimation = scene.physics.decimation
         self._control_range = np.array(scene.robot.control_range)

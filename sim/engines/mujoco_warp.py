@@ -104,7 +104,7 @@ class MujocoWarp:
         layout = mujoco_layout.make_layout(scene)
         self.unpack, self.pack = layout.unpack, layout.pack
         model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
-        model.opt.iterations = config.solver_iterations
+        model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         with wp.ScopedDevice(self._device):

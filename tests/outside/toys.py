@@ -18,6 +18,7 @@ from screwpush_jax.tasks.task import Baseline, Jit, StepResult, as_it_is
 from screwpush_sim import bridge
 from screwpush_sim.clock import HostClock, Report
 from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.physics import Name
 from screwpush_sim.protocol import SimSpec, Simulator, Snapshot, Views
 from screwpush_sim.registry import EngineDef
 from screwpush_sim.scene import Capsule, Joint, Link, Physics, PositionDrive, RobotModel, Scene
@@ -149,7 +150,7 @@ class MarkTask:
     def num_starts(self) -> int:
         return self.config.num_starts
 
-    def scene(self) -> Scene:
+    def scene(self, physics: Name = "eval") -> Scene:
         drive = PositionDrive(stiffness=10.0, damping=1.0, effort_limit_nm=5.0)
         shape = Capsule("bar", (0.0, 0.0, 0.1), (0.0, 0.0, 0.3), 0.02)
         joint = Joint("turn", (-3.0, 3.0), drive, damping=0.5)

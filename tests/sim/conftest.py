@@ -24,9 +24,6 @@ from screwpush_sim.state import Bodies, RobotState, SimState, home_state
 
 plugins.load()  # engines that other installed packages bring are tested, too
 
-PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
-"""The step that all tests of this folder use."""
-
 STANDIN = str(Path(__file__).parent.parent / "isaacgym_standin")
 """Where the worker finds an `isaacgym` that keeps the documented rules and steps MuJoCo."""
 
@@ -70,7 +67,7 @@ class Lab:
         if num_screws == HUMANOID:
             scene = humanoid.make_scene()
         else:
-            scene = make_scene(SceneConfig(num_screws=num_screws, **PHYSICS))
+            scene = make_scene(SceneConfig(num_screws=num_screws), physics="train")
         try:
             return self._make(scene, num_envs)
         except SceneNotSupportedError as error:

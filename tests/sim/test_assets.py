@@ -9,6 +9,7 @@ from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.assets.bolt import Bolt
 from screwpush_sim.builders import mjcf
+from screwpush_sim.physics import NamedPhysics, PhysicsConfig
 
 # The arm of task.md: offset, rotation wxyz, mass, centre of mass, inertia, range. Copied by hand.
 TASK_TABLE = [
@@ -140,13 +141,22 @@ def test_the_scene_holds_as_many_screws_as_asked_for(num_screws):
 
 
 def test_the_scene_takes_its_numbers_from_the_configuration():
-    scene = make_scene(SceneConfig(physics_dt_s=0.01, friction=0.3, cone="elliptic"))
+    physics = PhysicsConfig(
+        0.01, 5, "elliptic", contact_time_s=0.03, contact_impedance=(0.8, 0.9), solver_iterations=7
+    )
+    config = SceneConfig(physics=NamedPhysics(train=physics), friction=0.3)
+    scene = make_scene(config, physics="train")
     model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
     assert model.opt.timestep == 0.01
     assert model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
     assert model.geom("screws1_head").friction[0] == pytest.approx(0.3)
     assert model.geom("tool_rod").friction[0] == pytest.approx(0.3)
-    assert SceneConfig(physics_dt_s=0.01, decimation=5).control_dt_s == pytest.approx(0.05)
+    assert config.control_dt_s == pytest.approx(0.05)
+    assert scene.physics.decimation == 5
+    assert scene.physics.solver_iterations == 7
+    for geom in ("screws1_head", "tool_rod", "ground"):
+        assert model.geom(geom).solref[0] == pytest.approx(0.03)
+        assert tuple(model.geom(geom).solimp[:2]) == pytest.approx((0.8, 0.9))
 
 
 @pytest.mark.parametrize(

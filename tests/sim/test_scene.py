@@ -22,7 +22,7 @@ OTHER = Scene(
         home_rad=(0.5,),
         base="free",
     ),
-    Physics(0.01, 2, 1.0, "elliptic", (0.0, 0.0, -1.6)),
+    Physics(0.01, 2, 1.0, "elliptic", (0.0, 0.0, -1.6), 50, 0.004, (0.95, 0.99)),
     contact_links=("arm",),
     marks=(DiscMark("mark", (1.0, 0.0, 0.0), 0.05),),
 )  # fmt: skip
@@ -54,6 +54,7 @@ def change(where: str, value) -> str:
         ("physics.decimation", True, "valid: a int"),
         ("physics.cone", "round", r"cone 'round'; valid: 'pyramidal', 'elliptic'"),
         ("physics.gravity_m_s2", [0.0, 1.0], "valid: a list of 3"),
+        ("physics.contact_impedance", [0.9], "valid: a list of 2"),
         ("physics.wind", 1.0, r"scene\.physics is no Physics; valid fields: dt_s, "),
         ("robot.links.0.shapes.0.kind", "cone", r"kind 'cone'; valid: capsule, sphere, box, hull"),
         ("robot.links.1.joint", [], r"links\[1\]\.joint is no Joint"),

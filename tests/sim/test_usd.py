@@ -241,6 +241,22 @@ def test_the_options_reach_the_text():
         assert prims[path].values["physxCollision:restOffset"] == 0.001
 
 
+def test_the_scenes_bound_on_iterations_takes_the_place_of_the_option():
+    scene = SCENES["arm with screws"]
+    scene = dataclasses.replace(
+        scene, physics=dataclasses.replace(scene.physics, solver_iterations=37)
+    )
+    text = usd.build_usda(scene, PhysxConfig(position_iterations=5))
+    counts = [
+        value
+        for prim in read(text).values()
+        for name, value in prim.values.items()
+        if name.endswith("solverPositionIterationCount")
+    ]
+    assert set(counts) == {37}
+    assert len(counts) > 3
+
+
 def with_base_shapes(scene: Scene, *shapes) -> Scene:
     base, *others = scene.robot.links
     links = (dataclasses.replace(base, shapes=shapes), *others)

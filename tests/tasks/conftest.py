@@ -21,9 +21,6 @@ from screwpush_sim.options import MujocoConfig
 from screwpush_sim.registry import make_simulator
 from screwpush_sim.state import Bodies, RobotState, SimState, zero_state
 
-PHYSICS = {"physics_dt_s": 0.01, "decimation": 5}
-"""The step that all tests of this folder use."""
-
 
 @pytest.fixture(scope="session")
 def arm():
@@ -35,7 +32,7 @@ def make_task():
     """Builds the task `separate` from changes to its configuration; knows no engine."""
 
     def make(num_screws=3, **changes) -> SeparateTask:
-        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        scene = SceneConfig(num_screws=num_screws)
         return SeparateTask(SeparateConfig(scene=scene, **changes))
 
     return make
@@ -46,7 +43,7 @@ def make_goal():
     """Builds the task `goal` from changes to its configuration; knows no engine."""
 
     def make(num_screws=3, **changes) -> GoalTask:
-        scene = SceneConfig(num_screws=num_screws, **PHYSICS)
+        scene = SceneConfig(num_screws=num_screws)
         return GoalTask(GoalConfig(scene=scene, **changes))
 
     return make
@@ -56,7 +53,7 @@ def make_goal():
 def sim():
     """Eight scenes of the real engine, in an arbitrary state."""
     simulator = make_simulator(
-        "mujoco", make_scene(SceneConfig(**PHYSICS)), 8, MujocoConfig(num_threads=2)
+        "mujoco", make_scene(SceneConfig(), physics="train"), 8, MujocoConfig(num_threads=2)
     )
     yield simulator
     simulator.close()

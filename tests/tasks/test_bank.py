@@ -279,7 +279,7 @@ def crowd():
     open_sims = []
 
     def make(screws):
-        scene = make_scene(SceneConfig(num_screws=screws, physics_dt_s=0.01, decimation=5))
+        scene = make_scene(SceneConfig(num_screws=screws), physics="train")
         open_sims.append(make_simulator("mujoco", scene, 32, MujocoConfig(num_threads=2)))
         return open_sims[-1]
 

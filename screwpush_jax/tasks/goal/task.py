@@ -23,6 +23,7 @@ from screwpush_jax.tasks.screws.task import ScrewsTask
 from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.task import Baseline, StepResult
 from screwpush_sim.assets.arm_with_bolts import Target, make_scene
+from screwpush_sim.physics import Name
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import SimState
 
@@ -38,9 +39,9 @@ class GoalTask(ScrewsTask):
     metrics: ClassVar[tuple[str, ...]] = (*ScrewsTask.metrics, "goal_distance_m")
     baselines: ClassVar[Mapping[str, Baseline]] = {"scripted": scripted}
 
-    def scene(self) -> Scene:
+    def scene(self, physics: Name = "eval") -> Scene:
         target = Target(self.config.goal_pos_m, self.config.goal_radius_m, MARKED)
-        return make_scene(self.config.scene, target)
+        return make_scene(self.config.scene, target, physics)
 
     @property
     def reward_weights(self) -> dict[str, float]:

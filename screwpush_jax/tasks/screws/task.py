@@ -19,6 +19,7 @@ from screwpush_jax.tasks.screws.types import Derived, Memory, ScrewStarts, abstr
 from screwpush_jax.tasks.task import Jit, StepResult, as_it_is
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import make_scene
+from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import SimState
@@ -61,8 +62,8 @@ class ScrewsTask:
     def num_starts(self) -> int:
         return self.config.bank_size
 
-    def scene(self) -> Scene:
-        return make_scene(self.config.scene)
+    def scene(self, physics: Name = "eval") -> Scene:
+        return make_scene(self.config.scene, physics=physics)
 
     def starts(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> ScrewStarts:
         return find_starts(self.config, self.start_rules, sim, size, seed, jit)

@@ -95,7 +95,6 @@ class IsaacGym:
             num_envs=num_envs,
             scene=scene,
             deterministic=False,
-            restarts=config.restarts,
         )
         self.handover = ""
         """Which hand-over was taken, and why."""

@@ -17,7 +17,7 @@ from screwpush_sim.options import MujocoConfig
 
 @pytest.fixture
 def scene():
-    return make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
+    return make_scene(SceneConfig(), physics="train")
 
 
 @pytest.fixture

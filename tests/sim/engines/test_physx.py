@@ -30,7 +30,7 @@ from screwpush_sim.engines.physx.session import Session
 
 pytestmark = pytest.mark.slow
 
-ARM = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
+ARM = make_scene(SceneConfig(), physics="train")
 ON_HOST = jax.default_backend() == "cpu"
 
 

@@ -4,6 +4,8 @@ Races are provoked as in `test_bridge_gpu.py`: the reader is slow on purpose. Th
 cannot keep has a test in which it is broken, to show that the other can fail.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,7 +30,9 @@ NUM_ENVS = 256
 
 @pytest.fixture(scope="module")
 def sim():
-    made = Physx(make_scene(SceneConfig(decimation=1)), NUM_ENVS, PhysxConfig())
+    scene = make_scene(SceneConfig())
+    scene = dataclasses.replace(scene, physics=dataclasses.replace(scene.physics, decimation=1))
+    made = Physx(scene, NUM_ENVS, PhysxConfig())
     yield made
     made.close()
 

@@ -11,18 +11,19 @@ _MAX_SPIN_RAD_S = 1000.0  # Gym's own limit, 64, is a cylinder of 6 mm radius th
 
 def sim_params(setup: Message) -> gymapi.SimParams:
     """Steps, gravity, and how PhysX solves."""
-    options, params = setup["gym"], gymapi.SimParams()
+    options, physics, params = setup["gym"], setup["scene"]["physics"], gymapi.SimParams()
     on_gpu = options["pipeline"] == "gpu"
     params.dt = setup["scene"]["physics"]["dt_s"]
     params.substeps = options["substeps"]
     params.up_axis = gymapi.UP_AXIS_Z
-    params.gravity = gymapi.Vec3(*setup["scene"]["physics"]["gravity_m_s2"])
+    params.gravity = gymapi.Vec3(*physics["gravity_m_s2"])
     params.use_gpu_pipeline = on_gpu
     physx = params.physx
     physx.use_gpu = on_gpu  # the pipeline flag alone changes nothing and says nothing
     physx.num_threads = options["num_threads"]
     physx.solver_type = 1
-    physx.num_position_iterations = options["position_iterations"]
+    iterations = physics["solver_iterations"] or options["position_iterations"]
+    physx.num_position_iterations = iterations
     physx.num_velocity_iterations = options["velocity_iterations"]
     physx.contact_offset = options["contact_offset_m"]
     physx.rest_offset = options["rest_offset_m"]

@@ -42,7 +42,7 @@ def build():
     made = []
 
     def make(num_envs=2, num_screws=3, **changes) -> IsaacGym:
-        scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5, num_screws=num_screws))
+        scene = make_scene(SceneConfig(num_screws=num_screws), physics="train")
         made.append(IsaacGym(scene, num_envs, config(**changes)))
         return made[-1]
 

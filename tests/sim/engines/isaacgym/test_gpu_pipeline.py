@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 PATH = f"{Path(__file__).parent}:{STANDIN}"
-SCENE = make_scene(SceneConfig(physics_dt_s=0.01, decimation=5))
+SCENE = make_scene(SceneConfig(), physics="train")
 
 
 @pytest.fixture

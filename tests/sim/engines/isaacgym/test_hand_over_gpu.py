@@ -4,6 +4,7 @@ Races are provoked: the reader is slow on purpose, and the worker overwrites wha
 it is asked for the next step. Broken on purpose, the same loop loses numbers.
 """
 
+import dataclasses
 import sys
 import time
 
@@ -37,7 +38,8 @@ def build(monkeypatch):
             monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "backend:cudaMallocAsync")
             monkeypatch.setenv("PYTORCH_ALLOC_CONF", "backend:cudaMallocAsync")
         options = IsaacGymConfig(python=sys.executable, python_path=STANDIN, handover=handover)
-        scene = make_scene(SceneConfig(physics_dt_s=0.01, decimation=1))
+        scene = make_scene(SceneConfig(), physics="train")
+        scene = dataclasses.replace(scene, physics=dataclasses.replace(scene.physics, decimation=1))
         made.append(IsaacGym(scene, num_envs, options))
         return made[-1]
 

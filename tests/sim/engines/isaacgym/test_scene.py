@@ -40,7 +40,7 @@ import json, os, sys, types
 from isaacgym import gymapi
 import numpy
 from worker import __main__ as main, block_layout, memory
-from worker.scene import GymRefusedError, build
+from worker.scene import GymRefusedError, build, sim_params
 from worker.stepper import Stepper
 from worker.handshake import Request
 
@@ -86,8 +86,11 @@ try:
     main._map_block({**setup, "block": {"device": "GPU-2", "handle": ""}})
 except main.CudaError as error:
     said["cuIpcOpenMemHandle"] = str(error)
-shapes = gym.get_actor_rigid_shape_properties(stage.first, 0)
-print(json.dumps([said, windows, stage.sim.graphics, [shape.friction for shape in shapes]]))
+counts = []
+for setup["scene"]["physics"]["solver_iterations"] in (0, 77):
+    counts.append(sim_params(setup).physx.num_position_iterations)
+shapes = [shape.friction for shape in gym.get_actor_rigid_shape_properties(stage.first, 0)]
+print(json.dumps([said, windows, counts, stage.sim.graphics, shapes]))
 """
 
 
@@ -124,7 +127,8 @@ def message(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(message):
-    """Errors by the call that was refused, and the calls on the window of two runs."""
+    """Errors by the call that was refused, the calls on the window of two runs, and the solver's
+    iterations by the option and by the scene."""
     answers = {name: answer for name, (answer, _) in REFUSALS.items()}
     done = subprocess.run(
         [sys.executable, "-c", CODE],
@@ -157,13 +161,13 @@ def test_a_block_on_another_gpu_is_refused_before_it_is_opened(result):
 
 
 def test_a_window_is_drawn_by_the_graphics_device_that_is_asked_for(result):
-    assert result[2] == 3
+    assert result[3] == 3
 
 
 def test_the_mean_of_wrist_and_ground_is_the_larger_of_their_frictions(result):
     """PhysX takes the mean; the rod meets other things, too, and has the usual friction."""
     ground = SceneConfig().friction
-    means = [(friction + ground) / 2 for friction in result[3]]
+    means = [(friction + ground) / 2 for friction in result[4]]
     assert means == pytest.approx([elfin15.WRIST_FRICTION, ground])
 
 
@@ -177,3 +181,7 @@ def test_a_window_that_is_closed_leaves_the_physics_alone(result):
 
 def test_a_window_that_stays_is_drawn_each_step_and_destroyed_before_the_simulation(result):
     assert result[1][1] == [*FRAME * 3, "destroy_viewer", "destroy_sim"]
+
+
+def test_the_scenes_bound_on_iterations_takes_the_place_of_the_option(result):
+    assert result[2] == [config().position_iterations, 77]

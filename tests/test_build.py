@@ -1,0 +1,27 @@
+"""In which physics a run's start states settle, seen by what is built."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from screwpush_jax import build
+from screwpush_jax.config import config_type, from_tree
+
+Config = config_type()
+
+
+@pytest.mark.parametrize(("num_envs", "scenes"), [(8, 8), (64, 16)])
+def test_start_states_settle_in_the_physics_of_evaluation(monkeypatch, num_envs, scenes):
+    config = from_tree({"num_envs": num_envs, "env": {"bank_size": 16}}, Config, Config())
+    built, closed = [], []
+    sim = SimpleNamespace(report=lambda: dict, close=lambda: closed.append(True))
+    task = SimpleNamespace(starts=lambda sim, size, seed, jit: (size, seed))
+
+    def make_world(config, num_envs, physics):
+        built.append((num_envs, physics))
+        return SimpleNamespace(sim=sim, task=task)
+
+    monkeypatch.setattr(build, "make_world", make_world)
+    assert build.find_starts(config) == (16, config.seed)
+    assert built == [(scenes, "eval")]
+    assert closed
