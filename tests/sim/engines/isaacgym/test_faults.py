@@ -203,6 +203,13 @@ def test_a_python_without_isaacgym_says_what_is_missing(build, tmp_path):
     assert "its traceback" in message
 
 
+def test_an_import_whose_cause_is_known_says_what_to_do(build, site):
+    error = "/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by gymtorch.so)"
+    path = site(isaacgym=f"raise ImportError({error!r})")
+    message = failure(lambda: build(python_path=path), "GLIBCXX_3.4.32' not found")
+    assert "conda install -c conda-forge 'libstdcxx-ng>=13'" in message
+
+
 def test_torch_before_isaacgym_is_refused(build, site):
     message = failure(lambda: build(python_path=site(sitecustomize="import torch")), "torch was")
     assert "sitecustomize" in message
