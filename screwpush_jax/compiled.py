@@ -6,7 +6,7 @@ Training runs two of them, `transition` and `update`, and each is traced once.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -50,6 +50,11 @@ def compile_update(algorithm: Algorithm, num_iterations: int) -> Callable:
         return learner, metrics | transition_module.episode_means(tally)
 
     return jax.jit(whole, donate_argnums=(0,))
+
+
+def ahead(function: Any, *args: Any, **kwargs: Any) -> Callable:
+    """A jitted function, compiled before its first call, for arguments like these; none is read."""
+    return function.lower(*args, **kwargs).compile()
 
 
 def place(tree: T) -> T:

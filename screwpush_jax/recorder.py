@@ -66,6 +66,10 @@ class Recorder:
         self._loggers.close()
         self._store.close()
 
+    def begin(self) -> None:
+        """Starts the clock of training: everything is compiled."""
+        self._begun = time.perf_counter()
+
     @property
     def elapsed_s(self) -> float:
         """Wall time of training so far, restored parts included."""

@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,7 +55,7 @@ class Stopper:
 
     @contextlib.contextmanager
     def nothing_to_save(self) -> Iterator[None]:
-        """Around set-up and the first call of what compiles: a stop ends the process at once."""
+        """Around set-up and what compiles: a stop ends the process at once."""
         with self._lock:
             self._compiling += 1
             if self.requested:
@@ -66,20 +65,6 @@ class Stopper:
         finally:
             with self._lock:
                 self._compiling -= 1
-
-    def compiles_first(self, function: Callable) -> Callable:
-        """`function`, whose first call compiles it and saves nothing."""
-        called = False
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal called
-            if called:
-                return function(*args, **kwargs)
-            with self.nothing_to_save():
-                called = True
-                return function(*args, **kwargs)
-
-        return call
 
     def __enter__(self) -> "Stopper":
         if threading.current_thread() is threading.main_thread():

@@ -16,8 +16,18 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     """
     sim, learner, carry, starts = world.sim, state.learner, state.carry, state.starts
     stopper = recorder.stopper
-    transition = stopper.compiles_first(compiled.compile_transition(world.env, world.algorithm))
-    update = stopper.compiles_first(compiled.compile_update(world.algorithm, config.num_iterations))
+    with stopper.nothing_to_save():
+        transition = compiled.ahead(
+            compiled.compile_transition(world.env, world.algorithm),
+            *(starts, learner.policy),
+            carry=carry,
+            views=sim.views(),
+        )
+        update = compiled.ahead(
+            compiled.compile_update(world.algorithm, config.num_iterations),
+            *(learner, carry.rollout, carry.tally),
+        )
+    recorder.begin()
     if int(carry.t) < 0:  # nothing has been started yet
         _, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
         sim.write(mask, views)
