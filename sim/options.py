@@ -125,8 +125,12 @@ class PhysxConfig:
     stop before they overlap."""
     rest_offset_m: float = 0.0
     """Distance, metres, at which shapes rest."""
-    max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
-    """Fastest push out of an overlap, metres per second."""
+    max_depenetration_m_s: Annotated[float, Gt(0)] = 100.0
+    """Fastest push out of an overlap, metres per second; a low one lets the rod sink into what it presses
+    on the table."""
+    robot_contacts_last: bool = True
+    """Solve contacts of the robot after all others in an iteration, which lets it sink less into what it
+    presses on something."""
     friction_offset_threshold_m: Annotated[float, Gt(0)] = 0.001
     """Friction acts at contacts closer than this, metres; much smaller than the bodies, or what should
     roll is held at places that do not touch."""
