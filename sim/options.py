@@ -142,8 +142,12 @@ class PhysxConfig:
     """Room on a GPU for groups of contact points with one normal, averaged over all scenes."""
     pairs_per_scene: Annotated[int, Gt(0)] = 64
     """Room on a GPU for pairs of shapes that come close in one step, averaged over all scenes."""
-    collision_stack_mb: Annotated[int, Interval(ge=1, le=4095)] = 64
+    collision_stack_mb: Annotated[int, Interval(ge=1, le=4095)] = 256
     """Room on a GPU for what the narrow phase keeps while it looks for contacts, MB."""
+    max_overflow_share: Annotated[float, Ge(0)] = 0.0
+    """How often PhysX may say that such a room was too small, as a share of the physics steps since the
+    last report, before the run stops with an error. Each time is counted in `perf/overflow`; in how many
+    scenes contacts were lost it does not say."""
     env_id_bits: Annotated[int, Interval(ge=-1, le=16)] = 4
     """Bits of a scene's number by which a GPU's broad phase tells scenes apart early; -1: PhysX's own."""
     refresh_after_write: bool = True

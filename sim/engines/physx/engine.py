@@ -21,6 +21,7 @@ from screwpush_sim import bridge, gpu
 from screwpush_sim.clock import HostClock, Report
 from screwpush_sim.engines.physx import library
 from screwpush_sim.engines.physx.layout import make_layout
+from screwpush_sim.engines.physx.overflows import remedy
 from screwpush_sim.engines.physx.session import Session, joint_order
 from screwpush_sim.engines.physx.tensors import Tensors, to_warp
 from screwpush_sim.errors import DeviceMismatchError, SimClosedError, SimOverflowError
@@ -43,7 +44,7 @@ class Physx:
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         ordinal = _gpu_ordinal(config)
         self._device = wp.get_device("cpu" if ordinal is None else f"cuda:{ordinal}")
-        self._physics = scene.physics
+        self._config, self._physics = config, scene.physics
         self._refreshes = self._device.is_cuda and config.refresh_after_write
         self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
@@ -117,16 +118,17 @@ class Physx:
     def report(self) -> Callable[[], Report]:
         self._open()
         lap, (lost, said) = self._clock.lap(), library.OVERFLOWS.take()
+        allowed_share, num_envs = self._config.max_overflow_share, self.spec.num_envs
 
         def read() -> Report:
             report = lap() | {"perf/overflow": float(lost)}
             if self._device.is_cuda:
                 report |= gpu.usage(self._device)
-            if lost:
+            steps = int(report["perf/steps"]) * self._physics.decimation
+            if lost > allowed_share * steps:
                 raise SimOverflowError(
-                    f"PhysX told {lost} times that a buffer is too small ({said}); raise"
-                    " --physx.contacts-per-scene, --physx.patches-per-scene,"
-                    " --physx.pairs-per-scene or --physx.collision-stack-mb"
+                    f"PhysX said {lost} times in {steps} physics steps that a buffer was too small, more"
+                    f" than the {allowed_share * steps:g} allowed; {remedy(said, num_envs)} (last: {said})"
                 )
             return report
 
