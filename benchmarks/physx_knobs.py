@@ -26,29 +26,30 @@ from screwpush_jax.episodes import LEARNED
 from screwpush_jax.evaluate import load_policy
 from screwpush_sim.state import SimState
 
-_COARSE = {"dt_s": 0.01, "decimation": 5}
-_MIDDLE = {"dt_s": 0.005, "decimation": 10}
-_FINE = {"dt_s": 0.0025, "decimation": 20}
+
+def _physics(dt_s: float, decimation: int, iterations: int) -> dict[str, Any]:
+    return {"dt_s": dt_s, "decimation": decimation, "solver_iterations": iterations}
+
 
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "0.01 x 5, 8 iterations": (_COARSE, {"position_iterations": 8}),
-    "0.005 x 10, 8 iterations": (_MIDDLE, {"position_iterations": 8}),
-    "0.005 x 10, 64 iterations": (_MIDDLE, {"position_iterations": 64}),
-    "0.005 x 10, 32 iterations": (_MIDDLE, {"position_iterations": 32}),
-    "0.01 x 5, 16 iterations": (_COARSE, {"position_iterations": 16}),
-    "0.01 x 5, 4 iterations": (_COARSE, {"position_iterations": 4}),
-    "0.01 x 5, 64 iterations": (_COARSE, {"position_iterations": 64}),
-    "0.0025 x 20, 16 iterations": (_FINE, {"position_iterations": 16}),
+    "0.01 x 5, 8 iterations": (_physics(0.01, 5, 8), {}),
+    "0.005 x 10, 64 iterations": (_physics(0.005, 10, 64), {}),
+    "0.005 x 10, 8 iterations": (_physics(0.005, 10, 8), {}),
+    "0.005 x 10, 32 iterations": (_physics(0.005, 10, 32), {}),
+    "0.01 x 5, 16 iterations": (_physics(0.01, 5, 16), {}),
+    "0.01 x 5, 4 iterations": (_physics(0.01, 5, 4), {}),
+    "0.01 x 5, 64 iterations": (_physics(0.01, 5, 64), {}),
     "0.005 x 10, 32 iterations, robot's contacts not last": (
-        _MIDDLE,
-        {"position_iterations": 32, "robot_contacts_last": False},
+        _physics(0.005, 10, 32),
+        {"robot_contacts_last": False},
     ),
-    "0.01 x 5, 8 iterations, pgs": (_COARSE, {"position_iterations": 8, "solver": "pgs"}),
+    "0.0025 x 20, 16 iterations": (_physics(0.0025, 20, 16), {}),
     "0.01 x 5, 8 iterations, no refresh": (
-        _COARSE,
-        {"position_iterations": 8, "refresh_after_write": False},
+        _physics(0.01, 5, 8),
+        {"refresh_after_write": False},
     ),
-    "0.01 x 5, 128 iterations": (_COARSE, {"position_iterations": 128}),
+    "0.01 x 5, 8 iterations, pgs": (_physics(0.01, 5, 8), {"solver": "pgs"}),
+    "0.01 x 5, 128 iterations": (_physics(0.01, 5, 128), {}),
 }
 """Changes of the scene's physics and of the engine's options, the most telling ones first."""
 
