@@ -137,8 +137,12 @@ class PhysxConfig:
     stop before they overlap."""
     rest_offset_m: float = 0.0
     """Distance, metres, at which shapes rest."""
-    max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
-    """Fastest push out of an overlap, metres per second."""
+    max_depenetration_m_s: Annotated[float, Gt(0)] = 5.0
+    """Fastest push out of an overlap, metres per second; a low one lets the rod sink into what it presses
+    on the table."""
+    robot_contacts_last: bool = True
+    """Solve contacts of the robot after all others in an iteration, which lets it sink less into what it
+    presses on something."""
     friction_offset_threshold_m: Annotated[float, Gt(0)] = 0.001
     """Friction acts at contacts closer than this, metres; much smaller than the bodies, or what should
     roll is held at places that do not touch."""
@@ -150,8 +154,12 @@ class PhysxConfig:
     """Room on a GPU for groups of contact points with one normal, averaged over all scenes."""
     pairs_per_scene: Annotated[int, Gt(0)] = 64
     """Room on a GPU for pairs of shapes that come close in one step, averaged over all scenes."""
-    collision_stack_mb: Annotated[int, Interval(ge=1, le=4095)] = 64
+    collision_stack_mb: Annotated[int, Interval(ge=1, le=4095)] = 256
     """Room on a GPU for what the narrow phase keeps while it looks for contacts, MB."""
+    max_overflow_share: Annotated[float, Ge(0)] = 0.0
+    """How often PhysX may say that such a room was too small, as a share of the physics steps since the
+    last report, before the run stops with an error. Each time is counted in `perf/overflow`; in how many
+    scenes contacts were lost it does not say."""
     env_id_bits: Annotated[int, Interval(ge=-1, le=16)] = 4
     """Bits of a scene's number by which a GPU's broad phase tells scenes apart early; -1: PhysX's own."""
     refresh_after_write: bool = True

@@ -132,7 +132,12 @@ OUTSIDE = {
     **dict.fromkeys(
         (
             *("env.drop_spread_m", "env.start_tip_half_m", "ppo.vf_coef"),
-            *("ppo.ent_coef", "mujoco_warp.max_overflow_share", "isaacgym.bounce_threshold_m_s"),
+            *(
+                "ppo.ent_coef",
+                "mujoco_warp.max_overflow_share",
+                "physx.max_overflow_share",
+                "isaacgym.bounce_threshold_m_s",
+            ),
             *("isaacgym.damping_scale", "isaacgym.thickness_m"),
         ),
         (-1e-9,),

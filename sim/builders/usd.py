@@ -75,6 +75,8 @@ class _Builder:
         physics.set("vector3f", "physics:gravityDirection", tuple(direction))
         physics.set("float", "physics:gravityMagnitude", size)
         physics.set("uniform token", "physxScene:solverType", config.solver.upper())
+        last = config.robot_contacts_last
+        physics.set("bool", "physxScene:solveArticulationContactLast", last)
         physics.set("bool", "physxScene:disableSleeping", True)
         physics.set("bool", "physxScene:enableSceneQuerySupport", False)
         offset, correlation = config.friction_offset_threshold_m, config.friction_correlation_m

@@ -224,10 +224,12 @@ def test_the_options_reach_the_text():
     config = PhysxConfig(
         solver="pgs", position_iterations=5, velocity_iterations=2, contact_offset_m=0.003,
         rest_offset_m=0.001, max_depenetration_m_s=0.5, contacts_per_scene=1000,
+        robot_contacts_last=False,
     )  # fmt: skip
     prims = read(usd.build_usda(SCENES["arm with screws"], config, num_envs=4096))
     scene = prims["/World/physics"].values
     assert scene["physxScene:solverType"] == "PGS"
+    assert scene["physxScene:solveArticulationContactLast"] == 0
     assert scene["physxScene:gpuMaxRigidContactCount"] == 4096 * 1000
     for path in (f"{ENV}robot/tool", f"{ENV}screws3"):
         body = prims[path].values

@@ -1,10 +1,10 @@
 """PhysX 5 behind the contract: all scenes in one PhysX scene, on a GPU or on the CPU.
 
 State is read into, and written from, memory that JAX shares (`tensors.py`). How the ordering rule of
-`sim/bridge.py` is kept on a GPU: Warp's stream waits for JAX's when it imports what JAX lends, the host
-waits for Warp's before PhysX is called (rule 2), and PhysX's calls return when they are done (rule 3).
-What JAX lent has been read when a call here returns (rule 4). The kernel that ends a step runs on, and
-JAX's stream waits for it when it imports the views.
+`sim/bridge.py` is kept on a GPU: Warp's stream waits for JAX's when it imports what JAX lends, and the
+host waits for Warp's once in a `step`, before PhysX is called (rule 2), whose calls return when they are
+done (rule 3). What JAX lent has been read after that wait and is referenced until then (rule 4). The
+kernel that ends a step runs on, and JAX's stream waits for it when it imports the views.
 """
 
 # pyright: reportArgumentType=false
@@ -21,6 +21,7 @@ from screwpush_sim import bridge, gpu
 from screwpush_sim.clock import HostClock, Report
 from screwpush_sim.engines.physx import library
 from screwpush_sim.engines.physx.layout import make_layout
+from screwpush_sim.engines.physx.overflows import remedy
 from screwpush_sim.engines.physx.session import Session, joint_order
 from screwpush_sim.engines.physx.tensors import Tensors, to_warp
 from screwpush_sim.errors import DeviceMismatchError, SimClosedError, SimOverflowError
@@ -43,9 +44,9 @@ class Physx:
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         ordinal = _gpu_ordinal(config)
         self._device = wp.get_device("cpu" if ordinal is None else f"cuda:{ordinal}")
-        self._physics = scene.physics
+        self._config, self._physics = config, scene.physics
         self._refreshes = self._device.is_cuda and config.refresh_after_write
-        self._must_refresh = False
+        self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
         places = [(float(x), float(y)) for x, y in origins]
         self._session: Session | None = Session(scene, places, config, ordinal)
@@ -81,49 +82,53 @@ class Physx:
         self._inputs.check_write(mask, views)
         with wp.ScopedDevice(self._device):
             new = {name: to_warp(view) for name, view in views.items()}
-            self._tensors.write(to_warp(mask), new)
-        self._must_refresh = self._refreshes
+            self._tensors.take_state(to_warp(mask), new)
+        self._lent += [mask, *views.values()]
 
     def step(self, control: jax.Array) -> None:
-        session = self._open()
+        session, tensors = self._open(), self._tensors
         self._inputs.check_control(control)
         with wp.ScopedDevice(self._device):
-            self._tensors.take_control(to_warp(control))
-            self._tensors.wait()  # and the clock counts physics, not what it waits for
+            tensors.take_control(to_warp(control))
+            is_new = tensors.wait()
+            self._lent.clear()
+            if is_new:
+                tensors.give_poses()
             self._clock.begin()
-            self._refresh(session)
-            self._tensors.command()
+            if is_new:
+                self._give_velocities(session)
+            tensors.command()
             for _ in range(self._physics.decimation):
-                self._tensors.push()
+                tensors.push()
                 session.step(self._physics.dt_s)
-            self._tensors.read()
+            tensors.read()
             self._clock.end()
 
-    def _refresh(self, session: Session) -> None:
-        """Lets PhysX find its contacts anew after a write, without a move.
+    def _give_velocities(self, session: Session) -> None:
+        """Of the scenes that were written anew; before, PhysX may find its contacts anew, without a move.
 
         Measured on a GPU: the first step after a write takes the contacts from where the shapes were,
         with levers as long as the way between. In a microsecond they do nothing to positions, and
-        velocities, which they may well change, are given back.
+        velocities, which they may well change, are given back everywhere.
         """
-        if self._must_refresh:
+        if self._refreshes:
             session.step(_REFRESH_S)
-            self._tensors.write_velocities()
-            self._must_refresh = False
+        self._tensors.give_velocities(everywhere=self._refreshes)
 
     def report(self) -> Callable[[], Report]:
         self._open()
         lap, (lost, said) = self._clock.lap(), library.OVERFLOWS.take()
+        allowed_share, num_envs = self._config.max_overflow_share, self.spec.num_envs
 
         def read() -> Report:
             report = lap() | {"perf/overflow": float(lost)}
             if self._device.is_cuda:
                 report |= gpu.usage(self._device)
-            if lost:
+            steps = int(report["perf/steps"]) * self._physics.decimation
+            if lost > allowed_share * steps:
                 raise SimOverflowError(
-                    f"PhysX told {lost} times that a buffer is too small ({said}); raise"
-                    " --physx.contacts-per-scene, --physx.patches-per-scene,"
-                    " --physx.pairs-per-scene or --physx.collision-stack-mb"
+                    f"PhysX said {lost} times in {steps} physics steps that a buffer was too small, more"
+                    f" than the {allowed_share * steps:g} allowed; {remedy(said, num_envs)} (last: {said})"
                 )
             return report
 
@@ -149,6 +154,7 @@ class Physx:
                     with gpu.waiting():
                         wp.synchronize_device(self._device)
             finally:
+                self._lent.clear()
                 session.close()
 
     def _open(self) -> Session:
@@ -166,9 +172,8 @@ class Physx:
                 array.assign(views[name])
             everywhere = wp.array(np.ones(self.spec.num_envs, bool), dtype=wp.bool)
             new = {name: wp.clone(array) for name, array in self._tensors.arrays.items()}
-            self._tensors.write(everywhere, new)
+            self._tensors.take_state(everywhere, new)
             self._tensors.control.assign(control)
-        self._must_refresh = self._refreshes
 
 
 def spiral(count: int) -> np.ndarray:

@@ -97,13 +97,13 @@ def take_state(
     given_bodies: wp.array2d(dtype=wp.uint8),
     intact: wp.array(dtype=wp.uint8),
     intact_bodies: wp.array2d(dtype=wp.uint8),
+    any_given: wp.array(dtype=int),
 ):
-    """Puts the masked rows into the views, and says which of them PhysX is given: the sound ones.
+    """Puts the masked rows into the views, and says which of them PhysX is to be given: the sound ones.
 
-    `intact` are the scenes that are not broken, written now or not.
+    Those of earlier calls stay to be given. `intact` are the scenes that are not broken, written or not.
     """
     env = wp.tid()
-    sound = mask[env]
     if mask[env]:
         sound = (
             _is_sound(new_joint_pos, env)
@@ -122,7 +122,9 @@ def take_state(
         _copy_row(new_body_velocity, env, body_velocity)
         _place_row(new_base_pose, env, origins[env], 1.0, placed_base)
         _place_row(new_body_pose, env, origins[env], 1.0, placed_body)
-    given[env] = wp.where(sound, wp.uint8(1), wp.uint8(0))
+        given[env] = wp.where(sound, wp.uint8(1), wp.uint8(0))
+        if sound:
+            any_given[0] = 1
     intact[env] = wp.where(broken[env], wp.uint8(0), wp.uint8(1))
     for body in range(given_bodies.shape[1]):
         given_bodies[env, body] = given[env]

@@ -7,11 +7,11 @@ import contextlib
 import ctypes
 import logging
 import re
-import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from screwpush_sim.engines.physx.overflows import Overflows
 from screwpush_sim.errors import DeviceMismatchError, EngineNotInstalledError
 
 SYSTEM_LIBRARIES = {
@@ -20,36 +20,10 @@ SYSTEM_LIBRARIES = {
 }
 """What the packages link to without bringing it, and Debian's package of each: also without a screen."""
 
-_OVERFLOW = re.compile(
-    r"overflow|will miss interactions|needs? to increase|have been dropped", re.I
-)
 _EXPECTED = re.compile(r"EnvIds requested|falling back to ePABP", re.I)  # on the CPU, as meant
 
 
-class Overflows(logging.Handler):
-    """Counts PhysX's messages of buffers that were too small, and keeps the last.
-
-    PhysX tells of an overflow by its log alone, from whatever thread.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._mutex = threading.Lock()
-        self._count, self._last = 0, ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with self._mutex:
-            self._count, self._last = self._count + 1, record.getMessage().strip()
-
-    def take(self) -> tuple[int, str]:
-        """How many came since the last call, and the last of all."""
-        with self._mutex:
-            count, self._count = self._count, 0
-            return count, self._last
-
-
 OVERFLOWS = Overflows()
-OVERFLOWS.addFilter(lambda record: bool(_OVERFLOW.search(record.getMessage())))
 _LOGGER = logging.getLogger("screwpush_sim.physx")
 _schemas_registered = False
 

@@ -32,7 +32,7 @@ STATE = {
 """The views that make up a scene's state, by the tensors that hold them."""
 CONTACT = ("contact_normal", "contact_friction")
 
-
+_POSES = ("joint_pos", "base_pose", "body_pose")
 _VELOCITIES = ("joint_vel", "base_velocity", "body_velocity")
 
 
@@ -52,8 +52,9 @@ def view_shapes(scene: Scene, num_envs: int) -> dict[str, tuple[int, ...]]:
 class Tensors:
     """Bindings of a session, and the memory that they read into and write from.
 
-    The bindings are given descriptors of that memory, which they take as it is: what Warp's stream was
-    given is waited for here, once before several of them.
+    The bindings are given descriptors of that memory, which they take as it is, so that what Warp's stream
+    was given must have been waited for. They return when they are done, and what was queued on the stream
+    after the wait touches nothing of theirs.
     """
 
     def __init__(
@@ -86,6 +87,10 @@ class Tensors:
                 wp.zeros(shape, dtype=wp.uint8) for shape in (self._count, (self._count, bodies))
             ]
             self._given, self._intact = masks, [wp.zeros_like(mask) for mask in masks]
+            self._any_given = wp.zeros(1, dtype=int)
+            self._any_given_host = self._any_given
+            if device.is_cuda:
+                self._any_given_host = wp.zeros(1, dtype=int, device="cpu", pinned=True)
             self.control = wp.zeros((self._count, len(torque)), dtype=float)
             """In force `[N, U]`, in the scene's order, within what the drives take."""
             self._targets, self._forces = (wp.zeros_like(self.control) for _ in range(2))
@@ -129,10 +134,55 @@ class Tensors:
         outputs = [self._targets, self._forces]
         wp.launch(kernels.take_control, self.control.shape, inputs, outputs, device=self._device)
 
-    def wait(self) -> None:
-        """Until Warp's stream has done all that it was given: the bindings wait for nothing."""
+    def take_state(self, mask: "wp.array", new: dict[str, "wp.array"]) -> None:
+        """Replaces the state of the scenes whose `mask [N]` is true; `new` is laid out as the views.
+
+        The views have it when Warp's stream has done it, PhysX when it is given it. A state that holds
+        what is no number is not given to PhysX, whose broad phase has all scenes in it: the views show
+        it as broken until it is replaced.
+        """
+        asked = [
+            new[name].reshape((self._count, -1)) if name in new else self._rows[name]
+            for name in STATE
+        ]
+        wp.launch(
+            kernels.take_state,
+            self._count,
+            inputs=[mask, self._origins, *asked],
+            outputs=[
+                *(*self._rows.values(), *self._placed.values()),
+                *(self._broken, *self._given, *self._intact, self._any_given),
+            ],
+            device=self._device,
+        )
+
+    def wait(self) -> bool:
+        """Until Warp's stream has done all that it was given: the bindings wait for nothing.
+
+        Returns:
+          Whether there are states that PhysX is to be given.
+        """
         if self._device.is_cuda:
+            wp.copy(self._any_given_host, self._any_given)
             wp.synchronize_stream(self._device.stream)
+        return bool(self._any_given_host.numpy()[0])
+
+    def give_poses(self) -> None:
+        """Hands PhysX where everything is in the scenes that were written anew."""
+        self._give(_POSES, self._given)
+
+    def give_velocities(self, *, everywhere: bool) -> None:
+        """Hands PhysX the velocities of those scenes, or of all; then no scene is new any more."""
+        self._give(_VELOCITIES, self._intact if everywhere else self._given)
+        for array in (*self._given, self._any_given):
+            array.zero_()
+
+    def _give(self, names: Iterable[str], masks: list["wp.array"]) -> None:
+        of_scenes, of_bodies = self._masks[id(masks)]
+        for name in names:
+            if name in self._bindings:
+                binding, rows = self._bindings[name]
+                binding.write(rows, mask=of_bodies if _of_bodies(name) else of_scenes)
 
     def command(self) -> None:
         """Hands the targets to PhysX, before a control step."""
@@ -147,43 +197,8 @@ class Tensors:
         for binding, array in self._torques:
             binding.write(array)
 
-    def write(self, mask: "wp.array", new: dict[str, "wp.array"]) -> None:
-        """Replaces the state of the scenes whose `mask [N]` is true; `new` is laid out as the views.
-
-        A state that holds what is no number is not given to PhysX, whose broad phase has all scenes in
-        it: the views show it as broken until it is replaced.
-        """
-        asked = [
-            new[name].reshape((self._count, -1)) if name in new else self._rows[name]
-            for name in STATE
-        ]
-        wp.launch(
-            kernels.take_state,
-            self._count,
-            inputs=[mask, self._origins, *asked],
-            outputs=[
-                *(*self._rows.values(), *self._placed.values()),
-                *(self._broken, *self._given, *self._intact),
-            ],
-            device=self._device,
-        )
-        self.wait()
-        self._write(STATE, self._given)
-
-    def write_velocities(self) -> None:
-        """Those of all scenes, as the views have them."""
-        self._write(_VELOCITIES, self._intact)
-
-    def _write(self, names: Iterable[str], masks: list["wp.array"]) -> None:
-        of_scenes, of_bodies = self._masks[id(masks)]
-        for name in names:
-            if name in self._bindings:
-                binding, rows = self._bindings[name]
-                binding.write(rows, mask=of_bodies if _of_bodies(name) else of_scenes)
-
     def read(self) -> None:
         """Brings the views up to date after a control step."""
-        self.wait()
         for binding, rows in self._bindings.values():
             binding.read(rows)
         for read, rows in self._contacts:

@@ -26,6 +26,7 @@ pytest.importorskip("ovphysx")
 
 from screwpush_sim.engines.physx import library
 from screwpush_sim.engines.physx.engine import Physx, spiral
+from screwpush_sim.engines.physx.overflows import remedy
 from screwpush_sim.engines.physx.session import Session
 
 pytestmark = pytest.mark.slow
@@ -249,18 +250,68 @@ def test_scenes_stand_in_rings_around_the_first():
         assert np.abs(points).max() <= np.ceil(np.sqrt(count)) // 2
 
 
+SAID = "PhysX error: Patch buffer overflow detected, please increase its size to at least 131072 in the scene desc!"
+
+
 def test_a_buffer_that_was_too_small_is_told_when_the_report_is_read(sim):
     """By the message of PhysX's log, its only word of it."""
-    put(sim, home(sim)[0])
+    state, hold = home(sim)
+    put(sim, state)
     sim.report()()
-    message = (
-        "PhysX error: Patch buffer overflow detected, please increase its size to at least 131072 in the"
-        " scene desc!"
-    )
-    logging.getLogger("screwpush_sim.physx").error(message)
+    run(sim, hold, 2)
+    logging.getLogger("screwpush_sim.physx").error(SAID)
     report = sim.report()
-    with pytest.raises(SimOverflowError, match="1 time.*131072.*--physx.patches-per-scene"):
+    with pytest.raises(
+        SimOverflowError, match="1 times in 10 physics steps.*--physx.patches-per-scene to 54614 or"
+    ):
         report()
+    assert sim.report()()["perf/overflow"] == 0.0
+
+
+def test_a_share_of_the_steps_may_overflow():
+    made = Physx(ARM, 2, PhysxConfig(max_overflow_share=0.1))
+    state, hold = home(made)
+    put(made, state)
+    for said, allowed in ((1, True), (2, False)):
+        run(made, hold, 2)
+        for _ in range(said):
+            logging.getLogger("screwpush_sim.physx").error(SAID)
+        report = made.report()
+        if allowed:
+            assert report()["perf/overflow"] == said
+        else:
+            with pytest.raises(SimOverflowError, match="more than the 1 allowed"):
+                report()
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        (
+            "The application needs to increase PxGpuDynamicsMemoryConfig::totalAggregatePairsCapacity to"
+            " 4000 , otherwise, the simulation will miss interactions",
+            "raise --physx.pairs-per-scene to 5 or more",
+        ),
+        (
+            "PxGpuDynamicsMemoryConfig::collisionStackSize buffer overflow detected, please increase its"
+            " size to at least 104857600 in the scene desc! Contacts have been dropped.",
+            "raise --physx.collision-stack-mb to 125 or more",
+        ),
+        ("Force buffer overflow detected", "raise --physx.contacts-per-scene"),
+        ("Friction patch buffer overflow detected", "raise --physx.patches-per-scene"),
+    ],
+)
+def test_each_message_has_its_remedy(said, advice):
+    assert remedy(said, 1000) == advice
+
+
+def test_an_allocation_that_grows_is_no_overflow(sim):
+    sim.report()()
+    logging.getLogger("screwpush_sim.physx").warning(
+        "PxgPinnedHostLinearMemoryAllocator: overflowing initial allocation size, increase capacity to at"
+        " least 123"
+    )
     assert sim.report()()["perf/overflow"] == 0.0
 
 
