@@ -92,8 +92,9 @@ class IsaacGymConfig:
     own tasks with small parts have it."""
     bounce_threshold_m_s: Annotated[float, Ge(0)] = 0.2
     """Slower contacts do not bounce, metres per second."""
-    max_depenetration_m_s: Annotated[float, Gt(0)] = 1.0
-    """Fastest push out of an overlap, metres per second."""
+    max_depenetration_m_s: Annotated[float, Gt(0)] = 5.0
+    """Fastest push out of an overlap, metres per second; a low one lets a robot sink into what it presses
+    on the ground."""
     max_gpu_contact_pairs: Annotated[int, Gt(0)] = 8388608
     """Room for contact pairs of all scenes; too little can pass without a word."""
     buffer_multiplier: Annotated[float, Gt(0)] = 5.0
