@@ -156,7 +156,7 @@ def measure(world: World, policy: Any, seed: int, decimation: int) -> dict[str, 
         "episode_len": result.episode_len,
         "whole_s": time.perf_counter() - began_s,
     }
-    return row | {f"{pair}_mm": _figures(1e3 * depth) for pair, depth in deepest.items()}
+    return row | {f"{pair}_mm": figures_mm(depth) for pair, depth in deepest.items()}
 
 
 def run(
@@ -193,9 +193,10 @@ def run(
     return episodes, step_ms
 
 
-def _figures(depth_mm: np.ndarray) -> dict[str, float]:
-    middle, high = np.percentile(depth_mm, [50, 99])
-    return {"p50": float(middle), "p99": float(high), "max": float(depth_mm.max())}
+def figures_mm(depth_m: np.ndarray) -> dict[str, float]:
+    """Median, 99th percentile and maximum of depths in metres, in millimetres."""
+    middle, high = np.percentile(1e3 * depth_m, [50, 99])
+    return {"p50": float(middle), "p99": float(high), "max": float(1e3 * depth_m.max())}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 For each variant of the scene, on the engine that trains: device time of a control step while a
 trained policy pushes (so with its contacts), how that policy fares, how deep heads sink into the
-table, how much energy contacts add to screws that are dropped and left alone (there should be none),
-and how far from the solved motion sliding screws end when the solver stops early.
+table, how deep rod, bolts and table are in each other after each of those control steps, how much
+energy contacts add to screws that are dropped and left alone (there should be none), and how far from
+the solved motion sliding screws end when the solver stops early.
 """
 
 import dataclasses
@@ -15,6 +16,8 @@ import numpy as np
 import tyro
 
 from benchmarks import record
+from benchmarks.contacts import OverlapMeter
+from benchmarks.overlaps import figures_mm
 from benchmarks.start import trained
 from screwpush_jax import checkpoint, compiled, evaluation
 from screwpush_jax.build import World, make_world
@@ -27,6 +30,8 @@ from screwpush_jax.tasks.screws.types import ScrewStarts
 from screwpush_sim.assets.arm_with_bolts import SceneConfig
 from screwpush_sim.clock import Report
 from screwpush_sim.options import MujocoWarpConfig
+from screwpush_sim.physics import PhysicsConfig
+from screwpush_sim.scene import Scene
 from screwpush_sim.state import SimState
 
 _GRAVITY = 9.81
@@ -37,10 +42,21 @@ _DONE = 100
 """Solver iterations after which nothing changes any more."""
 _SLIDE_M_S, _SLIDE_STEPS = 0.3, 12
 
+_SOUND = {"dt_s": 0.002, "decimation": 25, "contact_time_s": 0.004}
+_SOUNDER = {"dt_s": 0.001, "decimation": 50, "contact_time_s": 0.002}
+_HARD = {"contact_impedance": (0.95, 0.99)}
+
 VARIANTS: dict[str, dict] = {
-    "as shipped": {},
-    "0.01 s x 5": {"physics_dt_s": 0.01, "decimation": 5},
-    "0.0025 s x 20": {"physics_dt_s": 0.0025, "decimation": 20},
+    "0.005 s x 10": {},
+    "0.01 s x 5": {"dt_s": 0.01, "decimation": 5},
+    "contact time 0.01 s": {"contact_time_s": 0.01},
+    "0.0025 s x 20, 0.005 s, hard": _HARD
+    | {"dt_s": 0.0025, "decimation": 20, "contact_time_s": 0.005},
+    "0.002 s x 25, 0.004 s": _SOUND,
+    "0.002 s x 25, 0.004 s, hard": _SOUND | _HARD,
+    "0.002 s x 25, 0.004 s, hard, 3 iterations": _SOUND | _HARD | {"solver_iterations": 3},
+    "0.001 s x 50, 0.002 s, hard": _SOUNDER | _HARD,
+    "0.001 s x 50, 0.002 s, hard, 3 iterations": _SOUNDER | _HARD | {"solver_iterations": 3},
     "10 iterations": {"solver_iterations": 10},
     "4 iterations": {"solver_iterations": 4},
     "3 iterations": {"solver_iterations": 3},
@@ -49,7 +65,8 @@ VARIANTS: dict[str, dict] = {
     "contacts 80, rows 320": {"contacts_per_scene": 80, "constraints_per_scene": 320},
     "contacts 16, rows 112": {"contacts_per_scene": 16, "constraints_per_scene": 112},
 }
-"""The shipped scene (0.005 s x 10, 6 iterations) with one thing changed."""
+"""Changes of the plain physics (MuJoCo's own contacts, 0.005 s x 10, 6 iterations). The second time is
+that of contacts; hard: with an impedance of 0.95 to 0.99."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,15 +88,16 @@ class Args:
 def main(args: Args) -> None:
     found, config = trained(args.checkpoint, args.runs_dir)
     config = dataclasses.replace(config, sim="auto", device="auto")
-    config = with_values(config, {"env.scene": SceneConfig(), "mujoco_warp": MujocoWarpConfig()})
+    plain = {"env.scene.physics.eval": PhysicsConfig(), "mujoco_warp": MujocoWarpConfig()}
+    config = with_values(with_values(config, {"env.scene": SceneConfig()}), plain)
     use_device(config)
     for name in args.variants:
         record.write(args.out, [measure(args, _vary(config, VARIANTS[name]), found, name)])
 
 
 def _vary(config: Config, change: dict) -> Config:
-    of_scene = {field.name for field in dataclasses.fields(SceneConfig)}
-    section = {name: "env.scene" if name in of_scene else "mujoco_warp" for name in change}
+    engine = {field.name for field in dataclasses.fields(MujocoWarpConfig)}
+    section = {n: "mujoco_warp" if n in engine else "env.scene.physics.eval" for n in change}
     return with_values(config, {f"{section[name]}.{name}": value for name, value in change.items()})
 
 
@@ -128,7 +146,15 @@ def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> d
         "sunk_mm_p99": float(-1e3 * np.percentile(low, 1)),
         "energy_gain_p99": float(np.percentile(gained, 99)),
         "unsolved_mm_p90": float(1e3 * np.percentile(unsolved_m, 90)),
+        **_overlaps_mm(sim.spec.scene, states),
     } | peaks
+
+
+def _overlaps_mm(scene: Scene, states: list[SimState]) -> dict[str, dict[str, float]]:
+    """Figures over the scenes of the deepest overlap in these states."""
+    meter = OverlapMeter(scene)
+    found = [meter.deepest_m(state) for state in states]
+    return {f"{pair}_mm": figures_mm(np.max([one[pair] for one in found], 0)) for pair in found[0]}
 
 
 def lowest_point_m(config: Config, state: SimState) -> jax.Array:
