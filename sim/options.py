@@ -139,7 +139,7 @@ class PhysxConfig:
     rest_offset_m: float = 0.0
     """Distance, metres, at which shapes rest."""
     max_depenetration_m_s: Annotated[float, Gt(0)] = 5.0
-    """Fastest push out of an overlap, metres per second; a low one lets the rod sink into what it presses
+    """Fastest push out of an overlap, metres per second; a low one lets the robot sink into what it presses
     on the table."""
     robot_contacts_last: bool = True
     """Solve contacts of the robot after all others in an iteration, which lets it sink less into what it

@@ -88,7 +88,8 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on(tmp_path, start_command
     assert learner.returncode == 0, said
     assert said.count("killed by SIGKILL") == 1
     assert "restart 1 of 1" in said
-    assert said.count("isaacgym hand-over") == 3  # for training, after the restart, for evaluation
+    # for start states, for training, after the restart, for evaluation
+    assert said.count("isaacgym hand-over") == 4
     assert re.search(r"restored .* at [\d,]+ control steps", said)
     assert [line["iteration"] for line in read_metrics(rows(tmp_path)[0])] == list(range(1, 13))
 
