@@ -43,8 +43,11 @@ SECTIONS = {"separate": "env", "scene": "env.scene"}
 """Sections of a configuration up to version 0.2.0, and where their fields are today."""
 PHYSICS = {"physics_dt_s": "dt_s", "decimation": "decimation", "cone": "cone"}
 """Fields of a scene up to version 0.3.0, and what each of its named physics calls them today."""
-_OLD = {"dt_s": 0.005, "decimation": 10}
-"""The step of those versions where a file names none."""
+_OLD = {
+    **{"dt_s": 0.005, "decimation": 10, "solver_iterations": 0},
+    **{"contact_time_s": 0.02, "contact_impedance": [0.9, 0.95]},
+}
+"""The physics of those versions where a file names nothing else."""
 _DROPPED = {"mujoco_warp": ("max_overflows",)}
 """An allowance that had another unit takes its default."""
 

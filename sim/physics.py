@@ -61,8 +61,10 @@ class NamedPhysics:
 
     train: PhysicsConfig = PhysicsConfig(dt_s=0.01, decimation=5)
     """What training steps."""
-    eval: PhysicsConfig = PhysicsConfig()
-    """In what start states settle and policies are evaluated."""
+    eval: PhysicsConfig = PhysicsConfig(
+        0.002, 25, contact_time_s=0.004, contact_impedance=(0.95, 0.99), solver_iterations=20
+    )
+    """In what start states settle and policies are evaluated: its contacts hold (`docs/physics.md`)."""
     reference: PhysicsConfig = PhysicsConfig(
         0.001, 50, "elliptic", contact_time_s=0.002, solver_iterations=100
     )

@@ -16,6 +16,7 @@ def test_the_one_physics_of_a_scene_is_what_training_and_evaluation_step(tree):
     physics = config.env.scene.physics
     for one in (physics.train, physics.eval):
         assert (one.dt_s, one.decimation, one.cone) == (0.02, 5, "elliptic")
+        assert (one.contact_time_s, one.contact_impedance) == (0.02, (0.9, 0.95))
     assert physics.reference.control_dt_s == pytest.approx(0.1)
     assert config.env.scene.num_screws == 4
     config.check()
