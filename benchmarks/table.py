@@ -101,16 +101,15 @@ def bridge(rows: Sequence[Row]) -> str:
 
 
 def sim_to_sim(rows: Sequence[Row]) -> str:
-    lines = [
-        [
-            r["trained"],
-            r["evaluated"],
-            success(r),
-            f"{r['out_of_area']:.2%}",
-        ]
-        for r in rows
-    ]
-    return table(["trained with", "evaluated with", "success", "out of area"], lines)
+    """A line a policy, a column a physics, newest rows; out of area in brackets."""
+    cells = {(r["trained"], f"{r['evaluated']}, {r.get('physics', 'eval')}"): r for r in rows}
+    policies, columns = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    lines = []
+    for policy in policies:
+        found = [cells.get((policy, column)) for column in columns]
+        shown = [f"{r['success_rate']:.2%} ({r['out_of_area']:.2%})" if r else "" for r in found]
+        lines.append([policy, *shown])
+    return table(["trained on", *columns], lines)
 
 
 def ablation(rows: Sequence[Row]) -> str:
@@ -153,6 +152,26 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def overlaps(rows: Sequence[Row]) -> str:
+    pairs = "rod-bolt", "bolt-bolt", "bolt-table"
+    lines = [
+        [
+            r["what"],
+            f"{r['policy']}, {r['episodes']}",
+            f"{r['success']:.1%}",
+            f"{r['out']:.1%}",
+            *(
+                " / ".join(f"{r[f'{pair}_mm'][k]:.2f}" for k in ("p50", "p99", "max"))
+                for pair in pairs
+            ),
+            f"{r['sim_ms_per_step']:.0f}",
+        ]
+        for r in rows
+    ]
+    head = ["physics", "policy, episodes", "success", "out", *(f"{p}, mm" for p in pairs)]
+    return table([*head, "ms a control step"], lines)
+
+
 TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "throughput": throughput,
     "throughput_h100": throughput,
@@ -161,6 +180,7 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "update": update,
     "peers": peers,
     "physics": physics,
+    "overlaps": overlaps,
     "learning": learning,
     "learning_long": learning,
     "goal": learning,
