@@ -152,6 +152,26 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def overlaps(rows: Sequence[Row]) -> str:
+    pairs = "rod-bolt", "bolt-bolt", "bolt-table"
+    lines = [
+        [
+            r["what"],
+            f"{r['policy']}, {r['episodes']}",
+            f"{r['success']:.1%}",
+            f"{r['out']:.1%}",
+            *(
+                " / ".join(f"{r[f'{pair}_mm'][k]:.2f}" for k in ("p50", "p99", "max"))
+                for pair in pairs
+            ),
+            f"{r['sim_ms_per_step']:.0f}",
+        ]
+        for r in rows
+    ]
+    head = ["physics", "policy, episodes", "success", "out", *(f"{p}, mm" for p in pairs)]
+    return table([*head, "ms a control step"], lines)
+
+
 TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "throughput": throughput,
     "throughput_h100": throughput,
@@ -160,6 +180,7 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "update": update,
     "peers": peers,
     "physics": physics,
+    "overlaps": overlaps,
     "learning": learning,
     "learning_long": learning,
     "goal": learning,
