@@ -74,19 +74,22 @@ def test_the_simulator_and_its_reader_agree_on_a_thousand_steps(sim):
 
 
 def test_without_the_wait_for_the_stream_hand_overs_are_lost(sim, monkeypatch):
-    """PhysX is called at once: with the targets of before, and over views that are still to be read."""
+    """PhysX is called at once, with the targets of before.
+
+    Views that are still to be read were never seen overwritten on an H100. Why is not known (PhysX
+    may wait for the device in its own step), so nothing is asserted of them.
+    """
     monkeypatch.setattr(wp, "synchronize_stream", lambda stream: None)
     lost = lost_hand_overs(sim, 30, rounds=800)
-    assert lost["read"] > 0
-    assert lost["targets"] > 0
+    assert lost["targets"] > 0, lost
 
 
 def test_without_the_streams_order_hand_overs_are_lost(sim, monkeypatch):
     """What JAX lends is read before it is there."""
     monkeypatch.setattr(engine, "to_warp", at_address)
     lost = lost_hand_overs(sim, 30, rounds=800)
-    assert lost["targets"] > 0
-    assert lost["states"] > 0
+    assert lost["targets"] > 0, lost
+    assert lost["states"] > 0, lost
 
 
 def lost_hand_overs(sim, steps: int, rounds: int) -> dict[str, int]:
