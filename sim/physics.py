@@ -66,7 +66,10 @@ class NamedPhysics:
     )
     """In what start states settle and policies are evaluated: its contacts hold (`docs/physics.md`)."""
     reference: PhysicsConfig = PhysicsConfig(
-        0.001, 50, "elliptic", contact_time_s=0.002, solver_iterations=100
+        *(0.001, 50, "elliptic"),
+        contact_time_s=0.002,
+        contact_impedance=(0.95, 0.99),
+        solver_iterations=100,
     )
     """Small steps, hard contacts, solved to the end: slow, to check the other two by."""
     coarse_eval: bool = False

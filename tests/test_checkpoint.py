@@ -118,6 +118,7 @@ OF_A_MACHINE = {
     *("isaacgym.python", "isaacgym.python_path", "isaacgym.pipeline", "isaacgym.handover"),
     *("isaacgym.viewer", "isaacgym.start_timeout_s", "isaacgym.step_timeout_s"),
     *("isaacgym.spin_s", "isaacgym.restarts", "isaacgym.num_threads"),
+    "isaacgym.graphics_device",
     *("physx.pipeline", "physx.num_threads"),
 }
 """What a checkpoint, which may come from anywhere, must not decide: programs, folders, services."""

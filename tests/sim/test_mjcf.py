@@ -16,7 +16,8 @@ from screwpush_sim.builders import mjcf
 from screwpush_sim.options import MujocoConfig, MujocoWarpConfig
 from screwpush_sim.state import home_state
 
-SCENES = {"arm with screws": make_scene(SceneConfig()), "humanoid": humanoid.make_scene()}
+ARM = make_scene(SceneConfig(), physics="train")
+SCENES = {"arm with screws": ARM, "humanoid": humanoid.make_scene()}
 
 
 def compiled(text: str) -> np.ndarray:

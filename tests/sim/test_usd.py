@@ -17,7 +17,8 @@ from screwpush_sim.errors import SceneNotSupportedError
 from screwpush_sim.options import PhysxConfig
 from screwpush_sim.scene import Box, Hull, Link, PositionDrive, Scene, Sphere
 
-SCENES = {"arm with screws": make_scene(SceneConfig()), "humanoid": humanoid.make_scene()}
+ARM = make_scene(SceneConfig(), physics="train")
+SCENES = {"arm with screws": ARM, "humanoid": humanoid.make_scene()}
 ENV = "/World/envs/env0/"
 
 

@@ -19,7 +19,9 @@ from screwpush_sim.engines.mujoco_warp import MujocoWarp
 from screwpush_sim.errors import DeviceLostError, SimClosedError, SimOverflowError
 from screwpush_sim.event_clock import EventClock
 from screwpush_sim.options import MujocoConfig, MujocoWarpConfig
+from screwpush_sim.scene import Physics
 
+SCENE = dataclasses.replace(make_scene(SceneConfig()), physics=Physics(0.005, 10, 0.6))
 HOME = jnp.tile(jnp.array([elfin15.HOME_RAD], jnp.float32), (2, 1))
 
 
@@ -29,7 +31,7 @@ def build():
     made = []
 
     def make(**options) -> MujocoWarp:
-        made.append(MujocoWarp(make_scene(SceneConfig()), 2, MujocoWarpConfig(**options)))
+        made.append(MujocoWarp(SCENE, 2, MujocoWarpConfig(**options)))
         return made[-1]
 
     yield make
@@ -52,7 +54,7 @@ def test_lost_constraints_are_counted_up_to_what_is_allowed(build):
     sim = build(constraints_per_scene=20, max_overflow_share=1.0)
     sim.step(HOME)
     report = sim.report()()
-    assert 0 < report["perf/overflow"] <= 2 * SceneConfig().decimation
+    assert 0 < report["perf/overflow"] <= 2 * SCENE.physics.decimation
     assert report["perf/constraint_peak"] > 1
 
 
@@ -124,7 +126,7 @@ def test_a_lost_device_is_told_when_it_closes_and_it_is_closed(build, monkeypatc
 @pytest.mark.slow
 def test_it_is_the_physics_of_the_c_engine(build):
     """The same model, solver and step: single precision is all that differs at first."""
-    ours, theirs = build(), MujocoCpu(make_scene(SceneConfig()), 2, MujocoConfig(num_threads=1))
+    ours, theirs = build(), MujocoCpu(SCENE, 2, MujocoConfig(num_threads=1))
     targets = HOME.at[:, 0].add(jnp.array([0.1, -0.1]))
     for _ in range(5):
         ours.step(targets)
