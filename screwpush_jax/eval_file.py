@@ -20,7 +20,8 @@ def write(
     """Writes the results and what they were found with; the file's path.
 
     `eval-<step>-<engine>.json` is for the run's own settings and the physics `eval`; another physics
-    stands behind the engine, and names end in a hash of what else was different. A file that was made with other settings is never written over.
+    stands behind the engine, and names end in a hash of what else was different. A file that was made
+    with other settings is never written over.
 
     Raises:
       OSError: the file cannot be written; what was there is as it was.

@@ -66,7 +66,7 @@ class Recorder:
         self._loggers.close()
         self._store.close()
 
-    def begin(self) -> None:
+    def start_clock(self) -> None:
         """Starts the clock of training: everything is compiled."""
         self._begun = time.perf_counter()
 

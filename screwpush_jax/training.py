@@ -27,7 +27,7 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
             compiled.compile_update(world.algorithm, config.num_iterations),
             *(learner, carry.rollout, carry.tally),
         )
-    recorder.begin()
+    recorder.start_clock()
     if int(carry.t) < 0:  # nothing has been started yet
         _, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
         sim.write(mask, views)

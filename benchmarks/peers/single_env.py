@@ -18,11 +18,11 @@ from stable_baselines3 import PPO
 from benchmarks import record
 from benchmarks.peers.sb3_ppo import network_options
 from screwpush_jax import compiled
-from screwpush_jax.build import make_world
+from screwpush_jax.build import find_starts, make_world
 from screwpush_jax.config import Config, config_type
 from screwpush_jax.env import EnvKeys, EnvStep, act, advance, init_env
+from screwpush_jax.field_kinds import with_values
 from screwpush_jax.restart import ON_REQUEST
-from screwpush_jax.tasks.task import Starts
 
 STEPS = 2048
 """Environment steps of one measurement, and of one update: Stable-Baselines3's default."""
@@ -51,7 +51,8 @@ class SingleEnv(gymnasium.Env):
     """One scene of the task; every array has a leading axis of size 1 inside."""
 
     def __init__(self, config: Config):
-        starts = _find_starts(config)
+        many = {"num_envs": _NUM_STARTS, "env.bank_size": _NUM_STARTS}
+        starts = find_starts(with_values(config, many))  # settled at once: no part of the loop
         world = make_world(config, 1, "train")
         self._sim, task = world.sim, world.task
         self._state = init_env(task, starts, 1)
@@ -86,11 +87,3 @@ class SingleEnv(gymnasium.Env):
 
     def _obs(self) -> np.ndarray:
         return np.asarray(self._now.obs["policy"])[0]
-
-
-def _find_starts(config: Config) -> Starts:
-    """Start states, settled in many scenes at once because that is no part of the loop."""
-    world = make_world(config, _NUM_STARTS, "eval")
-    starts = world.task.starts(world.sim, _NUM_STARTS, config.seed, compiled.jit)
-    world.sim.close()
-    return starts
