@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train debug test test-fast test-lowest coverage check lint format clean
+.PHONY: train debug test test-all test-fast test-lowest coverage check lint format clean
 
 train: $(VENV)/.run
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
@@ -25,8 +25,11 @@ debug: $(VENV)/.video
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m ""
+
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not heavy"
 
 # the bounds of pyproject.toml, with Python 3.11: what is installed is the lowest that they allow
 LOWEST := build/lowest
