@@ -2,7 +2,8 @@
 
 Control steps as training takes them, with an untrained policy. Two laps: one counts and times each call
 of PhysX's Python package and each of Warp's waits by what it is for, which all hold the host; one without
-such clocks says what of a control step is not physics.
+such clocks says what of a control step is not physics. The host's time in the engine's own calls, in the
+dispatch of the transition and in imports is there, too; a call's time holds that of the calls in it.
 """
 
 import collections
@@ -60,14 +61,16 @@ def measure(args: Args, config: Config) -> list[dict[str, Any]]:
     physics, options = changes(args.physics), changes(args.options)
     world = changed_world(config, config.num_envs, physics, options)
     try:
-        control_step = _loop(world, fresh_state(config, world))
+        spent_s: dict[str, list[float]] = collections.defaultdict(list)
+        control_step = _loop(world, fresh_state(config, world), spent_s)
         for _ in range(_WARM_STEPS):
             control_step()
-        spent_s: dict[str, list[float]] = collections.defaultdict(list)
+        spent_s.clear()
         with _clocks(spent_s):
             for _ in range(args.repeats):
                 control_step()
             _wait(world)
+        calls = _calls(spent_s, args.repeats)
         whole_ms, physics_ms, writes = _lap(world, control_step, args.repeats)
     finally:
         world.sim.close()
@@ -79,22 +82,32 @@ def measure(args: Args, config: Config) -> list[dict[str, Any]]:
         "all but physics ms": whole_ms - physics_ms,
         "scenes written": writes,
     }
-    calls = [
+    return [same | row for row in (whole, *calls)]
+
+
+def _calls(spent_s: dict[str, list[float]], repeats: int) -> list[dict[str, Any]]:
+    """A row of each call, the longest first."""
+    return [
         {
             "what": name,
-            "calls a control step": len(times) / args.repeats,
-            "ms a control step": 1e3 * sum(times) / args.repeats,
+            "calls a control step": len(times) / repeats,
+            "ms a control step": 1e3 * sum(times) / repeats,
             "ms a call": record.spread([1e3 * t for t in times]),
         }
         for name, times in sorted(spent_s.items(), key=lambda item: -sum(item[1]))
     ]
-    return [same | row for row in (whole, *calls)]
 
 
-def _loop(world: World, state: RunState) -> Callable[[], jax.Array]:
-    """A function that takes a control step as training does and returns the mask of written scenes."""
+def _loop(
+    world: World, state: RunState, spent_s: dict[str, list[float]]
+) -> Callable[[], jax.Array]:
+    """A function that takes a control step as training does and returns the mask of written scenes.
+
+    The host's time in the dispatch of each transition is added to `spent_s`.
+    """
     sim, carry, starts, learner = world.sim, state.carry, state.starts, state.learner
     transition = compiled.compile_transition(world.env, world.algorithm)
+    transition = _timed(transition, lambda *_: "dispatch of the transition", spent_s)
 
     def control_step() -> jax.Array:
         nonlocal carry
@@ -131,6 +144,8 @@ def _clocks(spent_s: dict[str, list[float]]) -> Iterator[None]:
     import ovphysx
     from ovphysx.api import ContactBinding, TensorBinding
 
+    from screwpush_sim.engines.physx import engine
+
     def of_binding(binding: Any) -> str:
         return ovphysx.TensorType(binding.tensor_type).name.lower()
 
@@ -141,6 +156,13 @@ def _clocks(spent_s: dict[str, list[float]]) -> Iterator[None]:
         (ContactBinding, "read_net_friction_forces", lambda *_: "read contact frictions"),
         (ovphysx.PhysX, "step_sync", lambda _, dt_s: f"physics step of {dt_s:g} s"),
         (wp, "synchronize_stream", lambda *_: "wait for the stream"),
+        (wp, "launch", lambda kernel, *_: f"launch {kernel.key}"),
+        (engine, "to_warp", lambda *_: "import of what JAX lends"),
+        (engine.Inputs, "check_write", lambda *_: "check of what is written"),
+        (engine.Inputs, "check_control", lambda *_: "check of the control"),
+        (engine.Physx, "views", lambda *_: "all of views()"),
+        (engine.Physx, "write", lambda *_: "all of write()"),
+        (engine.Physx, "step", lambda *_: "all of step()"),
     ]
     with contextlib.ExitStack() as undo:
         for owner, name, label in timed:

@@ -49,6 +49,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"refresh_after_write": False},
     ),
     "0.01 x 5, 8 iterations, pgs": (_physics(0.01, 5, 8), {"solver": "pgs"}),
+    "0.01 x 5, 32 iterations, pgs": (_physics(0.01, 5, 32), {"solver": "pgs"}),
+    "0.005 x 10, 32 iterations, pgs": (_physics(0.005, 10, 32), {"solver": "pgs"}),
     "0.01 x 5, 128 iterations": (_physics(0.01, 5, 128), {}),
 }
 """Changes of the scene's physics and of the engine's options, the most telling ones first."""
