@@ -32,6 +32,7 @@ def _physics(dt_s: float, decimation: int, iterations: int) -> dict[str, Any]:
 
 
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "0.002 x 25, 20 iterations": (_physics(0.002, 25, 20), {}),
     "0.01 x 5, 8 iterations": (_physics(0.01, 5, 8), {}),
     "0.005 x 10, 64 iterations": (_physics(0.005, 10, 64), {}),
     "0.005 x 10, 8 iterations": (_physics(0.005, 10, 8), {}),
@@ -49,6 +50,11 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"refresh_after_write": False},
     ),
     "0.01 x 5, 8 iterations, pgs": (_physics(0.01, 5, 8), {"solver": "pgs"}),
+    "0.002 x 25, 20 iterations, pgs": (_physics(0.002, 25, 20), {"solver": "pgs"}),
+    "0.005 x 10, 8 iterations, PhysX's own broad phase": (
+        _physics(0.005, 10, 8),
+        {"env_id_bits": -1},
+    ),
     "0.01 x 5, 32 iterations, pgs": (_physics(0.01, 5, 32), {"solver": "pgs"}),
     "0.005 x 10, 32 iterations, pgs": (_physics(0.005, 10, 32), {"solver": "pgs"}),
     "0.01 x 5, 128 iterations": (_physics(0.01, 5, 128), {}),
@@ -108,7 +114,7 @@ def measure(world: World, policy: Any, looked_at: int) -> dict[str, Any]:
 
     def watch(state: SimState, running: np.ndarray) -> None:
         nonlocal fastest_m_s, before
-        some = jax.tree.map(lambda leaf: np.asarray(leaf)[:count], state)
+        some = _some(state, count)
         for pair, depth in meter.deepest_m(some).items():
             deepest_m[pair] = np.maximum(deepest_m[pair], np.where(running[:count], depth, 0.0))
         pos = some.bodies["screws"].pos_w
@@ -117,6 +123,7 @@ def measure(world: World, policy: Any, looked_at: int) -> dict[str, Any]:
         fastest_m_s, before = np.fmax(fastest_m_s, speed), pos
 
     starts = evaluation.unseen_starts(world, 1)
+    at_start_m = meter.deepest_m(_some(starts.state, count))
     sim.report()()
     actor = LEARNED if policy is not None else "scripted"
     episodes, step_ms = overlaps.run(world, policy, starts, actor, 1, 1, watch)
@@ -129,7 +136,13 @@ def measure(world: World, policy: Any, looked_at: int) -> dict[str, Any]:
         "episode_len": result.episode_len,
         "fastest_m_s": _figures(fastest_m_s),
     }
+    row |= {f"{pair}_at_start_mm": _figures(1e3 * depth) for pair, depth in at_start_m.items()}
     return row | {f"{pair}_mm": _figures(1e3 * depth) for pair, depth in deepest_m.items()}
+
+
+def _some(state: SimState, count: int) -> SimState:
+    """The first `count` scenes, on the host."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], state)
 
 
 def _figures(values: np.ndarray) -> dict[str, float]:
