@@ -128,6 +128,9 @@ class PhysxConfig:
     """Where physics and its tensors live; auto: on the device that JAX computes on."""
     solver: Literal["tgs", "pgs"] = "tgs"
     """Temporal (substeps inside the iterations) or projected Gauss-Seidel."""
+    body_capsules: Literal["auto", "capsule", "hull"] = "auto"
+    """What the capsules of bodies collide as; auto: as hulls on a GPU, where PhysX takes two capsules that
+    cross at a few degrees for parallel and lets them overlap by some millimetres."""
     position_iterations: Annotated[int, Interval(ge=1, le=255)] = 8
     """Solver iterations on positions in one physics step."""
     velocity_iterations: Annotated[int, Interval(ge=0, le=255)] = 0

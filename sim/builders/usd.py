@@ -8,11 +8,12 @@ explicitly, so that PhysX computes none.
 
 import numpy as np
 
+from screwpush_sim.builders.hulls import hull_of
 from screwpush_sim.builders.rotations import NO_TURN, multiply, rotate
 from screwpush_sim.builders.usd_parts import add_joint, add_shape, mass_properties, set_frame
 from screwpush_sim.builders.usd_prim import Prim, identifier, stage
 from screwpush_sim.options import PhysxConfig
-from screwpush_sim.scene import BodyGroup, Link, Scene, touching_links
+from screwpush_sim.scene import BodyGroup, Capsule, Link, Scene, touching_links
 
 MAX_SPIN_DEG_S = 1e6
 """Far beyond PhysX's own limit of 100 rad/s, which a thin cylinder that rolls nearly reaches."""
@@ -39,6 +40,7 @@ def build_usda(scene: Scene, config: PhysxConfig, num_envs: int = 1) -> str:
     """USD text of the scene's environment number 0 on its ground.
 
     Args:
+      config: with `body_capsules` "auto" they are capsules here.
       num_envs: how many there will be, for which the buffers of a GPU are sized.
 
     Raises:
@@ -141,7 +143,10 @@ class _Builder:
         prim.set("point3f", "physics:centerOfMass", tuple(com))
         prim.set("float3", "physics:diagonalInertia", tuple(moments))
         prim.set("quatf", "physics:principalAxes", tuple(axes))
+        as_hull = isinstance(owner, BodyGroup) and self._config.body_capsules == "hull"
         for shape in owner.shapes:
+            if as_hull and isinstance(shape, Capsule):
+                shape = hull_of(shape)
             collider = add_shape(prim, shape)
             usual = self._scene.physics.friction
             self._make_collider(collider, usual if shape.friction is None else shape.friction)

@@ -8,6 +8,7 @@ the only one that knows them.
 # an optional extra
 
 import ctypes
+import dataclasses
 import os
 import tempfile
 from pathlib import Path
@@ -41,6 +42,9 @@ class Session:
         self._bindings: list[Any] = []
         self._stage: Any = None
         self._physx: Any = None
+        if config.body_capsules == "auto":
+            kind = "capsule" if gpu is None else "hull"
+            config = dataclasses.replace(config, body_capsules=kind)
         text = usd.build_usda(scene, config, self._num_envs)
         ovphysx = library.load(gpu is not None)
         library.set_threads(ovphysx, config.num_threads or _cores())
