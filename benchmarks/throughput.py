@@ -77,7 +77,8 @@ def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     finally:
         world.sim.close()
     same = {"benchmark": "throughput", "num_envs": config.num_envs, "engine": world.sim.spec.engine}
-    same |= {"physics": args.physics}
+    stepped = world.sim.spec.scene.physics
+    same |= {"physics": args.physics, "dt_s": stepped.dt_s, "decimation": stepped.decimation}
     rows = [
         same | {"what": what, "unit": "steps/s"} | record.spread(values)
         for what, values in speeds.items()

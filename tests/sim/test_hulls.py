@@ -20,7 +20,7 @@ def radii(points: np.ndarray, capsule: Capsule) -> np.ndarray:
 
 
 @pytest.mark.parametrize("end", [CAPSULE.end_m, (0.01, -0.02, -0.04), (-0.1, -0.02, 0.03)])
-def test_its_surface_is_the_capsules_within_a_tenth_of_the_radius(end):
+def test_its_surface_is_the_capsules_within_a_thirteenth_of_the_radius(end):
     capsule = dataclasses.replace(CAPSULE, end_m=end)
     corners = np.array(hull_of(capsule).vertices_m)
     assert len(corners) <= 64
@@ -30,8 +30,8 @@ def test_its_surface_is_the_capsules_within_a_tenth_of_the_radius(end):
     picked = of_surface[np.random.default_rng(1).integers(len(of_surface), size=2000)]
     points = np.einsum("nk,nkd->nd", weights, corners[picked])
     ratio = radii(points, capsule) / capsule.radius_m
-    assert ratio.max() < 1.012
-    assert ratio.min() > 0.91
+    assert ratio.max() < 1.045
+    assert ratio.min() > 0.925
     axis = np.array(end) - np.array(capsule.start_m)
     along = (points - np.array(capsule.start_m)) @ axis / (axis @ axis)
     on_cylinder = (along > 0) & (along < 1)
