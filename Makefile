@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train debug test test-all test-fast test-lowest coverage check lint format clean
+.PHONY: train debug test test-all test-fast test-lowest coverage check lint docs format clean
 
 train: $(VENV)/.run
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
@@ -57,6 +57,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	mkdir -p build/import && ln -sfn ../../sim build/import/screwpush_sim
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# warnings are errors, see mkdocs.yml
+docs: $(VENV)/.dev
+	mkdir -p build/import && ln -sfn ../../sim build/import/screwpush_sim
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -40,6 +40,8 @@ class Args:
     """Folder of the runs."""
     out: Path = Path("benchmarks/results")
     """Folder of the results."""
+    pictures: Path = Path("docs/results")
+    """Folder of the picture."""
 
 
 def main(args: Args) -> None:
@@ -56,7 +58,7 @@ def main(args: Args) -> None:
     record.write(args.out / f"{args.name}.jsonl", rows)
     with (args.out / f"{args.name}_curves.jsonl").open("a") as file:
         file.writelines(json.dumps(line) + "\n" for line in curves)
-    draw(curves, args.out / f"{args.name}.png")
+    draw(curves, args.pictures / f"{args.name}.png")
 
 
 def _engine(args: Args) -> list[str]:
