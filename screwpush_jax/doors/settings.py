@@ -25,7 +25,7 @@ def resolve(task: str, config: str | Path = "", **fields: Any) -> Config:
     kind = config_type(task)
     found = load_yaml(Path(config), kind, kind()) if config else kind()
     if found.task != task:
-        raise UsageError(f"{config} is of the task {found.task}; valid here: one of {task}")
+        raise UsageError(f"{config} is of the task {found.task}; valid here: {task}")
     found = from_tree(fields, kind, found)
     if found.task != task:
         raise UsageError(f"task {found.task!r}; valid here: {task}, or another id")
