@@ -38,8 +38,8 @@ def judge(
     The start states are those of `python -m screwpush_jax.evaluate` with as many episodes.
     """
     count, seed = config.eval.episodes, config.eval.seed
-    many = {"num_envs": count, "env.bank_size": count, "seed": seed, "eval.seed": seed + 1}
-    batch = CountedBatch(with_values(config, many), "eval", "once")
+    unseen = with_values(config, {"num_envs": count, "seed": seed})
+    batch = CountedBatch(unseen, "eval", "once")
     try:
         share = count // len(policies)
         parts = [slice(k * share, (k + 1) * share) for k in range(len(policies))]

@@ -30,7 +30,7 @@ Autoreset = Literal["same_step", "next_step", "never", "once"]
 """same_step: as training; what ends starts anew at once, and first episodes begin at any clock.
 next_step: what has ended starts anew in the next step, whose action does not count.
 never: what has ended stands still until `reset`.
-once: so, and environment n starts from start n."""
+once: so, and environment n starts from the nth of N start states, which settle in this physics."""
 _RULES = {
     "same_step": AUTO_RESET,
     "next_step": ON_REQUEST,
@@ -76,8 +76,11 @@ class Batch:
     def __init__(self, config: Config, physics: Name = "train", autoreset: Autoreset = "same_step"):
         check_physics(physics)
         self.config = config = place(config)
-        starts = find_starts(config)
+        once = autoreset == "once"
+        starts = None if once else find_starts(config)  # before the simulator: some are alone
         world = make_world(config, config.num_envs, physics)
+        if once:
+            starts = world.task.starts(world.sim, config.num_envs, config.seed, compiled.jit)
         self.task: Task = world.task
         self.num_envs = config.num_envs
         self.figure_names = figure_names(self.task, self.task.reward_keys)

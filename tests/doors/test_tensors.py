@@ -6,14 +6,15 @@ import sys
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
+import torch
+
 from screwpush_jax.doors.batch import make_batch
+from screwpush_jax.doors.tensors import TensorBatch, to_jax, to_torch
 from screwpush_jax.errors import UsageError
 
 from .toy import TOY, Oracle
-
-torch = pytest.importorskip("torch")
-
-from screwpush_jax.doors.tensors import TensorBatch, to_jax, to_torch
 
 N, HORIZON = 5, 7
 

@@ -10,11 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 from screwpush_jax.doors import tensors
 from screwpush_jax.doors.batch import make_batch
+
+pytestmark = pytest.mark.skipif(jax.default_backend() != "gpu", reason="needs a CUDA device")
 
 N, STEPS = 512, 400
 POISON = -99.0
