@@ -34,8 +34,9 @@ def main(task: str = "separate", num_envs: int = 1024, iterations: int = 200, **
     memory = RandomMemory(memory_size=24, num_envs=num_envs, device=env.device)
     models = {"policy": policy, "value": value}
     agent = PPO(models=models, memory=memory, cfg=settings, **place)
-    training = {"timesteps": 24 * iterations, "headless": True}
+    training = {"timesteps": 24 * iterations, "headless": True, "close_environment_at_exit": False}
     SequentialTrainer(env=env, agents=agent, cfg=training).train()
+    env.close()
     return agent
 
 

@@ -1,6 +1,7 @@
 """Ours: the loop of `screwpush_jax.training`, with a watch in the place of its recorder."""
 
 import contextlib
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,7 +30,8 @@ def train(config: Config, watch: Watch) -> tuple[list[Verdict], Verdict]:
         arrays = init(starts, jax.random.key(config.seed))
         learner, carry, starts = compiled.place((*arrays, starts))
         state = RunState(learner, carry, starts, world.sim.snapshot())
-        train_ours(config, world, state, cast(Recorder, _Recorder(config, world, watch)))
+        recorder = _Recorder(config, world, learner.policy, watch)
+        train_ours(config, world, state, cast(Recorder, recorder))
     finally:
         world.sim.close()
     policies = [policy for _, policy in watch.policies]
@@ -41,10 +43,12 @@ class _Recorder:
 
     stopper = SimpleNamespace(nothing_to_save=contextlib.nullcontext, requested=False)
 
-    def __init__(self, config: Config, world: World, watch: Watch):
+    def __init__(self, config: Config, world: World, policy: Any, watch: Watch):
         self._config, self._watch, self._algorithm = config, watch, world.algorithm
         self._score = f"env/{world.task.score}"
         self._act = compiled.jit(lambda policy, obs: self._algorithm.act_best(policy, (), obs)[0])
+        self._copy = compiled.jit(partial(jax.tree.map, jnp.copy))  # an update reuses its memory
+        self._copy(policy)  # compiles
         self._pending: Any = None
         self._iterations = self._episodes = self._successes = 0
 
@@ -67,7 +71,7 @@ class _Recorder:
         if self._watch.is_over and self._pending is not None:
             self._read(*self._pending)
             self._pending = None
-        self._watch.keep(self._best_action(jax.tree.map(jnp.copy, state.learner.policy)))
+        self._watch.keep(self._best_action(self._copy(state.learner.policy)))
 
     def _best_action(self, policy: Any) -> Policy:
         return lambda obs: self._act(policy, {"policy": obs})

@@ -19,7 +19,7 @@ def draw(curves: Sequence[dict[str, Any]], path: Path) -> None:
         for (what, settings, seed), curve in newest.items():
             dashed = settings == "published"
             look = {"color": _COLOURS[what], "ls": "--" if dashed else "-"}
-            name = what if what == "ours" else f"{what}, {settings} settings"
+            name = what if what == "ours" else f"{what}, {'its own' if dashed else 'our'} settings"
             first = seed == min(s for w, k, s in newest if (w, k) == (what, settings))
             axes.plot(
                 curve["s"], curve["success_once"], lw=1, label=name if first else None, **look
