@@ -136,6 +136,34 @@ def peers(rows: Sequence[Row]) -> str:
     return table(["learner", "version", "ms an update (p10 to p90)", "times ours"], lines)
 
 
+def rivals(rows: Sequence[Row]) -> str:
+    """The newest row of each learner, settings and seed."""
+    newest = {(r["what"], r["settings"], r["seed"]): r for r in rows}
+    lines = [
+        [
+            f"{r['what']} {r['version']}",
+            r["settings"],
+            f"{r['num_envs']:,}",
+            f"{r['env_steps'] / 1e6:.1f} M",
+            f"{r['steps_per_s']:,.0f}",
+            *(f"{r[key]:.0f}" if r[key] else "never" for key in ("to_90_s", "to_98_s")),
+            success(r),
+            f"{r['out_of_area']:.2%}",
+        ]
+        for r in newest.values()
+    ]
+    head = [
+        "learner",
+        "settings",
+        "environments",
+        "steps",
+        "steps/s",
+        "90 % after s",
+        "98 % after s",
+    ]
+    return table([*head, "judged success", "out of area"], lines)
+
+
 def success(row: Row) -> str:
     """Success rate with its 95 % interval."""
     return f"{row['success_rate']:.2%} ({row['success_low']:.2%} to {row['success_high']:.2%})"
@@ -179,6 +207,7 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "bridge": bridge,
     "update": update,
     "peers": peers,
+    "rivals": rivals,
     "physics": physics,
     "overlaps": overlaps,
     "learning": learning,

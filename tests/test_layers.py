@@ -28,17 +28,17 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
-    "screwpush_jax.tasks.registry": "build cli config play plugins train",
-    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation train transition",
-    "screwpush_sim.protocol": "tasks build env episodes transition",
+    "screwpush_jax.tasks.registry": "build cli config doors play plugins train",
+    "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation train transition",
+    "screwpush_sim.protocol": "tasks build doors env episodes transition",
     "screwpush_sim.state": "tasks env evaluation play video",
     "screwpush_sim.scene": "tasks video",
     "screwpush_sim.assets": "tasks",
-    "screwpush_sim.physics": "tasks build eval_file evaluate play",
-    "screwpush_sim.registry": "build cli config device plugins resume train",
+    "screwpush_sim.physics": "tasks build doors eval_file evaluate play",
+    "screwpush_sim.registry": "build cli config device doors plugins resume train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.errors": "cli train",
-    "screwpush_sim.bridge": "checkpoint compiled device",
+    "screwpush_sim.bridge": "checkpoint compiled device doors",
     "screwpush_sim.render": "video",
 }
 """What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
@@ -121,12 +121,26 @@ def test_only_the_registry_imports_a_tasks_folder():
     assert outside == {"screwpush_jax.tasks.registry"}
 
 
-ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "torch", "ovphysx", "ovstage")
+ENGINES = ("mujoco", "mujoco_warp", "warp", "isaacgym", "ovphysx", "ovstage")
 
 
 def test_nothing_outside_sim_imports_an_engine():
     for path in (ROOT / "screwpush_jax").rglob("*.py"):
         assert not {n for n in imports(path) if n.split(".")[0] in ENGINES}, path
+
+
+OF_DOORS = ("gymnasium", "ray", "rsl_rl", "skrl", "stable_baselines3", "tensordict", "torch")
+"""Other people's learners and what they stand on."""
+
+
+def test_only_doors_import_other_peoples_learners_and_nothing_imports_a_door():
+    doors = ROOT / "screwpush_jax/doors"
+    for path in (ROOT / "screwpush_jax").rglob("*.py"):
+        if doors not in path.parents:
+            assert not {n for n in imports(path) if n.split(".")[0] in OF_DOORS}, path
+    of_doors = {a for a, b in EDGES if is_in(b, "screwpush_jax.doors")}
+    assert of_doors
+    assert all(is_in(module, "screwpush_jax.doors") for module in of_doors)
 
 
 def test_only_one_module_compiles():
