@@ -45,21 +45,26 @@ def test_words_of_a_task_are_told_from_others(line, found):
 
 OF_A_RUN = {"config.yaml", "metrics.jsonl", "report.png"}
 """What a run writes into its own folder."""
+FOLDERS = ("screwpush_jax", "sim", "configs", "benchmarks", "tests", "docs", "examples")
+OF_OTHERS = {"docs/upgrading.md", "docs/coming_from.md"}
+"""Name files of older versions, or of other projects."""
+DOCS = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["README.md", "docs/architecture.md", "docs/isaacgym.md"])
-def test_what_the_docs_name_is_there(name):
-    text = (ROOT / name).read_text()
-    paths = set(re.findall(r"`([\w./-]+\.(?:py|yaml|md|txt|jsonl|png|toml))`", text)) - OF_A_RUN
-    folders = ("screwpush_jax", "sim", "configs", "benchmarks", "tests", "docs")
-    files = [p for folder in folders for p in (ROOT / folder).rglob("*.*")]
+def test_what_the_docs_name_is_there():
+    files = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*.*")]
     files += ROOT.glob("*.*")
-    for path in paths:
-        found = [f for f in files if f == ROOT / path or str(f).endswith(f"/{path}")]
-        assert found, path
-    modules = set(re.findall(r"python -m ((?:screwpush|benchmarks)[\w.]+\w)", text))
-    assert paths
-    assert modules
+    texts = {name: (ROOT / name).read_text() for name in DOCS if name not in OF_OTHERS}
+    paths, modules = 0, set()
+    for name, text in texts.items():
+        named = re.findall(r"`([\w./-]+\.(?:py|yaml|md|txt|jsonl|png|toml))`", text)
+        for path in set(named) - OF_A_RUN:
+            found = [f for f in files if f == ROOT / path or str(f).endswith(f"/{path}")]
+            assert found, f"{name}: {path}"
+            paths += 1
+        modules |= set(re.findall(r"python -m ((?:screwpush|benchmarks)[\w.]+\w)", text))
+    assert paths > 30
+    assert len(modules) > 10
     for module in modules:
         assert importlib.util.find_spec(module), module

@@ -34,16 +34,16 @@ def hull_of(capsule: Capsule) -> Hull:
 def _corners(half_m: float, radius_m: float) -> np.ndarray:
     """Corners `[62, 3]` of a capsule along x: a pole, four rings from -x to +x, the other pole."""
     out = _outside(radius_m, math.pi / _SIDES)
-    tip = _outside(radius_m, math.pi / 8)  # an end has two edges in a right angle
+    cap = _outside(radius_m, math.pi / 8)  # an end has two edges in a right angle
     slope = math.sqrt(0.5)
-    profile = [(-half_m - slope * tip, slope * tip * out / radius_m), (-half_m, out)]
+    profile = [(-half_m - slope * cap, slope * cap * out / radius_m), (-half_m, out)]
     profile += [(-x, radius) for x, radius in reversed(profile)]
     angle = 2 * math.pi * np.arange(_SIDES) / _SIDES
     rings = [
         np.stack([np.full(_SIDES, x), radius * np.cos(angle), radius * np.sin(angle)], axis=1)
         for x, radius in profile
     ]
-    pole = np.array([[half_m + tip, 0.0, 0.0]])
+    pole = np.array([[half_m + cap, 0.0, 0.0]])
     return np.concatenate([-pole, *rings, pole])
 
 
