@@ -28,8 +28,10 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
+    "screwpush_jax.tasks.records": "eval_figures eval_report outcomes recording",
     "screwpush_jax.tasks.registry": "build cli config play plugins train",
-    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation train transition",
+    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation outcomes recording"
+    " train transition",
     "screwpush_sim.protocol": "tasks build env episodes transition",
     "screwpush_sim.state": "tasks env evaluation play video",
     "screwpush_sim.scene": "tasks video",
@@ -134,7 +136,10 @@ def test_only_one_module_compiles():
     assert users == {"compiled.py"}
 
 
-LATE = ("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg")
+LATE = (
+    *("matplotlib", "jinja2", "tensorboardX", "rich", "wandb", "swanlab"),
+    *("imageio", "imageio_ffmpeg"),
+)
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)
 """Imported late themselves."""
