@@ -151,10 +151,11 @@ def _histogram(canvas: "Canvas", figure: Histogram) -> None:
 def _rates(canvas: "Canvas", figure: Rates) -> None:
     axes = canvas.subplots(gridspec_kw=_MARGINS)
     every = _finite(np.concatenate(list(figure.values.values())))
-    edges = np.unique(np.quantile(every, np.linspace(0, 1, _GROUPS + 1))) if len(every) else every
+    share = np.linspace(0, 1, _GROUPS + 1)
+    edges = np.unique(np.quantile(every, share)) if len(every) else np.zeros(1)
+    if len(edges) == 1:
+        edges = np.repeat(edges, 2)  # all alike are one group
     for name, values in figure.values.items():
-        if len(edges) < 2:
-            break  # all alike
         known = np.isfinite(values)
         middles, rates = rates_in_groups(values[known], figure.success[name][known], edges)
         low, rate, high = (

@@ -11,38 +11,29 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from screwpush_jax import eval_figures, pictures
+from screwpush_jax import checkpoint, eval_figures, eval_file, pictures, run_folder
 from screwpush_jax.build import World
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.eval_figures import Picture, Rate
+from screwpush_jax.eval_file import Stored
 from screwpush_jax.evaluation import Result
 from screwpush_jax.files import to_json, write_atomically
 from screwpush_jax.outcomes import SUCCESS, Outcomes
 from screwpush_jax.report import REPORT_FILE
+from screwpush_jax.score import Score
 from screwpush_jax.side_products import attempt
 from screwpush_jax.tasks.records import Recorded
 
 _TEMPLATE = "report_page.html"
-_LISTED = 50
+_LISTED = 20
 """Failed episodes that the page names."""
 VIDEOS = "videos"
 """In the run's folder: a folder for each evaluation, by the name of its results."""
-
-
-class Examined(NamedTuple):
-    """A result of this run that lies beside this one."""
-
-    file: str
-    step: str
-    engine: str
-    physics: str
-    settings: str
-    success: Rate
 
 
 def write(world: World, found: Found, results_file: Path, results: Mapping[str, Result]) -> Path:
@@ -58,7 +49,7 @@ def write(world: World, found: Found, results_file: Path, results: Mapping[str, 
     made_with = json.loads(results_file.read_bytes())
     outcomes = {name: r.outcomes for name, r in results.items() if r.outcomes is not None}
     dt_s = world.sim.spec.scene.physics.control_dt_s
-    others = list(other_results(results_file))
+    others = [one for one in eval_file.stored(found.run_dir) if one.path != results_file]
     drawn = _draw(_pictures(world, results, outcomes, others, dt_s), folder)
     write_atomically(folder / "episodes.json", to_json(_columns(outcomes)) + "\n")
     text = render(
@@ -69,6 +60,7 @@ def write(world: World, found: Found, results_file: Path, results: Mapping[str, 
         written=datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
         policies=[_row(name, result, dt_s) for name, result in results.items()],
         others=others,
+        checkpoints=_checkpoints(found.run_dir),
         figures=drawn,
         failed=_failed(found.run_dir, made_with, next(iter(outcomes.values()), None), dt_s),
         videos=_videos(found.run_dir, made_with),
@@ -90,42 +82,16 @@ def render(**content: Any) -> str:
     return environment.from_string(source).render(content)
 
 
-def other_results(results_file: Path) -> Iterator[Examined]:
-    """The run's results but for this file's, by step; a file that holds none is left out."""
-    paths = sorted(results_file.parent.glob("eval-*.json"), key=_step_and_name)
-    for path in paths:
-        try:
-            tree = json.loads(path.read_bytes())
-            learned = tree["learned"]
-            rate, low, high = (float(learned[f"success_{key}"]) for key in ("rate", "low", "high"))
-            step, engine, physics = (
-                str(tree.get(key, "")) for key in ("step", "engine", "physics")
-            )
-            settings = ", ".join(f"{k} {v}" for k, v in tree["settings"].items())
-            label = ", ".join(filter(None, (f"step {step}", engine, physics)))
-            success = Rate(label + (" *" if settings else ""), rate, low, high)
-            examined = Examined(path.name, step, engine, physics, settings, success)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
-        if path != results_file:
-            yield examined
-
-
-def _step_and_name(path: Path) -> tuple[int, str]:
-    step = path.name.split("-")[1].removesuffix(".json")
-    return (int(step) if step.isdecimal() else -1), path.name
-
-
 def _pictures(
     world: World,
     results: Mapping[str, Result],
     outcomes: Mapping[str, Outcomes],
-    others: Sequence[Examined],
+    others: Sequence[Stored],
     dt_s: float,
 ) -> Iterator[Picture]:
     """Everything that is drawn, in its order on the page."""
     own = [Rate(n, r.success_rate, r.success_low, r.success_high) for n, r in results.items()]
-    yield eval_figures.success_bars([*own, *(one.success for one in others)])
+    yield eval_figures.success_bars([*own, *map(_rate, others)])
     if outcomes:
         yield eval_figures.time_to_success(outcomes, dt_s)
         if (picture := eval_figures.failures(outcomes, dt_s)) is not None:
@@ -134,6 +100,18 @@ def _pictures(
             with attempt("the task's own figures are missing in the report"):
                 records = {name: one.records for name, one in outcomes.items()}
                 yield from map(eval_figures.of_task, world.task.report(records))
+
+
+def _rate(one: Stored) -> Rate:
+    where = ", ".join(filter(None, (f"step {one.step:,}", one.engine, one.physics)))
+    label = where + (" *" if one.settings else "")
+    return Rate(label, one.success, one.success_low, one.success_high)
+
+
+def _checkpoints(run_dir: Path) -> list[tuple[int, Score]]:
+    """The run's kept checkpoints and what they are rated by."""
+    scores = ((step, checkpoint.score_of(run_dir, step)) for step in run_folder.steps(run_dir))
+    return [(step, score) for step, score in scores if score is not None]
 
 
 def _draw(pictures_: Iterator[Picture], folder: Path) -> list[dict[str, str]]:

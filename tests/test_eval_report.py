@@ -1,6 +1,7 @@
 """The page of an evaluation: it says what was found, needs no other file, and takes nobody's place."""
 
 import base64
+import dataclasses
 import html.parser
 import json
 import os
@@ -13,6 +14,7 @@ from screwpush_jax import eval_report, pictures
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.evaluation import Result
 from screwpush_jax.outcomes import Outcomes
+from screwpush_jax.score import Score
 from screwpush_jax.tasks.records import Histogram, Map, Rates, Records
 
 DT_S = 0.05
@@ -57,7 +59,7 @@ def world(task=None):
 
 def results_file(folder, name="eval-512-mujoco.json", rate=0.5, **changes):
     made_with = {"step": 512, "engine": "mujoco", "physics": "eval", "seed": 7, "episodes": 4}
-    rates = {"success_rate": rate, "success_low": rate / 2, "success_high": 1.0}
+    rates = {"episodes": 4, "success_rate": rate, "success_low": rate / 2, "success_high": 1.0}
     path = folder / name
     path.write_text(json.dumps(made_with | {"settings": {}} | changes | {"learned": rates}))
     return path
@@ -171,11 +173,26 @@ def test_other_evaluations_of_the_run_stand_beside_it(write, tmp_path):
     for number, damaged in enumerate(['{"step": 3}', "{torn", "[]", '{"learned": 3}']):
         (tmp_path / f"eval-{number}-mujoco.json").write_text(damaged)
     page = Reader(write(Quiet(), {"learned": result()}))
-    assert page.column("step", "step") == ["64", "1024"]
+    assert page.column("step", "step") == ["64", "1,024"]
     assert page.column("step", "engine") == ["mujoco", "physx"]
     assert page.column("step", "success") == ["25.00%", "75.00%"]
     assert page.column("step", "95 % interval")[0] == "12.50% to 100.00%"
     assert page.column("step", "other settings") == ["env.horizon 9", ""]
+
+
+def test_the_runs_checkpoints_stand_beside_it_with_what_rates_them(write, tmp_path):
+    for step, score in (
+        (128, Score(0.25, 0.125, 640, "training")),
+        (512, Score(0.75, 0.5, 16, "evaluation")),
+    ):
+        folder = tmp_path / "checkpoints" / str(step) / "metrics"
+        folder.mkdir(parents=True)
+        (folder / "metrics").write_text(json.dumps(dataclasses.asdict(score)))
+    (tmp_path / "checkpoints/640").mkdir()  # half of one
+    page = Reader(write(Quiet(), {"learned": result()}))
+    assert page.column("saved at", "saved at") == ["128", "512"]
+    assert page.column("saved at", "at least (95 %)") == ["12.50%", "50.00%"]
+    assert page.column("saved at", "of") == ["training", "evaluation"]
 
 
 def test_videos_are_linked_where_there_are_any(write, tmp_path):
