@@ -6,7 +6,6 @@ page's name with each picture and what came of each episode.
 
 import base64
 import datetime
-import importlib.resources
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,24 +15,26 @@ from urllib.parse import quote
 
 import numpy as np
 
-from screwpush_jax import checkpoint, eval_figures, eval_file, pictures, run_folder
+from screwpush_jax import (
+    checkpoint,
+    eval_figures,
+    eval_file,
+    eval_page,
+    pictures,
+    run_folder,
+    task_figures,
+)
 from screwpush_jax.build import World
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.eval_figures import Picture, Rate
 from screwpush_jax.eval_file import Stored
 from screwpush_jax.evaluation import Result
 from screwpush_jax.files import to_json, write_atomically
-from screwpush_jax.outcomes import SUCCESS, Outcomes
+from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.report import REPORT_FILE
 from screwpush_jax.score import Score
 from screwpush_jax.side_products import attempt
 from screwpush_jax.tasks.records import Recorded
-
-_TEMPLATE = "report_page.html"
-_LISTED = 20
-"""Failed episodes that the page names."""
-VIDEOS = "videos"
-"""In the run's folder: a folder for each evaluation, by the name of its results."""
 
 
 def write(world: World, found: Found, results_file: Path, results: Mapping[str, Result]) -> Path:
@@ -50,36 +51,26 @@ def write(world: World, found: Found, results_file: Path, results: Mapping[str, 
     outcomes = {name: r.outcomes for name, r in results.items() if r.outcomes is not None}
     dt_s = world.sim.spec.scene.physics.control_dt_s
     others = [one for one in eval_file.stored(found.run_dir) if one.path != results_file]
+    videos = eval_page.videos(results_file, made_with)
     drawn = _draw(_pictures(world, results, outcomes, others, dt_s), folder)
     write_atomically(folder / "episodes.json", to_json(_columns(outcomes)) + "\n")
-    text = render(
+    text = eval_page.render(
         run=found.run_dir.name,
         task=world.task.name,
         made_with=made_with,
         control_dt_s=dt_s,
         written=datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
-        policies=[_row(name, result, dt_s) for name, result in results.items()],
+        policies=[eval_page.row(name, result, dt_s) for name, result in results.items()],
         others=others,
         checkpoints=_checkpoints(found.run_dir),
         figures=drawn,
-        failed=_failed(found.run_dir, made_with, next(iter(outcomes.values()), None), dt_s),
-        videos=_videos(found.run_dir, made_with),
+        failed=eval_page.failed(next(iter(outcomes.values()), None), videos, dt_s),
+        videos=videos,
         curves=_data_uri(found.run_dir / REPORT_FILE),
         folder=quote(folder.name),
     )
     write_atomically(page, text)
     return page
-
-
-def render(**content: Any) -> str:
-    """The page; what stands in `content` is text, whatever it looks like."""
-    import jinja2
-
-    source = importlib.resources.files("screwpush_jax").joinpath(_TEMPLATE).read_text("utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(source).render(content)
 
 
 def _pictures(
@@ -99,7 +90,7 @@ def _pictures(
         if isinstance(world.task, Recorded):
             with attempt("the task's own figures are missing in the report"):
                 records = {name: one.records for name, one in outcomes.items()}
-                yield from map(eval_figures.of_task, world.task.report(records))
+                yield from map(task_figures.of_task, world.task.report(records))
 
 
 def _rate(one: Stored) -> Rate:
@@ -117,32 +108,16 @@ def _checkpoints(run_dir: Path) -> list[tuple[int, Score]]:
 def _draw(pictures_: Iterator[Picture], folder: Path) -> list[dict[str, str]]:
     """Draws each into the folder; its title, and itself as text."""
     folder.mkdir(exist_ok=True)
-    drawn = []
+    drawn, names = [], set()
     for number, picture in enumerate(pictures_, start=1):
         with attempt(f"the figure {picture.title!r} is missing in the report"):
             png = pictures.render(picture.size_in, picture.paint)
             name = re.sub(r"\W+", "-", picture.title.lower()).strip("-")
-            write_atomically(folder / f"{number}-{name}.png", png)
+            name = f"{name}-{number}" if name in names else name
+            names.add(name)
+            write_atomically(folder / f"{name}.png", png)
             drawn.append({"title": picture.title, "uri": _png_uri(png)})
     return drawn
-
-
-def _row(name: str, result: Result, dt_s: float) -> dict[str, str]:
-    """A policy's figures for people, by what they are called."""
-    row = {
-        "policy": name,
-        "episodes": f"{result.episodes:,}",
-        "success": f"{result.success_rate:.2%}",
-        "95 % interval": f"{result.success_low:.2%} to {result.success_high:.2%}",
-    }
-    of = result.outcomes
-    times = dt_s * of.length[of.ended_by == SUCCESS] if of is not None else np.zeros(0)
-    for label, q in (("median", 0.5), ("90 %", 0.9)):
-        said = f"{np.quantile(times, q):.2f} s" if len(times) else "-"
-        row[f"time to success, {label}"] = said
-    row |= {key.replace("_", " "): f"{share:.2%}" for key, share in result.shares.items()}
-    row |= {key.replace("_", " "): f"{mean:.4g}" for key, mean in result.means.items()}
-    return row | {"invalid": f"{result.invalid:.2%}", "return": f"{result.return_:.2f}"}
 
 
 def _columns(outcomes: Mapping[str, Outcomes]) -> dict[str, Any]:
@@ -159,40 +134,6 @@ def _columns(outcomes: Mapping[str, Outcomes]) -> dict[str, Any]:
 def _rounded(values: np.ndarray) -> list[Any]:
     items = values.tolist()
     return [float(f"{x:.6g}") for x in items] if values.dtype.kind == "f" else items
-
-
-def _failed(
-    run_dir: Path, made_with: Mapping[str, Any], learned: Outcomes | None, dt_s: float
-) -> dict[str, Any]:
-    """The learned policy's failed episodes: how many, and the first of them with their videos."""
-    if learned is None:
-        return {"count": 0, "listed": []}
-    numbers = np.flatnonzero(learned.ended_by != SUCCESS)
-    links = {int(v["episode"]): v["link"] for v in _videos(run_dir, made_with) if v["episode"]}
-    listed = [
-        {
-            "episode": int(n),
-            "ended_by": str(learned.ended_by[n]),
-            "time": f"{dt_s * learned.length[n]:.2f} s",
-            "return": f"{learned.figures['return'][n]:.2f}",
-            "video": links.get(int(n), ""),
-        }
-        for n in numbers[:_LISTED]
-    ]
-    return {"count": len(numbers), "listed": listed}
-
-
-def _videos(run_dir: Path, made_with: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Videos of this evaluation's episodes: the file's name, a link to it, the episode's number."""
-    folder = f"{VIDEOS}/eval-{made_with['step']}-{made_with['engine']}-{made_with['physics']}"
-    found = []
-    for path in sorted((run_dir / folder).glob("*.mp4")):
-        number = re.match(r"episode(\d+)-", path.name)
-        link = quote(str(path.relative_to(run_dir)))
-        found.append(
-            {"name": path.name, "link": link, "episode": number.group(1) if number else ""}
-        )
-    return found
 
 
 def _data_uri(path: Path) -> str:

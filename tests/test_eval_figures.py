@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from screwpush_jax import eval_figures, pictures
-from screwpush_jax.eval_figures import Rate, rates_in_groups
+from screwpush_jax import eval_figures, pictures, task_figures
+from screwpush_jax.eval_figures import Rate
 from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.score import wilson_interval
+from screwpush_jax.task_figures import rates_in_groups
 from screwpush_jax.tasks.records import Histogram, Map, Rates, Records
 
 NONE, ALIKE, SOME = np.zeros(0), np.full(9, 0.25), np.linspace(0.0, 1.0, 9)
@@ -45,21 +46,21 @@ BLANK = {Histogram: "nothing", Rates: "no rates", Map: "empty map"}
 
 @pytest.fixture(scope="module")
 def blank():
-    return {kind: drawn(eval_figures.of_task(FIGURES[name])) for kind, name in BLANK.items()}
+    return {kind: drawn(task_figures.of_task(FIGURES[name])) for kind, name in BLANK.items()}
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES.keys() - BLANK.values() - {"only a mark"}))
 def test_a_tasks_figure_is_drawn(name, blank):
-    assert drawn(eval_figures.of_task(FIGURES[name])) > 1.5 * blank[type(FIGURES[name])]
+    assert drawn(task_figures.of_task(FIGURES[name])) > 1.5 * blank[type(FIGURES[name])]
 
 
 def test_a_mark_alone_is_drawn():
-    assert drawn(eval_figures.of_task(FIGURES["only a mark"]))
+    assert drawn(task_figures.of_task(FIGURES["only a mark"]))
 
 
 def test_what_is_no_figure_is_told():
     with pytest.raises(TypeError, match="str is no figure; valid: Histogram, Rates, Map"):
-        eval_figures.of_task("figure")
+        task_figures.of_task("figure")
 
 
 @pytest.mark.parametrize(

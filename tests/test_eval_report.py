@@ -137,13 +137,12 @@ def test_the_page_needs_no_other_file(write, tmp_path):
     page = Reader(write())
     assert {src[:22] for src in page.images} == {"data:image/png;base64,"}
     shown = [base64.b64decode(src[22:]) for src in page.images]
-    pngs = sorted((tmp_path / "report-512-mujoco").glob("*.png"))
+    names = ["success", "time-to-success", "what-ended-the-failures-and-when"]
+    names += ["how-far", "how-hard", "where"]
+    pngs = [tmp_path / f"report-512-mujoco/{name}.png" for name in names]
     assert [path.read_bytes() for path in pngs] == shown[:-1]
     assert shown[-1] == b"\x89PNG curves"
-    assert [path.name.partition("-")[2] for path in pngs] == [
-        *("success.png", "time-to-success.png", "what-ended-the-failures-and-when.png"),
-        *("how-far.png", "how-hard.png", "where.png"),
-    ]
+    assert len(list(pngs[0].parent.iterdir())) == len(pngs) + 1  # and the episodes
     assert not {"script", "link", "iframe"} & set(page.tags)
 
 
@@ -156,7 +155,7 @@ class Quiet:
 def test_a_task_without_figures_and_results_without_episodes_have_a_page(write, tmp_path, capsys):
     page = Reader(write(Quiet(), {"learned": result()}))
     assert page.column("policy", "success") == ["50.00%"]
-    assert [p.name for p in (tmp_path / "report-512-mujoco").glob("*.png")] == ["1-success.png"]
+    assert [p.name for p in (tmp_path / "report-512-mujoco").glob("*.png")] == ["success.png"]
     assert capsys.readouterr().err == ""
 
 
@@ -205,6 +204,22 @@ def test_videos_are_linked_where_there_are_any(write, tmp_path):
     assert page.column("episode", "video") == ["video", ""]
     assert page.links.count(link) == 2  # at its episode, and in the list
     assert "videos/eval-512-mujoco-eval/best.mp4" in page.links
+
+
+@pytest.mark.parametrize(
+    ("results", "physics", "videos"),
+    [
+        ("eval-512-mujoco-0123abcd.json", "eval", "eval-512-mujoco-eval-0123abcd"),
+        ("eval-512-mujoco-reference.json", "reference", "eval-512-mujoco-reference"),
+        ("eval-512-mujoco-train-0123abcd.json", "train", "eval-512-mujoco-train-0123abcd"),
+    ],
+)
+def test_videos_of_other_results_are_not_linked(results, physics, videos, write, tmp_path):
+    for folder in (videos, "eval-512-mujoco-eval", "eval-512-mujoco-train"):
+        (tmp_path / "videos" / folder).mkdir(parents=True)
+        (tmp_path / "videos" / folder / "episode1-fell.mp4").touch()
+    page = Reader(write(Quiet(), path=results_file(tmp_path, results, physics=physics)))
+    assert {x for x in page.links if "mp4" in x} == {f"videos/{videos}/episode1-fell.mp4"}
 
 
 def test_each_result_has_a_page_of_its_own(write, tmp_path):

@@ -28,7 +28,7 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
-    "screwpush_jax.tasks.records": "eval_figures eval_report outcomes recording",
+    "screwpush_jax.tasks.records": "eval_report outcomes recording task_figures",
     "screwpush_jax.tasks.registry": "build cli comparison config play plugins train",
     "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation outcomes recording"
     " train transition",
