@@ -10,14 +10,15 @@ from typing import Annotated, Any
 import tyro
 from annotated_types import MinLen
 
-from screwpush_jax import cli, comparison, comparison_picture, plugins
-from screwpush_jax.comparison import Group, Run
+from screwpush_jax import cli, comparison, comparison_picture, plugins, run_data
+from screwpush_jax.comparison import Group
 from screwpush_jax.comparison_picture import SUCCESS
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_jax.files import to_json
 from screwpush_jax.flags import parse
 from screwpush_jax.paths import expand
+from screwpush_jax.run_data import Run
 from screwpush_jax.side_products import reason
 from screwpush_jax.text_table import text_table
 
@@ -71,10 +72,10 @@ def _runs(specs: Sequence[str], runs_dir: Path) -> Iterator[Run]:
     seen = set()
     for spec in specs:
         try:
-            folder = comparison.find(spec, runs_dir)
+            folder = run_data.find(spec, runs_dir)
             if folder.resolve() not in seen:
                 seen.add(folder.resolve())
-                yield comparison.load(folder)
+                yield run_data.load(folder)
         except (UsageError, OSError) as error:
             print(f"left out: {error}", file=sys.stderr)
 
@@ -113,6 +114,12 @@ def _figures(groups: Sequence[Group]) -> Iterator[list[str]]:
     yield spans("training s", _seconds, ",.0f")
     yield spans("success, evaluated", lambda r: r.evaluated and r.evaluated.success, ".2%")
     yield spans("at least (95 %)", lambda r: r.evaluated and r.evaluated.success_low, ".2%")
+    yield ["seen in", *(", ".join(dict.fromkeys(map(_seen_in, g.runs))) for g in groups)]
+
+
+def _seen_in(run: Run) -> str:
+    one = run.evaluated
+    return "-" if one is None else f"{one.engine} {one.physics}".rstrip()
 
 
 def _seconds(run: Run) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from matplotlib.image import imread
 
-from screwpush_jax import checkpoint, compare, comparison
+from screwpush_jax import checkpoint, compare, comparison, run_data
 from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 
@@ -35,7 +35,7 @@ def write_run(folder, tree=None, rows=3, slope=0.1, engine="mujoco"):
 
 
 def grouped(*folders):
-    return comparison.group([comparison.load(folder) for folder in folders])
+    return comparison.group([run_data.load(folder) for folder in folders])
 
 
 def test_runs_that_differ_in_seed_name_and_machine_are_a_group(tmp_path):
@@ -74,7 +74,7 @@ def test_an_older_versions_configuration_is_todays(tmp_path):
 
 
 def test_a_curve_is_what_was_measured_over_steps_or_time(tmp_path):
-    run = comparison.load(write_run(tmp_path / "a"))
+    run = run_data.load(write_run(tmp_path / "a"))
     np.testing.assert_allclose(run.curve(run.score, over_time=False), [[2000, 0.2], [3000, 0.3]])
     np.testing.assert_allclose(run.curve(run.score, over_time=True), [[1.0, 0.2], [1.5, 0.3]])
     np.testing.assert_allclose(run.curve("env/return", over_time=True)[:, 0], [0.5, 1.0, 1.5])
@@ -122,6 +122,10 @@ def test_tables_and_picture_of_several_runs(run_compare, tmp_path):
         write_run(
             tmp_path / f"runs/separate/2026010{seed}-000000-a$^$", {"seed": seed}, slope=slope
         )
+    result = {"success_rate": 0.75, "success_low": 0.5, "success_high": 1.0, "episodes": 8}
+    made_with = {"step": 1000, "engine": "physx", "physics": "eval", "settings": {}}
+    stored = tmp_path / "runs/separate/20260101-000000-a$^$/eval-1000-physx.json"
+    stored.write_text(json.dumps(made_with | {"learned": result}))
     other = write_run(tmp_path / "elsewhere/other", {"ppo": {"gamma": 0.5}}, rows=5)
     names = [path.name for path in sorted((tmp_path / "runs/separate").iterdir())]
     said = run_compare(*names, "elsewhere/other", other, "none", tmp_path)
@@ -130,6 +134,8 @@ def test_tables_and_picture_of_several_runs(run_compare, tmp_path):
     assert ["B", "other"] in lines
     assert ["runs", "2", "1"] in lines
     assert ["control", "steps", "3,000", "5,000"] in lines
+    assert ["success,", "evaluated", "75.00%", "-"] in lines
+    assert ["seen", "in", "-,", "physx", "eval", "-"] in lines
     assert ["ppo.gamma", str(Config().ppo.gamma), "0.5"] in lines
     left_out = said.err.splitlines()
     assert len(left_out) == 2
@@ -191,6 +197,6 @@ def test_a_name_that_fits_several_runs_is_refused(tmp_path):
     for stamp in ("20260101-000000", "20260102-000000"):
         write_run(tmp_path / f"separate/{stamp}-same")
     with pytest.raises(UsageError, match="2 runs have that name"):
-        comparison.find("same", tmp_path)
-    found = comparison.find("20260102-000000-same", tmp_path)
+        run_data.find("same", tmp_path)
+    found = run_data.find("20260102-000000-same", tmp_path)
     assert found == tmp_path / "separate/20260102-000000-same"

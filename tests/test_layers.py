@@ -29,7 +29,7 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
     "screwpush_jax.tasks.records": "eval_report outcomes recording task_figures",
-    "screwpush_jax.tasks.registry": "build cli comparison config play plugins train",
+    "screwpush_jax.tasks.registry": "build cli config play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation outcomes recording"
     " train transition",
     "screwpush_sim.protocol": "tasks build env episodes transition",
@@ -37,7 +37,7 @@ KNOWN_BY = {
     "screwpush_sim.scene": "tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "tasks build eval_file evaluate play",
-    "screwpush_sim.registry": "build cli comparison config device plugins resume train",
+    "screwpush_sim.registry": "build cli config device plugins resume run_data train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.errors": "cli train",
     "screwpush_sim.bridge": "checkpoint compiled device",
