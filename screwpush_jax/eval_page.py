@@ -78,7 +78,9 @@ def videos(results_file: Path, made_with: Mapping[str, Any]) -> list[dict[str, s
     physics = f"-{made_with['physics']}"
     rest = results_file.stem.removeprefix(where).removeprefix(physics)
     found = []
-    for path in sorted((run_dir / _VIDEOS / f"{where}{physics}{rest}").glob("*.mp4")):
+    for path in sorted((run_dir / _VIDEOS / f"{where}{physics}{rest}").glob("*.*")):
+        if path.suffix not in (".mp4", ".gif"):
+            continue
         number = re.match(r"episode(\d+)-", path.name)
         link = quote(str(path.relative_to(run_dir)))
         episode = number.group(1) if number else ""

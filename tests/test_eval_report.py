@@ -197,13 +197,14 @@ def test_the_runs_checkpoints_stand_beside_it_with_what_rates_them(write, tmp_pa
 def test_videos_are_linked_where_there_are_any(write, tmp_path):
     folder = tmp_path / "videos/eval-512-mujoco-eval"
     folder.mkdir(parents=True)
-    for name in ("episode1-fell over.mp4", "episode0-success.mp4", "best.mp4"):
+    for name in ("episode1-fell over.mp4", "episode0-success.mp4", "best.gif", "states.npz"):
         (folder / name).touch()
     page = Reader(write(Quiet(), {"learned": result(outcomes=outcomes())}))
     link = "videos/eval-512-mujoco-eval/episode1-fell%20over.mp4"
     assert page.column("episode", "video") == ["video", ""]
     assert page.links.count(link) == 2  # at its episode, and in the list
-    assert "videos/eval-512-mujoco-eval/best.mp4" in page.links
+    assert "videos/eval-512-mujoco-eval/best.gif" in page.links
+    assert not [x for x in page.links if "npz" in x]
 
 
 @pytest.mark.parametrize(
