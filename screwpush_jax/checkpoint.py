@@ -132,7 +132,8 @@ def find_in(run_dir: Path, best: bool) -> Found:
     if not known:
         raise CheckpointError(f"the run {run_dir} has no checkpoint")
     if best:
-        known.sort(key=lambda step: (_low(run_dir / CHECKPOINTS / str(step)), step))
+        scores = {step: score_of(run_dir, step) for step in known}
+        known.sort(key=lambda step: (one.low if (one := scores[step]) else -math.inf, step))
     return _open(run_dir / CHECKPOINTS / str(known[-1]))
 
 
@@ -185,11 +186,18 @@ def _rank(metrics: dict[str, Any]) -> float:
     return Score.from_json(metrics).low
 
 
-def _low(step_dir: Path) -> float:
+def score_of(run_dir: Path, step: int) -> Score | None:
+    """What the checkpoint at `step` is rated by; None where nothing that can be read says so."""
+    path = run_dir / CHECKPOINTS / str(step) / "metrics" / "metrics"
     try:
-        return _rank(_read_json(step_dir / "metrics" / "metrics"))
+        return Score.from_json(_read_json(path))
     except (ValueError, KeyError, TypeError):
-        return -math.inf
+        return None
+
+
+def saved_at_s(run_dir: Path, step: int) -> float | None:
+    """When the checkpoint at `step` was written, in seconds of the epoch; None if it does not say."""
+    return 1e-9 * _saved_at_ns(run_dir / CHECKPOINTS / str(step)) or None
 
 
 def _open(step_dir: Path) -> Found:

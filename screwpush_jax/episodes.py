@@ -19,6 +19,7 @@ from screwpush_jax.env import (
     init_env,
     select,
 )
+from screwpush_jax.recording import Recording, init_recording, record
 from screwpush_jax.tasks.task import Baseline, Starts, Task
 from screwpush_sim.protocol import Views
 
@@ -34,6 +35,7 @@ class Episodes:
     policy_memory: Any  # [N, ...] the learned policy's own
     ended: jax.Array  # [N] bool
     figures: dict[str, jax.Array]  # [N] each, by metric name
+    recording: Recording  # what the task watches
 
 
 def policy_names(task: Task | type[Task]) -> tuple[str, ...]:
@@ -53,6 +55,7 @@ def init_episodes(env: Env, algorithm: Algorithm, starts: Starts, key: jax.Array
         policy_memory=algorithm.init_memory(num_envs),
         ended=none,
         figures={name: jnp.zeros(x.shape, x.dtype) for name, x in figures.items()},
+        recording=init_recording(env.task, starts, num_envs),
     )
     return jax.tree.map(jnp.copy, episodes)  # each leaf its own memory: all of it is donated
 
@@ -77,13 +80,16 @@ def step(
     key, action_key, *others = jax.random.split(episodes.key, 6)
     done, state, now = advance(env, starts, episodes.env, views, EnvKeys(*others))
     figures = select(done.ended, done.figures, episodes.figures)
+    sound = now.restarted | (done.live & ~done.figures["invalid"])
+    recording = record(env.task, episodes.recording, sound, state.step, now.derived)
     action, policy_memory = jax.lax.switch(
         kind,
         _actors(algorithm, env.task),
         *(policy, episodes.policy_memory, state.memory, now.derived, now.obs, action_key),
     )
     control, state = act(env, state, now, action)
-    episodes = Episodes(key, state, policy_memory, episodes.ended | done.ended, figures)
+    ended = episodes.ended | done.ended
+    episodes = Episodes(key, state, policy_memory, ended, figures, recording)
     return control, now.rewritten, now.views, episodes
 
 

@@ -1,10 +1,11 @@
 """Results of evaluations beside the run, none of which takes the place of another."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
@@ -38,6 +39,46 @@ def write(
     path = next(p for p in _names(found.run_dir, made_with) if _may_take(p, made_with))
     write_atomically(path, to_json(made_with | rows, indent=1) + "\n")
     return path
+
+
+_RATES = ("rate", "low", "high")
+
+
+class Stored(NamedTuple):
+    """What a file of results says of the learned policy; a text is empty where it says nothing."""
+
+    path: Path
+    step: int
+    engine: str
+    physics: str
+    settings: dict[str, Any]
+    """What differed from training."""
+    episodes: int
+    success: float
+    success_low: float
+    success_high: float
+
+
+def stored(run_dir: Path) -> list[Stored]:
+    """The results that lie in a run's folder, by step and name; a file that holds none is left out."""
+    found = []
+    for path in run_dir.glob("eval-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            tree = json.loads(path.read_bytes())
+            learned = tree["learned"]
+            rate, low, high = (float(learned[f"success_{name}"]) for name in _RATES)
+            engine, physics = str(tree["engine"]), str(tree.get("physics", ""))
+            settings, step = dict(tree["settings"]), int(tree["step"])
+            count = int(learned["episodes"])
+            found.append(Stored(path, step, engine, physics, settings, count, rate, low, high))
+    return sorted(found, key=lambda one: (one.step, one.path.name))
+
+
+def own_result(run_dir: Path) -> Stored | None:
+    """The newest checkpoint's that was found with the run's own settings, in the physics `eval` if any
+    was; None if there is none."""
+    own = [one for one in stored(run_dir) if not one.settings]
+    return max(own, key=lambda one: (one.physics in ("", "eval"), one.step), default=None)
 
 
 def changed_settings(config: Config, found: Found, engine: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import jax
 
-from screwpush_jax import checkpoint, cli, eval_file
+from screwpush_jax import checkpoint, cli, eval_file, eval_report
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
@@ -97,6 +97,8 @@ def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict
         print(f"  {name:9} {result.sentence()}")
     if path is not None:
         print(f"  written to {path}")
+        with attempt("the report could not be written"):
+            print(f"  report {eval_report.write(world, found, path, results)}")
     return results
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from screwpush_jax import compiled
+from screwpush_jax import compiled, outcomes
 from screwpush_jax.build import World
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
+from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_sim.state import SimState
@@ -32,12 +33,16 @@ class Result:
     episode_len: float
     """Mean control steps of an episode."""
     return_: float
+    outcomes: Outcomes | None = dataclasses.field(default=None, repr=False, compare=False)
+    """How each episode went; None where nobody kept that."""
 
     def row(self) -> dict[str, float]:
         """All figures by name, without levels."""
         row: dict[str, float] = {}
-        for name, value in dataclasses.asdict(self).items():
-            row |= value if isinstance(value, dict) else {name: value}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name != "outcomes":
+                row |= value if isinstance(value, dict) else {field.name: value}
         return row
 
     def sentence(self) -> str:
@@ -107,8 +112,8 @@ def run_episodes(
 
 def summarize(task: Task, episodes: Episodes) -> Result:
     """Figures of the ended episodes."""
-    count = episodes.ended.shape[0]
-    figures = {name: np.asarray(figure) for name, figure in episodes.figures.items()}
+    kept = outcomes.read(task, episodes)
+    figures, count = kept.figures, episodes.ended.shape[0]
     mean = {name: float(np.mean(figure)) for name, figure in figures.items()}
     low, high = wilson_interval(mean[task.score], count)
     others = [name for name in task.metrics if name != task.score]
@@ -122,4 +127,5 @@ def summarize(task: Task, episodes: Episodes) -> Result:
         invalid=mean["invalid"],
         episode_len=mean["episode_len"],
         return_=mean["return"],
+        outcomes=kept,
     )

@@ -23,6 +23,11 @@ def draw(path: Path, size_in: tuple[float, float], paint: Callable[["Figure"], N
       OSError: it cannot be written; an older picture is as it was.
       Exception: whatever matplotlib has to complain of.
     """
+    write_atomically(path, render(size_in, paint))
+
+
+def render(size_in: tuple[float, float], paint: Callable[["Figure"], None]) -> bytes:
+    """A PNG of `size_in` inches on which `paint` has drawn. Raises what matplotlib raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fonts without a glyph, of old settings
         matplotlib, figure_class, canvas_class = _import()
@@ -33,7 +38,7 @@ def draw(path: Path, size_in: tuple[float, float], paint: Callable[["Figure"], N
             paint(figure)
             picture = io.BytesIO()
             figure.savefig(picture, format="png", dpi=_DPI)
-    write_atomically(path, picture.getvalue())
+    return picture.getvalue()
 
 
 def _import():

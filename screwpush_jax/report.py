@@ -70,12 +70,12 @@ def _curve(axis: "Axes", metric: str, rows: list[dict[str, Any]]) -> None:
     points = np.array([(row["env_steps"] / 1e6, row[metric]) for row in rows if metric in row])
     if not len(points):
         return
-    (line,) = axis.plot(points[:, 0], _smooth(points[:, 1]), label=metric)
+    (line,) = axis.plot(points[:, 0], smooth(points[:, 1]), label=metric)
     marker = "o" if len(points) == 1 else ""
     axis.plot(*points.T, alpha=0.25, color=line.get_color(), marker=marker, zorder=1.5)
 
 
-def _smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
+def smooth(values: np.ndarray, share: float = 0.02) -> np.ndarray:
     """Centred moving average over a share of the run, shorter at the ends."""
     half = int(len(values) * share)
     return np.array([np.mean(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])

@@ -107,6 +107,14 @@ def steps(run_dir: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
+def trainer(run_dir: Path) -> int | None:
+    """The process that trains the run now, as far as this machine's kernel tells; takes no lock."""
+    try:
+        return _holder_pid((run_dir / _LOCK_FILE).stat().st_ino)
+    except OSError:
+        return None
+
+
 def named(spec: str, task_dir: Path) -> tuple[Path, int | None]:
     """The run that `spec` names (a run's name or folder, or the folder of one step), and the step.
 
@@ -197,9 +205,15 @@ def _lock(path: Path, whose: str) -> int:
 
 
 def _holder(inode: int) -> str:
+    """Who holds the lock on that file, in words."""
+    pid = _holder_pid(inode)
+    return "another process" if pid is None else f"process {pid}"
+
+
+def _holder_pid(inode: int) -> int | None:
     """Who holds the lock on that file, as far as this machine's kernel tells."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/locks").read_text().splitlines():
             if line.split()[-3].endswith(f":{inode}"):
-                return f"process {line.split()[-4]}"
-    return "another process"
+                return int(line.split()[-4])
+    return None

@@ -28,6 +28,10 @@ class Sim:
         pass
 
 
+def report(world, found, path, results):
+    raise RuntimeError("nothing to draw with")
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Evaluates with the flags given; each call's figures are others."""
@@ -43,6 +47,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "make_world", lambda *_: SimpleNamespace(sim=Sim()))
     monkeypatch.setattr(evaluate, "load_policy", lambda *_: None)
     monkeypatch.setattr(evaluate, "examine", examine)
+    monkeypatch.setattr(evaluate.eval_report, "write", report)
 
     def call(tree=None):
         evaluate.run(from_tree(tree or {}, Config, OWN), found)
@@ -72,6 +77,13 @@ def test_a_file_says_what_it_was_made_with(run, tmp_path, capsys):
     assert (
         "), 25.00% in pieces, 0.00% invalid, speed 3.5, 9 steps, return" in capsys.readouterr().out
     )
+
+
+def test_a_report_that_fails_is_one_line(run, tmp_path, capsys):
+    run()
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == "the report could not be written: RuntimeError: nothing to draw with"
+    assert [*files(tmp_path)] == ["eval-512-mujoco.json"]
 
 
 OTHERS = {

@@ -62,6 +62,13 @@ def test_random_fails_and_the_script_mostly_succeeds(world):
     assert results["random"].success_rate < 0.05
     assert results["scripted"].success_rate > 0.6
     assert results["learned"].success_rate < 0.05  # an untrained network does nothing
+    starts = [one.outcomes.records.start("screw_pos_w") for one in results.values()]
+    assert all(np.array_equal(starts[0], others) for others in starts[1:])
+    kept = results["scripted"].outcomes.records
+    ends = kept.last["screw_pos_w"].astype(float)
+    apart = np.linalg.norm(ends[:, :, None] - ends[:, None], axis=-1)[:, *np.triu_indices(3, 1)]
+    assert np.all(apart[kept.success] > 0.15 - 1e-6)  # what success means
+    assert np.mean(apart[~kept.success].min(axis=-1) < 0.15) > 0.5
 
 
 class BrokenOff:

@@ -28,14 +28,16 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
-    "screwpush_jax.tasks.registry": "build cli config doors play plugins train",
-    "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation train transition",
-    "screwpush_sim.protocol": "tasks build doors env episodes transition",
-    "screwpush_sim.state": "tasks env evaluation play video",
+    "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
+    "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation outcomes"
+    " recording train transition",
+    "screwpush_jax.tasks.records": "eval_report outcomes recording task_figures",
+    "screwpush_sim.protocol": "build doors env episodes tasks transition",
+    "screwpush_sim.state": "env evaluation play tasks video",
     "screwpush_sim.scene": "tasks video",
     "screwpush_sim.assets": "tasks",
-    "screwpush_sim.physics": "tasks build doors eval_file evaluate play",
-    "screwpush_sim.registry": "build cli config device doors plugins resume train",
+    "screwpush_sim.physics": "build doors eval_file evaluate play tasks",
+    "screwpush_sim.registry": "build cli config device doors plugins resume run_data train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.errors": "cli train",
     "screwpush_sim.bridge": "checkpoint compiled device doors",
@@ -148,7 +150,10 @@ def test_only_one_module_compiles():
     assert users == {"compiled.py"}
 
 
-LATE = ("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg")
+LATE = (
+    *("matplotlib", "jinja2", "tensorboardX", "rich", "wandb", "swanlab"),
+    *("imageio", "imageio_ffmpeg"),
+)
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)
 """Imported late themselves."""

@@ -62,7 +62,10 @@ Baseline = Callable[[Any, Any, Any, jax.Array], jax.Array]
 
 
 class Task(Protocol[M, D]):
-    """Batched pure functions, and one host function that finds the start states."""
+    """Batched pure functions, and one host function that finds the start states.
+
+    A task may also be a `Recorded` (`records.py`): then reports of its evaluations have its figures.
+    """
 
     name: ClassVar[str]
     options: ClassVar[type]

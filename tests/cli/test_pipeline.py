@@ -32,6 +32,10 @@ def test_training_leaves_a_complete_run(trained):
     path = run_dir(trained)
     for name in ("config.yaml", "metrics.jsonl", "report.png", "checkpoints", "tensorboard"):
         assert (path / name).exists(), name
+    (results,) = path.glob("eval-*.json")
+    page = path / f"{results.stem.replace('eval', 'report')}.html"
+    success = json.loads(results.read_text())["scripted"]["success_rate"]
+    assert f"<td>{success:.2%}</td>" in page.read_text()
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows] == [1, 2, 3, 4]
     for name in ("actor/approx_kl", "actor/value_loss", "env/success_once", "env/reward/progress"):
@@ -60,6 +64,15 @@ def test_test_flag_evaluates_and_other_settings_leave_the_runs_own_result(traine
     assert stored["settings"] == {"eval.seed": 7, "env.horizon": 8}
     assert rate(result.stdout) == f"{stored['learned']['success_rate']:.2%}"
     other.unlink()  # the other tests share this folder
+
+
+def test_the_run_is_listed_with_its_own_result(trained, run_command):
+    result = run_command("runs", "--json", cwd=trained)
+    assert result.returncode == 0, result.stderr
+    (row,) = (r for r in json.loads(result.stdout) if r["name"] == run_dir(trained).name)
+    stored = json.loads(next(run_dir(trained).glob("eval-*-mujoco.json")).read_text())
+    assert row["score"]["mean"] == stored["learned"]["success_rate"]
+    assert (row["engine"], row["steps"]) == ("mujoco", 4 * 16 * 8)
 
 
 def test_play_writes_a_video_in_which_things_move(trained, run_command):

@@ -1,7 +1,7 @@
 """The task `goal`: its pure functions, composed and mapped over environments."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar, final
 
@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.goal import starts
+from screwpush_jax.tasks.goal import records, starts
 from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance
 from screwpush_jax.tasks.goal.observe import layout, observe
 from screwpush_jax.tasks.goal.reward import potentials, reward_terms
 from screwpush_jax.tasks.goal.scripted import scripted
 from screwpush_jax.tasks.goal.termination import is_in_goal
+from screwpush_jax.tasks.records import Figure, Records
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
@@ -81,3 +82,6 @@ class GoalTask(ScrewsTask):
         remaining_time: jax.Array,
     ) -> jax.Array:
         return observe(self.config, state, tip, command, prev_action, remaining_time)
+
+    def report(self, by_policy: Mapping[str, Records]) -> Sequence[Figure]:
+        return records.report(self.config, by_policy)

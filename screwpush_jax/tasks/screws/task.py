@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.screws import jumble
+from screwpush_jax.tasks.screws import jumble, records
 from screwpush_jax.tasks.screws.action import clip_action, move_command
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics
@@ -141,6 +141,9 @@ class ScrewsTask:
     def hold(self, memory: Memory, derived: Derived) -> jax.Array:
         del derived
         return memory.joint_targets
+
+    def watch(self, derived: Derived) -> dict[str, jax.Array]:
+        return records.watch(derived)
 
     @property
     def reward_weights(self) -> dict[str, float]:

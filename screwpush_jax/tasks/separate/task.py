@@ -1,17 +1,18 @@
 """The task `separate`: its pure functions, composed and mapped over environments."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
 import jax
 import numpy as np
 
+from screwpush_jax.tasks.records import Figure, Records
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
-from screwpush_jax.tasks.separate import starts
+from screwpush_jax.tasks.separate import records, starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.observe import layout, observe
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
@@ -61,3 +62,6 @@ class SeparateTask(ScrewsTask):
         remaining_time: jax.Array,
     ) -> jax.Array:
         return observe(self.config, state, tip, command, prev_action, remaining_time)
+
+    def report(self, by_policy: Mapping[str, Records]) -> Sequence[Figure]:
+        return records.report(self.config, by_policy)
