@@ -79,7 +79,7 @@ def step(
     figures = select(done.ended, done.figures, episodes.figures)
     action, policy_memory = jax.lax.switch(
         kind,
-        _actors(algorithm, env.task),
+        actors(algorithm, env.task),
         *(policy, episodes.policy_memory, state.memory, now.derived, now.obs, action_key),
     )
     control, state = act(env, state, now, action)
@@ -95,7 +95,7 @@ def _figures(env: Env, starts: Starts, state: EnvState, key: jax.Array) -> dict[
     return advance(env, starts, state, views, keys)[0].figures
 
 
-def _actors(algorithm: Algorithm, task: Task) -> list[Callable[..., tuple[jax.Array, Any]]]:
+def actors(algorithm: Algorithm, task: Task) -> list[Callable[..., tuple[jax.Array, Any]]]:
     """Who may act, in the order of `policy_names`.
 
     Each is `(policy, policy_memory, memory, derived, obs, key) -> (action [N, A], policy_memory)`.

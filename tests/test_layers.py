@@ -26,12 +26,13 @@ ALLOWED = {
 
 KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
-    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
+    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition viewer",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
     "screwpush_jax.tasks.registry": "build cli config play plugins train",
-    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation train transition",
-    "screwpush_sim.protocol": "tasks build env episodes transition",
-    "screwpush_sim.state": "tasks env evaluation play video",
+    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation train transition viewer",
+    "screwpush_jax.tasks.drawing": "viewer",
+    "screwpush_sim.protocol": "tasks build env episodes transition viewer",
+    "screwpush_sim.state": "tasks env evaluation play video viewer",
     "screwpush_sim.scene": "tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "tasks build eval_file evaluate play",
@@ -40,6 +41,8 @@ KNOWN_BY = {
     "screwpush_sim.errors": "cli train",
     "screwpush_sim.bridge": "checkpoint compiled device",
     "screwpush_sim.render": "video",
+    "screwpush_sim.grid": "viewer",
+    "screwpush_sim.window": "viewer",
 }
 """What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
 
@@ -134,7 +137,10 @@ def test_only_one_module_compiles():
     assert users == {"compiled.py"}
 
 
-LATE = ("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg")
+LATE = (
+    *("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg"),
+    *("viser", "mjviser"),
+)
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)
 """Imported late themselves."""
