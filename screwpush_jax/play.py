@@ -1,6 +1,7 @@
 """Plays a checkpoint, as a video or live: `python -m screwpush_jax.play --checkpoint best --view`."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
@@ -23,6 +24,9 @@ from screwpush_sim.state import SimState
 
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""
+
+
+_NICENESS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +64,8 @@ class PlayArgs(cli.CommandArgs):
 def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.play"
     spelled = with_view(argv)
+    if "--view" in spelled:
+        os.nice(_NICENESS)  # before there are threads; whoever trains here goes first
     args, found = cli.configure(PlayArgs, spelled, prog, __doc__ or "", PlayArgs.checkpoint)
     assert found is not None
     if args.view != "none":
@@ -91,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
 def with_view(argv: Sequence[str]) -> list[str]:
     """The arguments, in which a `--view` without a value is one in a browser."""
     spelled = []
-    for arg, after in zip(argv, [*argv[1:], "--"], strict=True):
+    for arg, after in zip(argv, [*argv, "--"][1:], strict=True):
         spelled += [arg, "browser"] if arg == "--view" and after.startswith("-") else [arg]
     return spelled
 
@@ -104,6 +110,8 @@ def _watch(args: PlayArgs, found: Found) -> None:
     native = args.view == "native"
     start.check(native, args.host, args.port)
     config = cli.fields_of(args, Config)
+    cli.announce_engine(config)
+    print(f"{found.run_dir.name} at {found.step:,} control steps; start states are being found")
     world = make_world(config, args.scenes, args.physics)
     try:
         load = partial(evaluate.load_policy, config, world=world)

@@ -18,7 +18,7 @@ from screwpush_sim.grid import SceneGrid
 from screwpush_sim.state import SimState
 
 _ALL = mujoco.mjtCatBit.mjCAT_ALL
-_PLOT_PX = 420, 260
+_PLOT_PX = 320, 200
 
 
 class Stroke(NamedTuple):
@@ -45,7 +45,7 @@ def check_display() -> None:
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if sys.platform == "linux" and not shown:
         raise RendererUnavailableError(
-            "a window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY names one"
+            "--view native needs a display, and neither DISPLAY nor WAYLAND_DISPLAY names one"
         )
     import glfw
 
@@ -91,25 +91,27 @@ class SceneWindow:
         camera.azimuth = float(np.degrees(np.arctan2(-back[1], -back[0])))
         camera.elevation = -float(np.degrees(np.arcsin(back[2] / distance_m)))
 
-    def show(
-        self, state: SimState, strokes: Sequence[Stroke], texts: tuple[str, str], plot: Plot
-    ) -> None:
-        """Shows `state [N, ...]`; `texts` are two columns of lines, left and right."""
+    def show(self, state: SimState, strokes: Sequence[Stroke]) -> None:
+        """Shows `state [N, ...]`."""
         with self._viewer.lock():
             placed = self._grid.place(state)
             scene = self._viewer.user_scn
             assert scene is not None
             scene.ngeom = 0
+            scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 0  # laid out for one scene
             for data in placed[1:]:  # the first one is the window's own
                 mujoco.mjv_addGeoms(
                     self._grid.model, data, self._option, self._perturb, _ALL, scene
                 )
             for stroke in strokes:
                 _add(scene, stroke)
+        self._viewer.sync()
+
+    def say(self, texts: tuple[str, str], plot: Plot) -> None:
+        """Shows two columns of lines, left and right, and the curves, with the next `show`."""
         font, place = mujoco.mjtFontScale.mjFONTSCALE_150, mujoco.mjtGridPos.mjGRID_TOPLEFT
         self._viewer.set_texts((font, place, *texts))
         self._viewer.set_figures((mujoco.MjrRect(10, 10, *_PLOT_PX), _figure(plot)))
-        self._viewer.sync()
 
     def close(self) -> None:
         self._viewer.close()

@@ -48,15 +48,13 @@ class Checkpoints:
             found = checkpoint.at_step(run_dir, name)
         self.policy, self.found = self._load(found), found
 
-    def take_newer(self) -> bool:
-        """Uses the newest checkpoint if it is newer than what was last tried; whether it was.
+    def newer(self) -> str:
+        """The newest checkpoint's name, if it is newer than any that was in use or tried; else empty.
 
-        Raises:
-          CheckpointError: as `take`. It is not tried again, the next one is.
+        One that cannot be read is not named again, the next one is.
         """
         known = run_folder.steps(self.found.run_dir)
         if not known or known[-1] <= max(self._tried, self.step):
-            return False
+            return ""
         self._tried = known[-1]
-        self.take(str(known[-1]))
-        return True
+        return str(known[-1])

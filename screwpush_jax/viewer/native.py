@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _RUNNING = 0.55, 0.58, 0.62
 _BORDER_M = 0.006
+_SAY_EVERY_S = 0.25
 _HELP = (
     "space: pause\nright: step\nbackspace: reset\nup, down: speed\nF8: policy\nF9: checkpoint\n"
     "F10: follow\nF11: drawings\nF12: scene of the plot"
@@ -36,7 +38,7 @@ class Window:
         self._borders, self._offsets = grid.borders_w(), grid.offsets_w
         look = next(iter(looks(grid).values()))
         self._window.look(look.pos_w, look.target_w)
-        self._with_drawings, self._plotted = True, 0
+        self._with_drawings, self._plotted, self._said_s = True, 0, float("-inf")
         self._keys: dict[int, Command] = {
             32: Session.toggle_pause,
             262: Session.single_step,
@@ -65,13 +67,18 @@ class Window:
         return []
 
     def show(self, session: Session) -> None:
-        track, kit = session.tracks[self._plotted], self._kit
+        if session.paused or time.perf_counter() - self._said_s > _SAY_EVERY_S:
+            self._say(session)
+            self._said_s = time.perf_counter()
+        self._window.show(session.state, list(self._strokes(session)))
+
+    def _say(self, session: Session) -> None:
+        track = session.tracks[self._plotted]
         sums = track.sums()
         time_s = np.arange(len(sums)) * session.stage.spec.control_dt_s
         title = f"reward of scene {self._plotted + 1}, summed"
-        texts = "\n".join(session.lines()), _HELP
-        plot = kit.Plot(title, track.terms, time_s, sums)
-        self._window.show(session.state, list(self._strokes(session)), texts, plot)
+        plot = self._kit.Plot(title, track.terms, time_s, sums)
+        self._window.say(("\n".join(session.lines()), _HELP), plot)
 
     def close(self) -> None:
         self._window.close()

@@ -75,10 +75,10 @@ class Session:
         return [Drawing()] * len(self.endings)
 
     def tick(self, now_s: float) -> bool:
-        """Takes a control step if one is due at `now_s`; whether it did."""
-        self._look_for_newer(now_s)
+        """Takes what is due at `now_s`, a control step or a newer checkpoint; whether anything was."""
+        looked = self._look_for_newer(now_s)
         if not self._single and (self.paused or now_s < self._due_s):
-            return False
+            return looked
         self._single = False
         self.step()
         period_s = self.stage.spec.control_dt_s / self.speed
@@ -134,7 +134,7 @@ class Session:
     def choose_checkpoint(self, name: str) -> None:
         """Another one of `checkpoints.names()` is what was learned; ends `follow`."""
         self.follow = False
-        if self._take(lambda: self.checkpoints.take(name), name):
+        if self._take(name):
             self.choose_policy(LEARNED)
 
     def has_won(self, scene: int) -> bool:
@@ -158,19 +158,25 @@ class Session:
             *([self.said] if self.said else []),
         ]
 
-    def _look_for_newer(self, now_s: float) -> None:
+    def _look_for_newer(self, now_s: float) -> bool:
         """The running episodes go on under a newer checkpoint, and so does the counting."""
-        if self.follow and now_s >= self._look_s:
-            self._look_s = now_s + _LOOK_EVERY_S
-            self._take(self.checkpoints.take_newer, "the newest")
+        if not self.follow or now_s < self._look_s:
+            return False
+        self._look_s = now_s + _LOOK_EVERY_S
+        newer = self.checkpoints.newer()
+        if newer:
+            self._take(newer)
+        return bool(newer)
 
-    def _take(self, take, name: str) -> bool:
+    def _take(self, name: str) -> bool:
+        """Uses that checkpoint if it can be read; whether it can."""
         try:
-            take()
+            self.checkpoints.take(name)
         except CheckpointError as error:
             self.said = f"checkpoint {name} was not taken, the one in use stays: {error}"
             say(self.said)
             return False
+        self.said = ""
         self._use_policy()
         return True
 

@@ -182,7 +182,10 @@ class MarkTask:
     def step(self, memory, derived, invalid):
         distance = jnp.abs(self.config.mark_rad - derived.state.robot.joint_pos[:, 0])
         reached = (distance < 0.05) & ~invalid
-        terms = {"near": jnp.where(invalid, 0.0, -distance), "reached": 5.0 * reached}
+        terms = {
+            "near": jnp.where(invalid, 0.0, -distance),
+            "reached": jnp.where(reached, 5.0, 0.0),
+        }
         metrics = {"reached": reached, "distance_rad": distance}
         return StepResult(sum(terms.values()), terms, reached | invalid, metrics), memory
 
