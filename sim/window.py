@@ -6,6 +6,7 @@
 import os
 import queue
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
@@ -49,8 +50,11 @@ def check_display() -> None:
         )
     import glfw
 
-    if not glfw.init():
-        raise RendererUnavailableError(f"no window: {_in_one_line(glfw.get_error()[1])}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong is said once
+        if not glfw.init():
+            said = glfw.get_error()[1]
+            raise RendererUnavailableError(f"--view native: no window: {_in_one_line(said)}")
 
 
 @final
@@ -77,7 +81,9 @@ class SceneWindow:
                 show_right_ui=False,
             )
         except Exception as error:  # macOS wants an interpreter of its own
-            raise RendererUnavailableError(f"no window: {_in_one_line(error)}") from None
+            raise RendererUnavailableError(
+                f"--view native: no window: {_in_one_line(error)}"
+            ) from None
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
 
     def is_open(self) -> bool:

@@ -15,7 +15,7 @@ from screwpush_jax.viewer.session import Session
 from screwpush_jax.viewer.stage import Stage
 from screwpush_sim.grid import SceneGrid
 
-_STARTS_EACH = 8
+_STARTS_EACH = 4
 """Start states for each scene."""
 
 

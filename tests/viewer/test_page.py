@@ -89,7 +89,7 @@ def page(viewer):
             browser = kit.chromium.launch(executable_path=found, args=FLAGS)
         except playwright.Error as error:
             pytest.skip(f"no browser: {error}")
-        page = browser.new_page(viewport={"width": 1300, "height": 850})
+        page = browser.new_page(viewport={"width": 950, "height": 700})
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.goto(url.group())
@@ -119,7 +119,7 @@ def picture(page, folder, name, wait_ms=3000):
     page.wait_for_timeout(wait_ms)
     path = folder / f"{name}.png"
     page.screenshot(path=path)
-    return imageio.imread(path)[:, 300:900, :3].astype(int)
+    return imageio.imread(path)[:, 300:570, :3].astype(int)
 
 
 def differ(one, other):
