@@ -11,7 +11,7 @@ from screwpush_sim.grid import SceneGrid
 
 RUNNING = 0.55, 0.58, 0.62
 _LINE_M, _BORDER_M = 0.004, 0.03
-_TEXT_M, _TITLE_M = 0.014, 0.06
+_TEXT_M, _TITLE_M = 0.014, 0.08
 
 
 class Overlay:
