@@ -44,8 +44,9 @@ class Overlay:
             for number, line in enumerate(drawing.lines):
                 segments.append(np.stack([[line.start_w, line.end_w]]) + offset)
                 colors.append(line.color)
-                if line.text:
-                    texts[f"/line{scene}_{number}"] = line.middle_w + offset, line.text
+                if line.text:  # one above the other, where lines are short
+                    raised = offset + (0.0, 0.0, 1.1 * _TEXT_M * number)
+                    texts[f"/line{scene}_{number}"] = line.middle_w + raised, line.text
             for number, label in enumerate(drawing.labels):
                 texts[f"/label{scene}_{number}"] = label.pos_w + offset, label.text
         self._put_lines("/drawing", segments, colors, _LINE_M)
