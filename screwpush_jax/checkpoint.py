@@ -137,6 +137,11 @@ def find_in(run_dir: Path, best: bool) -> Found:
     return _open(run_dir / CHECKPOINTS / str(known[-1]))
 
 
+def at_step(run_dir: Path, step: str) -> Found:
+    """The checkpoint of one run at `step`. Errors as `find`."""
+    return _open(run_dir / CHECKPOINTS / step)
+
+
 def rescore(found: Found, score: Score) -> None:
     """Ranks a checkpoint by another score than the one that it was saved with.
 

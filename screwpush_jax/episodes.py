@@ -84,7 +84,7 @@ def step(
     recording = record(env.task, episodes.recording, sound, state.step, now.derived)
     action, policy_memory = jax.lax.switch(
         kind,
-        _actors(algorithm, env.task),
+        actors(algorithm, env.task),
         *(policy, episodes.policy_memory, state.memory, now.derived, now.obs, action_key),
     )
     control, state = act(env, state, now, action)
@@ -101,7 +101,7 @@ def _figures(env: Env, starts: Starts, state: EnvState, key: jax.Array) -> dict[
     return advance(env, starts, state, views, keys)[0].figures
 
 
-def _actors(algorithm: Algorithm, task: Task) -> list[Callable[..., tuple[jax.Array, Any]]]:
+def actors(algorithm: Algorithm, task: Task) -> list[Callable[..., tuple[jax.Array, Any]]]:
     """Who may act, in the order of `policy_names`.
 
     Each is `(policy, policy_memory, memory, derived, obs, key) -> (action [N, A], policy_memory)`.

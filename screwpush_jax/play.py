@@ -1,11 +1,14 @@
-"""Plays a checkpoint and writes a video: `python -m screwpush_jax.play --checkpoint best`."""
+"""Plays a checkpoint, as a video or live: `python -m screwpush_jax.play --checkpoint best --view`."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Literal
 
 import jax
 import numpy as np
+from annotated_types import Interval
 
 from screwpush_jax import cli, compiled, evaluate, play_files, video
 from screwpush_jax.build import World, make_world
@@ -21,6 +24,9 @@ from screwpush_sim.state import SimState
 
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""
+
+
+_NICENESS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +48,29 @@ class PlayArgs(cli.CommandArgs):
     """One of the scene's cameras, by its name; by default the first."""
     size: tuple[int, int] = (960, 720)
     """Width and height of the picture, even numbers of pixels."""
+    view: Literal["none", "browser", "native"] = "none"
+    """Watch instead of writing a video: browser (also --view alone; extra `view`), or native, a window
+    on this machine's display."""
+    scenes: Annotated[int, Interval(ge=1, le=64)] = 4
+    """Scenes that are watched."""
+    follow: bool = False
+    """Watch a run that is being trained: take each newer checkpoint."""
+    host: str = "localhost"
+    """Address that the page is served on; 0.0.0.0 lets in everybody who reaches this machine."""
+    port: Annotated[int, Interval(ge=0, le=65535)] = 8080
+    """Port of the page; 0 takes a free one."""
 
 
 def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.play"
-    args, found = cli.configure(PlayArgs, argv, prog, __doc__ or "", PlayArgs.checkpoint)
+    spelled = with_view(argv)
+    if "--view" in spelled:
+        os.nice(_NICENESS)  # before there are threads; whoever trains here goes first
+    args, found = cli.configure(PlayArgs, spelled, prog, __doc__ or "", PlayArgs.checkpoint)
     assert found is not None
+    if args.view != "none":
+        _watch(args, found)
+        return
     scene = tasks.find(args.task)(args.env).scene(args.physics)
     _check(args, [camera.name for camera in scene.cameras])
     stem = f"play-{found.step}-{args.policy}"
@@ -69,6 +92,34 @@ def main(argv: Sequence[str]) -> None:
     finally:
         renderer.close()
     print(f"{int(np.sum(success))} of {args.episodes} episodes succeeded: {output}")
+
+
+def with_view(argv: Sequence[str]) -> list[str]:
+    """The arguments, in which a `--view` without a value is one in a browser."""
+    spelled = []
+    for arg, after in zip(argv, [*argv, "--"][1:], strict=True):
+        spelled += [arg, "browser"] if arg == "--view" and after.startswith("-") else [arg]
+    return spelled
+
+
+def _watch(args: PlayArgs, found: Found) -> None:
+    """Shows scenes that run, until it is closed."""
+    from screwpush_jax.viewer import start  # a video needs nothing of it
+
+    _check_policy(args)
+    native = args.view == "native"
+    start.check(native, args.host, args.port)
+    config = cli.fields_of(args, Config)
+    cli.announce_engine(config)
+    print(f"{found.run_dir.name} at {found.step:,} control steps; start states are being found")
+    world = make_world(config, args.scenes, args.physics)
+    try:
+        load = partial(evaluate.load_policy, config, world=world)
+        session = start.make_session(world, found, load, args.policy, config.eval.seed)
+        session.set_follow(args.follow)
+        start.watch(session, native, args.host, args.port)
+    finally:
+        world.sim.close()
 
 
 def record(
@@ -112,18 +163,21 @@ def _check(args: PlayArgs, cameras: list[str]) -> None:
     """Raises UsageError for a bad policy, camera, size or number."""
     if not cameras:
         raise UsageError(f"--task {args.task}: its scene has no camera, so there is no video of it")
-    for flag, value, valid in (
-        ("policy", args.policy, policy_names(tasks.find(args.task))),
-        ("camera", args.camera or cameras[0], cameras),
-    ):
-        if value not in valid:
-            raise UsageError(f"--{flag} {value!r}; valid: {', '.join(valid)}")
+    _check_policy(args)
+    if (args.camera or cameras[0]) not in cameras:
+        raise UsageError(f"--camera {args.camera!r}; valid: {', '.join(cameras)}")
     if args.episodes < 1:
         raise UsageError(f"--episodes {args.episodes}; valid: 1 or more")
     low, high = _SIZES_PX
     if any(side % 2 or not low <= side <= high for side in args.size):
         width, height = args.size
         raise UsageError(f"--size {width} {height}; valid: two even numbers from {low} to {high}")
+
+
+def _check_policy(args: PlayArgs) -> None:
+    valid = policy_names(tasks.find(args.task))
+    if args.policy not in valid:
+        raise UsageError(f"--policy {args.policy!r}; valid: {', '.join(valid)}")
 
 
 if __name__ == "__main__":

@@ -26,14 +26,15 @@ ALLOWED = {
 
 KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
-    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
+    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition viewer",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
     "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation outcomes"
-    " recording train transition",
+    " recording train transition viewer",
     "screwpush_jax.tasks.records": "eval_report outcomes recording task_figures",
-    "screwpush_sim.protocol": "build doors env episodes tasks transition",
-    "screwpush_sim.state": "env evaluation play tasks video",
+    "screwpush_jax.tasks.drawing": "viewer",
+    "screwpush_sim.protocol": "build doors env episodes tasks transition viewer",
+    "screwpush_sim.state": "env evaluation play tasks video viewer",
     "screwpush_sim.scene": "tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "build doors eval_file evaluate play tasks",
@@ -42,6 +43,8 @@ KNOWN_BY = {
     "screwpush_sim.errors": "cli train",
     "screwpush_sim.bridge": "checkpoint compiled device doors",
     "screwpush_sim.render": "video",
+    "screwpush_sim.grid": "viewer",
+    "screwpush_sim.window": "viewer",
 }
 """What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
 
@@ -152,7 +155,7 @@ def test_only_one_module_compiles():
 
 LATE = (
     *("matplotlib", "jinja2", "tensorboardX", "rich", "wandb", "swanlab"),
-    *("imageio", "imageio_ffmpeg"),
+    *("imageio", "imageio_ffmpeg", "viser", "mjviser"),
 )
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)

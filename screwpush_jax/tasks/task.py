@@ -12,12 +12,13 @@ an environment reads like this::
 `screwpush_jax.env` does that, with the clock, the ends and the restarts around it.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import jax
 from flax import struct
 
+from screwpush_jax.tasks.drawing import Drawing
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
@@ -155,4 +156,13 @@ class Task(Protocol[M, D]):
 
     def hold(self, memory: M, derived: D) -> jax.Array:
         """The control `[N, U]` under which an environment stands still, or falls passively."""
+        ...
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """What a task has, too, that shows people what it looks at; no task needs it."""
+
+    def draw(self, memory: Any, derived: Any) -> Sequence[Drawing]:
+        """What is drawn into each of N scenes. Runs on the host: the arrays `[N, ...]` are NumPy's."""
         ...

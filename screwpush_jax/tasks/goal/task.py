@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from screwpush_jax.tasks.drawing import Drawing
 from screwpush_jax.tasks.goal import records, starts
 from screwpush_jax.tasks.goal.config import GoalConfig
+from screwpush_jax.tasks.goal.draw import draw
 from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance
 from screwpush_jax.tasks.goal.observe import layout, observe
 from screwpush_jax.tasks.goal.reward import potentials, reward_terms
@@ -69,6 +71,11 @@ class GoalTask(ScrewsTask):
         distance = jax.vmap(partial(goal_distance, self.config.goal_pos_m))(derived.state)
         far = {"goal_distance_m": jnp.where(invalid, 0.0, distance)}
         return dataclasses.replace(result, metrics=result.metrics | far), memory
+
+    def draw(self, memory: Memory, derived: Derived) -> list[Drawing]:
+        del memory
+        places = derived.state.bodies["screws"].pos_w, derived.tip.pos_w
+        return [draw(self.config, *place) for place in zip(*places, strict=True)]
 
     def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
         return layout(self.config, num_screws, num_joints)

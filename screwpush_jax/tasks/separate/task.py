@@ -7,13 +7,16 @@ from typing import ClassVar, final
 import jax
 import numpy as np
 
+from screwpush_jax.tasks.drawing import Drawing
 from screwpush_jax.tasks.records import Figure, Records
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
+from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate import records, starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
+from screwpush_jax.tasks.separate.draw import draw
 from screwpush_jax.tasks.separate.observe import layout, observe
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
@@ -49,6 +52,10 @@ class SeparateTask(ScrewsTask):
         self, before: dict[str, jax.Array], after: dict[str, jax.Array], outcome: Outcome
     ) -> dict[str, jax.Array]:
         return reward_terms(before, after, outcome)
+
+    def draw(self, memory: Memory, derived: Derived) -> list[Drawing]:
+        del memory
+        return [draw(self.config, pos) for pos in derived.state.bodies["screws"].pos_w]
 
     def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
         return layout(self.config, num_screws, num_joints)
