@@ -26,20 +26,22 @@ ALLOWED = {
 
 KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
-    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition",
+    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
     "screwpush_jax.tasks.registry": "build cli config play plugins train",
-    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation train transition",
+    "screwpush_jax.tasks.optional": "export",
+    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation policy_file train transition",
     "screwpush_sim.protocol": "tasks build env episodes transition",
-    "screwpush_sim.state": "tasks env evaluation play video",
-    "screwpush_sim.scene": "tasks video",
+    "screwpush_sim.state": "tasks env evaluation play policy_file video",
+    "screwpush_sim.scene": "tasks policy_file video",
     "screwpush_sim.assets": "tasks",
-    "screwpush_sim.physics": "tasks build eval_file evaluate play",
+    "screwpush_sim.physics": "tasks build eval_file evaluate export play policy_file",
     "screwpush_sim.registry": "build cli config device plugins resume train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.errors": "cli train",
     "screwpush_sim.bridge": "checkpoint compiled device",
     "screwpush_sim.render": "video",
+    "screwpush_sim.scene_file": "export",
 }
 """What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
 
@@ -134,7 +136,10 @@ def test_only_one_module_compiles():
     assert users == {"compiled.py"}
 
 
-LATE = ("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg")
+LATE = (
+    *("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg"),
+    *("jax2onnx", "onnx", "onnxruntime"),
+)
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)
 """Imported late themselves."""
