@@ -10,15 +10,17 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.side_products import reason
 
 
-def choose_output(asked: str, run_dir: Path, stem: str, suffix: str = ".mp4") -> Path:
+def choose_output(asked: str, run_dir: Path, stem: str, *kinds: str) -> Path:
     """The file's path: the one asked for, or `stem` in the run's folder, numbered if taken.
+
+    `kinds` are what its name may end with, the first one by default.
 
     Raises:
       UsageError: a bad name, a file that exists, or a folder that cannot be written to. Nothing
         has been created then.
     """
     try:
-        path = _free(asked, suffix) if asked else _numbered(run_dir, stem, suffix)
+        path = _free(asked, kinds) if asked else _numbered(run_dir, stem, kinds[0])
         # the nearest folder that exists takes a file without a name, or none at all
         folder = next(p for p in path.absolute().parents if p.exists())
         with tempfile.TemporaryFile(dir=folder):
@@ -27,7 +29,7 @@ def choose_output(asked: str, run_dir: Path, stem: str, suffix: str = ".mp4") ->
         shown = asked or run_dir
         raise UsageError(
             f"--output {shown}: nothing can be written there ({reason(error)});"
-            f" valid: a name that ends in {suffix}, in a folder of your own"
+            f" valid: a name that ends in {' or '.join(kinds)}, in a folder of your own"
         ) from None
 
 
@@ -62,13 +64,13 @@ def _numbered(run_dir: Path, stem: str, suffix: str) -> Path:
     return next(path for path in paths if _taken(path) is None)
 
 
-def _free(asked: str, suffix: str) -> Path:
+def _free(asked: str, kinds: tuple[str, ...]) -> Path:
     try:
         path = Path(asked).expanduser()
     except RuntimeError as error:  # no such user, no home
         raise UsageError(f"--output {asked}: {reason(error)}") from None
-    if not path.name.endswith(suffix) or path.name == suffix:
-        raise UsageError(f"--output {asked}; valid: a name that ends in {suffix}")
+    if not path.name.endswith(kinds) or path.name in kinds:
+        raise UsageError(f"--output {asked}; valid: a name that ends in {' or '.join(kinds)}")
     if taken := _taken(path):
         raise UsageError(f"--output {asked}: {taken} exists; take another name")
     return path

@@ -29,18 +29,18 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file transition",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
     "screwpush_jax.tasks.registry": "build cli config play plugins train",
-    "screwpush_jax.tasks.optional": "export",
-    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation policy_file train transition",
-    "screwpush_sim.protocol": "tasks build env episodes transition",
-    "screwpush_sim.state": "tasks env evaluation play policy_file video",
-    "screwpush_sim.scene": "tasks policy_file video",
+    "screwpush_jax.tasks.optional": "export film",
+    "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation policy_file train transition film filming",
+    "screwpush_sim.protocol": "tasks build env episodes transition evaluation film filming",
+    "screwpush_sim.state": "tasks env play policy_file film filming",
+    "screwpush_sim.scene": "tasks policy_file video filming",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "tasks build eval_file evaluate export play policy_file",
     "screwpush_sim.registry": "build cli config device plugins resume train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.errors": "cli train",
-    "screwpush_sim.bridge": "checkpoint compiled device",
-    "screwpush_sim.render": "video",
+    "screwpush_sim.bridge": "checkpoint compiled device filming",
+    "screwpush_sim.render": "filming video",
     "screwpush_sim.scene_file": "export",
 }
 """What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
@@ -138,7 +138,7 @@ def test_only_one_module_compiles():
 
 LATE = (
     *("matplotlib", "tensorboardX", "rich", "wandb", "swanlab", "imageio", "imageio_ffmpeg"),
-    *("jax2onnx", "onnx", "onnxruntime"),
+    *("jax2onnx", "onnx", "onnxruntime", "PIL"),
 )
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)

@@ -1,17 +1,19 @@
 """Holds an exported policy against the live one."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from screwpush_jax.errors import UsageError
-from screwpush_jax.policy_file.controller import ACTION, OBSERVATION, Controller
+from screwpush_jax.policy_file.controller import ACTION, CONTROL, OBSERVATION, Controller
 from screwpush_jax.policy_file.formats import Loaded
 from screwpush_jax.policy_file.recorded import Recorded, Rows
 
-MOST_ACTION, MOST_CONTROL = 1e-5, 1e-4
-"""Largest difference of a number of the network's output, and of a control (rad, N m) or memory."""
+MOST_ACTION, MOST_CONTROL, MOST_MEMORY = 1e-5, 1e-4, 1e-3
+"""Largest difference of a number of the network's output at equal observations, of a control (rad,
+N m), and of what is remembered, such as an action (of which 1e-3 is a hundredth of a millimetre)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +24,15 @@ class Differences:
     action: float
     """Of the network alone, at the same observations."""
     control: float
-    """Of control and memory, from the same states and memories."""
+    """From the same states and memories."""
+    memory: float
+    """Of the next memory."""
 
     def sentence(self) -> str:
         return (
             f"over {self.steps:,} recorded observations the network differs by at most"
-            f" {self.action:.1e}, the controls by {self.control:.1e}"
+            f" {self.action:.1e}, the controls by {self.control:.1e}, the memory by"
+            f" {self.memory:.1e}"
         )
 
 
@@ -38,23 +43,28 @@ def compare(loaded: Loaded, controller: Controller, recorded: Recorded, seen: Ro
       UsageError: they differ by more than is allowed.
     """
     obs, steps = seen[OBSERVATION], len(seen[OBSERVATION])
-    action = _largest(lambda m: _apart(loaded.network(obs[m]), seen[ACTION][m]), steps)
-    names = [name for name in controller.outputs if name in recorded.after]
-    outputs = list(controller.outputs)
+    action = _largest(lambda m: _apart([loaded.network(obs[m])], [seen[ACTION][m]]), steps)
+    names = list(controller.outputs)
+    remembered = [name for name in names if name in recorded.after and name != CONTROL]
 
-    def step(m: int) -> float:
-        result = loaded.controller(*(recorded.before[name][m] for name in controller.inputs))
-        apart = [_apart(result[outputs.index(n)], recorded.after[n][m]) for n in names]
-        return float(np.max(apart))
-
-    differences = Differences(steps, action, _largest(step, steps))
-    # written so that what is not a number is refused, too
-    if not (differences.action <= MOST_ACTION and differences.control <= MOST_CONTROL):
-        raise UsageError(
-            f"the exported policy is not the live one: {differences.sentence()};"
-            f" valid: at most {MOST_ACTION:.0e} and {MOST_CONTROL:.0e}"
+    def step(m: int) -> tuple[float, float]:
+        inputs = (recorded.before[name][m] for name in controller.inputs)
+        result = dict(zip(names, loaded.controller(*inputs), strict=True))
+        control, memory = (
+            _apart([result[name] for name in group], [recorded.after[name][m] for name in group])
+            for group in ([CONTROL], remembered)
         )
-    return differences
+        return control, memory
+
+    control, memory = np.max([step(m) for m in range(steps)], axis=0)
+    found = Differences(steps, action, float(control), float(memory))
+    # written so that what is not a number is refused, too
+    if not (action <= MOST_ACTION and control <= MOST_CONTROL and memory <= MOST_MEMORY):
+        raise UsageError(
+            f"the exported policy is not the live one: {found.sentence()}; valid: at most"
+            f" {MOST_ACTION:.0e}, {MOST_CONTROL:.0e} and {MOST_MEMORY:.0e}"
+        )
+    return found
 
 
 def _largest(step: Callable[[int], float], steps: int) -> float:
@@ -62,5 +72,7 @@ def _largest(step: Callable[[int], float], steps: int) -> float:
     return float(np.max([step(m) for m in range(steps)]))
 
 
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.max(np.abs(one - other), initial=0.0))
+def _apart(some: Sequence[Any], others: Sequence[Any]) -> float:
+    """The largest difference of two lists of arrays."""
+    pairs = zip(some, others, strict=True)
+    return float(np.max([np.max(np.abs(a - b), initial=0.0) for a, b in pairs], initial=0.0))

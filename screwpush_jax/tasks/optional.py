@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import jax
+
 from screwpush_sim.state import SimState
 
 
@@ -24,4 +26,13 @@ class Exportable(Protocol):
 
     def begin(self, state: SimState) -> Any:
         """The memory `[N, ...]` of episodes that begin in `state`."""
+        ...
+
+
+@runtime_checkable
+class Captioned(Protocol):
+    """Has live figures that a video shows beside time, return and reward terms."""
+
+    def caption(self, memory: Any, derived: Any) -> dict[str, jax.Array]:
+        """Figures `[N]` of this instant by name, units at the names' ends."""
         ...

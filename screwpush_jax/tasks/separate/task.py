@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from typing import ClassVar, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from screwpush_jax.tasks.screws.geometry import pair_distances
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
+from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate import starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.observe import layout, observe
@@ -48,6 +51,14 @@ class SeparateTask(ScrewsTask):
         self, before: dict[str, jax.Array], after: dict[str, jax.Array], outcome: Outcome
     ) -> dict[str, jax.Array]:
         return reward_terms(before, after, outcome)
+
+    def caption(self, memory: Memory, derived: Derived) -> dict[str, jax.Array]:
+        """See `screwpush_jax.tasks.optional.Captioned`."""
+        del memory
+        distances = jax.vmap(pair_distances)(derived.state.bodies["screws"].pos_w)
+        closest = jnp.min(distances, axis=-1)
+        wanted = jnp.full_like(closest, self.config.separation_m)
+        return {"closest_pair_m": closest, "D_m": wanted}
 
     def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
         return layout(self.config, num_screws, num_joints)

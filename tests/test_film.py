@@ -1,0 +1,135 @@
+"""A film of a toy task against what a slow count says of each instant."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from screwpush_jax.compiled import compile_exposure
+from screwpush_jax.env import Env, EnvKeys, act, advance, init_env
+from screwpush_jax.film import blank
+from screwpush_jax.filming.camera import Camera
+from screwpush_jax.restart import AUTO_RESET, ONCE
+from screwpush_jax.tasks.task import StepResult
+
+pytestmark = pytest.mark.slow
+N, S, HORIZON, STEP = 5, 3, 6, 0.3
+STARTS = jnp.array([0.0, 0.5, -2.0, 0.2, 0.9, 0.1, 0.3])
+
+
+class Toy(NamedTuple):
+    x: jax.Array  # [N]
+
+
+class Derived(NamedTuple):
+    state: Toy
+
+
+class Walk:
+    """A point that goes up by 0.3 a step; beyond 1 the episode ends. Memory counts the steps."""
+
+    metrics, score, rows_per_start, baselines = ("beyond",), "beyond", 1, {}
+    reward_keys, action_size, horizon, obs_sizes = ("goal", "time"), 1, HORIZON, {"policy": 1}
+
+    def reset(self, starts, rows, key):
+        return Derived(Toy(starts[rows[0]])), jnp.zeros(rows.shape[1])
+
+    def derive(self, memory, state):
+        return Derived(state)
+
+    def is_invalid(self, state):
+        return jnp.isnan(state.x)
+
+    def step(self, memory, derived, invalid):
+        beyond = (derived.state.x > 1) & ~invalid
+        goal, time = jnp.where(beyond, 5.0, 0.0), jnp.where(invalid, 0.0, -1.0)
+        terms = {"goal": goal, "time": time}
+        return StepResult(goal + time, terms, beyond | invalid, {"beyond": beyond}), memory + 1
+
+    def observe(self, memory, derived, time_left, key):
+        return {"policy": derived.state.x[:, None]}
+
+    def act(self, memory, derived, action):
+        return action, memory
+
+    def hold(self, memory, derived):
+        return jnp.zeros((*derived.state.x.shape, 1))
+
+    def caption(self, memory, derived):
+        return {"twice_m": 2 * derived.state.x, "counted": memory}
+
+
+def run(restart, witness, count, summed):
+    """Shows `count` control steps to `witness(starts, state, views)`; of each what came of it."""
+    env = Env(Walk(), lambda views: Toy(views["x"]), lambda state: {"x": state.x}, restart)
+    state, x, seen = init_env(env.task, STARTS, N, summed), jnp.full(N, jnp.nan), []
+
+    @jax.jit
+    def step(state, x, key):
+        keys = EnvKeys(*jax.random.split(key, 4))
+        done, state, now = advance(env, STARTS, state, {"x": x}, keys)
+        _, state = act(env, state, now, jnp.zeros((N, 1)))
+        return done, state, now.views["x"]
+
+    for number in range(count):
+        witness(STARTS, state, {"x": x})
+        shown, memory = np.array(x), np.array(state.memory)
+        done, state, x = step(state, x, jax.random.key(number))
+        seen.append((shown, memory, jax.tree.map(np.array, done)))
+        x = x + STEP
+    return seen
+
+
+@pytest.mark.parametrize(("restart", "summed"), [(AUTO_RESET, ("goal", "time")), (ONCE, ())])
+def test_each_frame_shows_what_the_environments_say(restart, summed):
+    env = Env(Walk(), lambda views: Toy(views["x"]), lambda state: {"x": state.x}, restart)
+    camera, prepared = Camera(env, S, 20), []
+
+    def witness(starts, state, views):
+        if not prepared:
+            prepared.append(camera.prepare(starts, state, views))
+            camera.begin()
+        camera.see(starts, state, views)
+
+    seen = run(restart, witness, 20, summed)
+    film = jax.device_get(camera.take_out())
+    assert camera.take_out() is None
+    frames, sums = film.frames, {"goal": np.zeros(S), "time": np.zeros(S)}
+    ends = 0
+    for t, (x, memory, done) in enumerate(seen):
+        live = done.live[:S]
+        np.testing.assert_array_equal(frames.live[t], live)
+        np.testing.assert_array_equal(frames.ended[t], done.ended[:S])
+        np.testing.assert_array_equal(frames.state.x[t][live], x[:S][live])
+        np.testing.assert_allclose(frames.caption["twice_m"][t][live], 2 * x[:S][live])
+        np.testing.assert_array_equal(frames.caption["counted"][t][live], memory[:S][live])
+        for name in ("episode_len", "return", "beyond"):
+            np.testing.assert_array_equal(
+                frames.figures[name][t][live], done.figures[name][:S][live]
+            )
+        goal = np.where(x[:S] > 1, 5.0, 0.0)
+        for name, term in (("goal", goal), ("time", -np.ones(S))):
+            sums[name] = np.where(live, sums[name] + term, 0.0)
+            np.testing.assert_array_equal(
+                frames.figures[f"reward/{name}"][t][live], sums[name][live]
+            )
+            sums[name][done.ended[:S]] = 0.0
+        ends += done.ended[:S].sum()
+    assert ends == (S if restart is ONCE else ends) > 2
+
+
+def test_several_instants_in_one_frame_leave_the_last_or_the_end():
+    env = Env(Walk(), lambda views: Toy(views["x"]), lambda state: {"x": state.x}, ONCE)
+    state = init_env(env.task, STARTS, N).replace(needs_reset=jnp.zeros(N, bool))
+    expose = compile_exposure(env, S)
+    film = blank(env, STARTS, state, {"x": jnp.zeros(N)}, 2, S)
+    for x in ([0.1, 1.5, 0.2], [0.3, 0.4, 0.5], [0.6, 0.7, jnp.nan]):
+        views = {"x": jnp.array([*x, 0.0, 0.0])}
+        film = expose(STARTS, film=film, state=state, views=views, frame=np.int32(1))
+    frames = jax.device_get(film.frames)
+    np.testing.assert_array_equal(frames.ended[1], [False, True, True])
+    np.testing.assert_allclose(frames.state.x[1], [0.6, 1.5, np.nan])
+    assert frames.figures["invalid"][1].tolist() == [False, False, True]
+    assert not frames.live[0].any()
