@@ -1,6 +1,7 @@
 """What a policy is worth: fixed unseen episodes, a success rate with its interval, baselines."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
@@ -13,6 +14,7 @@ from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_sim.protocol import Views
+from screwpush_sim.state import SimState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,15 +97,18 @@ def run_episodes(
     starts: Starts,
     name: str,
     seed: int,
+    watch: Callable[[SimState], None] | None = None,
     witness: Witness | None = None,
 ) -> Episodes:
     """Runs episode n from start n of `starts` in environment n, all at once, to their ends.
 
-    `name` says who acts, and `witness` sees each step. An engine may tell only in its next
-    report that these steps have failed: read it before the episodes are used.
+    `name` says who acts, `watch` sees each step's state, `witness` all that it comes from. An engine
+    may tell only in its next report that these steps have failed: read it before the episodes are
+    used.
     """
     sim, env = world.sim, world.env
     kind = np.int32(policy_names(env.task).index(name))
+    unpack = compiled.jit(env.unpack)
     episodes = functions.init(starts, jax.random.key(seed))
     policy, starts, episodes = compiled.place((policy, starts, episodes))
     if witness is not None:
@@ -117,6 +122,8 @@ def run_episodes(
             starts, policy, kind, episodes=episodes, views=views
         )
         sim.write(mask, views)
+        if watch is not None:
+            watch(unpack(views))
         sim.step(control)
     return episodes
 

@@ -32,7 +32,7 @@ KNOWN_BY = {
     "screwpush_jax.tasks.optional": "export film",
     "screwpush_jax.tasks.task": "build checkpoint cli env episodes evaluation policy_file train transition film filming",
     "screwpush_sim.protocol": "tasks build env episodes transition evaluation film filming",
-    "screwpush_sim.state": "tasks env play policy_file film filming",
+    "screwpush_sim.state": "tasks env evaluation play policy_file film filming",
     "screwpush_sim.scene": "tasks policy_file video filming",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "tasks build eval_file evaluate export play policy_file",

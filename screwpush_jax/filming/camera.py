@@ -37,11 +37,15 @@ class Camera:
 
     def prepare(self, starts: Starts, state: EnvState, views: Views) -> None:
         """Compiles, for arguments like these; nothing of them is kept."""
-        like: Any = jax.eval_shape(lambda *args: args, starts, state, views)
-        one = film.blank(self._env, *like, self.num_frames, 1)
-        size = sum(leaf.nbytes for leaf in jax.tree.leaves(one))
+        like = jax.eval_shape(lambda *args: args, starts, state, views)
+
+        def blank(count: int) -> Film:
+            return film.blank(self._env, *like, num_frames=self.num_frames, num_scenes=count)
+
+        one = jax.eval_shape(lambda: blank(1))
+        size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
         count = max(1, min(self._asked, len(state.step), _MOST_BYTES // size))
-        self._blank = lambda: film.blank(self._env, *like, self.num_frames, count)
+        self._blank = lambda: blank(count)
         self._expose = compiled.compile_exposure(self._env, count)
         self.begin()
         self.see(starts, state, views)

@@ -76,6 +76,12 @@ class TrainingFilms:
             self._name = f"train-{number * self._config.batch_size}"
             camera.begin()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no video is being filmed or drawn."""
+        filming = self._camera is not None and self._camera.running
+        return not filming and (self._studio is None or self._studio.idle)
+
     def close(self, at_once: bool) -> None:
         """Waits for the videos that are being made, `at_once` for none."""
         if self._studio is not None:

@@ -22,6 +22,10 @@ from screwpush_jax.side_products import reason, say
 WORKER = (sys.executable, "-m", "screwpush_jax.filming.worker")
 _ROOM = 2
 """Films that may wait."""
+_NICE = 19
+"""Whoever trains goes first."""
+_ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "LP_NUM_THREADS": "1"}
+"""The renderer only moves numbers about, and OpenGL in software is not to take every core."""
 
 
 class Studio:
@@ -40,6 +44,11 @@ class Studio:
     def open(self) -> bool:
         """Whether films are still taken."""
         return not self._given_up.is_set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being rendered, and nothing waits for it."""
+        return not self.open or self._queue.unfinished_tasks == 0
 
     def submit(self, what: str, ask: Ask) -> None:
         """Hands in a job; one for which there is no room is left out."""
@@ -77,21 +86,22 @@ class Studio:
                 if self.open:
                     say(f"{what} could not be made, no more are: {reason(error)}")
                 self._given_up.set()
+            self._queue.task_done()
 
     def _render(self, ask: Ask) -> None:
         with tempfile.TemporaryDirectory(prefix="screwpush-film-") as folder:
             path = Path(folder) / "job"
             jobs.save(ask(), path)
-            # JAX would take the GPU again; the renderer only moves numbers about
-            environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
             self._process = process = subprocess.Popen(
                 [*self._worker, str(path)],
-                env=environment,
+                env={**os.environ, **_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for training
             )
+            with contextlib.suppress(AttributeError, OSError):  # not everywhere
+                os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
             try:
                 _, said = process.communicate(timeout=self._limit_s)
             except subprocess.TimeoutExpired:

@@ -1,7 +1,5 @@
 """Renders one job in a process of its own: `python -m screwpush_jax.filming.worker JOB`."""
 
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +9,9 @@ from screwpush_jax.filming import drawing
 from screwpush_jax.filming.job import load
 from screwpush_jax.side_products import reason
 
-_NICE = 15
-"""Whoever trains goes first."""
-
 
 def main(argv: Sequence[str]) -> int:
     job = load(Path(argv[0]))
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
     video.check_installed()
     renderer = video.open_renderer(job.scene, job.size_px, job.camera)
     try:

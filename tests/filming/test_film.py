@@ -1,5 +1,7 @@
 """A film of a toy task against what a slow count says of each instant."""
 
+import sys
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -8,11 +10,16 @@ import numpy as np
 import pytest
 
 from screwpush_jax.compiled import compile_exposure
+from screwpush_jax.config import VideoConfig, config_type
 from screwpush_jax.env import Env, EnvKeys, act, advance, init_env
 from screwpush_jax.film import blank
+from screwpush_jax.filming import films, job
 from screwpush_jax.filming.camera import Camera
+from screwpush_jax.filming.films import TrainingFilms
+from screwpush_jax.filming.studio import Studio
 from screwpush_jax.restart import AUTO_RESET, ONCE
 from screwpush_jax.tasks.task import StepResult
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 
 pytestmark = pytest.mark.slow
 N, S, HORIZON, STEP = 5, 3, 6, 0.3
@@ -133,3 +140,62 @@ def test_several_instants_in_one_frame_leave_the_last_or_the_end():
     np.testing.assert_allclose(frames.state.x[1], [0.6, 1.5, np.nan])
     assert frames.figures["invalid"][1].tolist() == [False, False, True]
     assert not frames.live[0].any()
+
+
+def training(every, worker, tmp_path, monkeypatch, count=4, iteration_steps=4):
+    """Training's films of `count` iterations, drawn by this program; what is in the folder then."""
+    env = Env(Walk(), lambda views: Toy(views["x"]), lambda state: {"x": state.x}, AUTO_RESET)
+    sim = SimpleNamespace(spec=SimpleNamespace(scene=make_scene(SceneConfig()), control_dt_s=0.05))
+    world = SimpleNamespace(env=env, task=env.task, sim=sim)
+    config = config_type()(num_envs=N, video=VideoConfig(every=every, scenes=S))
+    monkeypatch.setattr(films, "Studio", lambda limit_s: Studio(limit_s, worker))
+    made, seen = TrainingFilms(config, world, tmp_path), []
+
+    def witness(starts, state, views):
+        if not seen:
+            made.prepare(starts, state, views)
+        made.see(starts, state, views)
+        seen.append(1)
+        if len(seen) % iteration_steps == 0:
+            made.iteration(len(seen) // iteration_steps)
+
+    run(AUTO_RESET, witness, count * iteration_steps, ())
+    made.close(at_once=False)
+    return sorted(path.name for path in tmp_path.iterdir())
+
+
+COPY = "import shutil, sys, pathlib; p = pathlib.Path({!r}); "
+COPY += "shutil.copy(sys.argv[1], p / f'job{{len(list(p.iterdir()))}}')"
+
+
+def test_training_is_filmed_every_so_many_iterations(tmp_path, monkeypatch):
+    worker = (sys.executable, "-S", "-c", COPY.format(str(tmp_path)))
+    assert training(2, worker, tmp_path, monkeypatch, count=9) == ["job0", "job1", "job2"]
+    first, last = job.load(tmp_path / "job0"), job.load(tmp_path / "job2")
+    steps = config_type()(num_envs=N).batch_size
+    assert first.videos[0].path == tmp_path / "videos" / f"train-{2 * steps}.mp4"
+    assert last.videos[0].path == tmp_path / "videos" / f"train-{6 * steps}.mp4"
+    assert first.videos[0].tiled
+    assert first.fps == pytest.approx(20.0)
+    assert len(first.videos[0].clips) == S
+    for clip in first.videos[0].clips:
+        assert 1 < len(clip.captions) <= HORIZON
+        assert all("return" in caption.lines[0] for caption in clip.captions)
+    endings = [c.ending for v in first.videos for clip in v.clips for c in clip.captions]
+    assert {"success"} <= set(endings) <= {"", "success", "time limit"}
+
+
+def test_a_renderer_that_fails_costs_training_one_line(tmp_path, monkeypatch, capfd):
+    worker = (sys.executable, "-S", "-c", "import sys; sys.exit('no OpenGL')")
+    assert training(1, worker, tmp_path, monkeypatch, count=12) == []
+    lines = capfd.readouterr().err.splitlines()
+    failed = [line for line in lines if "no more are" in line]
+    assert len(failed) == 1
+    assert all("is left out" in line for line in lines if line not in failed)
+
+
+def test_a_film_that_fails_costs_training_one_line(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(Walk, "caption", lambda *_: 1 / 0)
+    assert training(1, ("no such program",), tmp_path, monkeypatch) == []
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line == "no more videos of training: ZeroDivisionError: division by zero"
