@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 import jax
+import jax.export
 import numpy as np
 import pytest
 

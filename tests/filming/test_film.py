@@ -12,6 +12,7 @@ import pytest
 from screwpush_jax.compiled import compile_exposure
 from screwpush_jax.config import VideoConfig, config_type
 from screwpush_jax.env import Env, EnvKeys, act, advance, init_env
+from screwpush_jax.errors import UsageError
 from screwpush_jax.film import blank
 from screwpush_jax.filming import films, job
 from screwpush_jax.filming.camera import Camera
@@ -199,3 +200,11 @@ def test_a_film_that_fails_costs_training_one_line(tmp_path, monkeypatch, capfd)
     assert training(1, ("no such program",), tmp_path, monkeypatch) == []
     (line,) = capfd.readouterr().err.splitlines()
     assert line == "no more videos of training: ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("asked", [{"every": 3}, {"episodes": 2}])
+def test_without_the_extra_one_line_names_it(asked, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio.v2", None)
+    films.check_installed(config_type()())
+    with pytest.raises(UsageError, match=r"pip install 'screwpush-jax\[video\]'"):
+        films.check_installed(config_type()(video=VideoConfig(**asked)))
