@@ -42,11 +42,12 @@ def test_at_step_0_the_memory_is_not_read_and_later_it_is():
     for field in ("pos_w", "quat_w", "linvel_w", "angvel_w"):
         values[f"bodies.screws.{field}"] = getattr(state.bodies["screws"], field)[0]
     blank = {n: np.zeros(x.shape, x.dtype) for n, x in controller.inputs.items()}
+    function = jax.jit(controller.function)
 
     def control(step, offset):
         given = blank | values | {"step": np.int32(step)}
         given["memory.joint_targets"] = np.array(values["robot.joint_pos"]) + np.float32(offset)
-        outputs = controller.function(*(given[n] for n in controller.inputs))
+        outputs = function(*(given[n] for n in controller.inputs))
         return np.array(dict(zip(controller.outputs, outputs, strict=True))["control"])
 
     np.testing.assert_array_equal(control(0, 0.0), control(0, 0.1))
