@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train debug test test-all test-fast test-lowest coverage check lint docs format clean
+.PHONY: train debug test test-all test-fast test-lowest test-onnx coverage check lint docs format clean
 
 train: $(VENV)/.run
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
@@ -27,6 +27,14 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m ""
+	$(MAKE) test-onnx
+
+# an environment of its own: the converter asks for an older orbax-checkpoint than the newest
+ONNX := build/onnx
+test-onnx:
+	test -x $(ONNX)/bin/python || $(PYTHON) -m venv $(ONNX)
+	$(ONNX)/bin/python -m pip install --quiet --editable '.[onnx]' pytest
+	$(ONNX)/bin/python -m pytest -m "" tests/test_export_onnx.py
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not slow and not heavy"

@@ -12,6 +12,7 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import episodes as episodes_module
+from screwpush_jax import film as film_module
 from screwpush_jax import transition as transition_module
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.algorithms.common import types
@@ -81,6 +82,12 @@ def compile_episodes(env: Env, algorithm: Algorithm) -> EpisodeFunctions:
     init = functools.partial(episodes_module.init_episodes, env, algorithm)
     step = functools.partial(episodes_module.step, env, algorithm)
     return EpisodeFunctions(jax.jit(init), jax.jit(step, donate_argnames=("episodes",)))
+
+
+def compile_exposure(env: Env, num_scenes: int) -> Callable:
+    """`expose(starts, film, state, views, frame)` of the first scenes; the film's memory is reused."""
+    function = functools.partial(film_module.expose, env, num_scenes)
+    return jax.jit(function, donate_argnames=("film",))
 
 
 def jit(function: Callable) -> Callable:

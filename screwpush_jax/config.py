@@ -29,6 +29,7 @@ __all__ = [
     "Config",
     "EvalConfig",
     "LogConfig",
+    "VideoConfig",
     "check_run_path",
     "check_runs_dir",
     "config_type",
@@ -56,6 +57,31 @@ class LogConfig:
     """Also log to SwanLab (extra `swanlab`)."""
     project: Annotated[str, MinLen(1)] = "screwpush"
     """Project name there."""
+
+
+Pixels = Annotated[int, Interval(ge=16, le=4096)]
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoConfig:
+    """Videos that training and evaluation make of themselves (extra `video`), in another process."""
+
+    every: Annotated[int, Ge(0)] = 0
+    """Iterations of training between two of them, as long as an episode; 0 for none."""
+    scenes: Annotated[int, Interval(ge=1, le=16)] = 4
+    """Scenes of a training's video, side by side."""
+    episodes: Annotated[int, Ge(0)] = 0
+    """Episodes of an evaluation of which there is one each: the best, the worst, the failed ones."""
+    size: tuple[Pixels, Pixels] = (480, 360)
+    """Width and height of a scene's picture, even numbers of pixels."""
+    format: Literal["mp4", "gif"] = "mp4"
+    """Kind of file."""
+
+    def check(self) -> None:
+        """Raises ValueError, beginning with the field's name, for a size that encoders do not take."""
+        if any(side % 2 for side in self.size):
+            width, height = self.size
+            raise ValueError(f"size {width} {height}; valid: two even numbers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +135,12 @@ class Config:
     """Evaluation after training and by the evaluate command."""
     log: LogConfig = LogConfig()
     """Extra loggers."""
+    video: VideoConfig = VideoConfig()
+    """Videos along the way."""
 
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("seed", "num_envs")
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("task",)
-    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "log")
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "log", "video")
 
     def __post_init__(self) -> None:
         if self.env is None:

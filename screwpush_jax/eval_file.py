@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from screwpush_jax import video
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.evaluation import Result
@@ -39,6 +40,16 @@ def write(
     path = next(p for p in _names(found.run_dir, made_with) if _may_take(p, made_with))
     write_atomically(path, to_json(made_with | rows, indent=1) + "\n")
     return path
+
+
+def video_folder(results_file: Path, step: int, engine: str, physics: str) -> Path:
+    """Where the videos of the episodes of these results lie: `videos/eval-<step>-<engine>-<physics>`.
+
+    The hash that a results' file has for its settings ends that name, too.
+    """
+    where = f"eval-{step}-{engine}"
+    rest = results_file.stem.removeprefix(where).removeprefix(f"-{physics}")
+    return results_file.parent / video.FOLDER / f"{where}-{physics}{rest}"
 
 
 _RATES = ("rate", "low", "high")

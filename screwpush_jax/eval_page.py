@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import numpy as np
 
+from screwpush_jax.eval_file import video_folder
 from screwpush_jax.evaluation import Result
 from screwpush_jax.outcomes import SUCCESS, Outcomes
 
 _TEMPLATE = "report_page.html"
 _LISTED = 20
 """Failed episodes that the page names."""
-_VIDEOS = "videos"
 
 
 def render(**content: Any) -> str:
@@ -69,16 +69,10 @@ def failed(
 
 
 def videos(results_file: Path, made_with: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Videos of the episodes of these results: name, link, and the episode's number if it has one.
-
-    They lie in `videos/eval-<step>-<engine>-<physics>` in the run's folder; where other settings than
-    training's gave the results' file a hash, it ends that folder's name, too.
-    """
-    run_dir, where = results_file.parent, f"eval-{made_with['step']}-{made_with['engine']}"
-    physics = f"-{made_with['physics']}"
-    rest = results_file.stem.removeprefix(where).removeprefix(physics)
+    """Videos of the episodes of these results: name, link, and the episode's number if it has one."""
+    run_dir, made = results_file.parent, [made_with[key] for key in ("step", "engine", "physics")]
     found = []
-    for path in sorted((run_dir / _VIDEOS / f"{where}{physics}{rest}").glob("*.*")):
+    for path in sorted(video_folder(results_file, *made).glob("*.*")):
         if path.suffix not in (".mp4", ".gif"):
             continue
         number = re.match(r"episode(\d+)-", path.name)

@@ -14,6 +14,7 @@ from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result, examine
+from screwpush_jax.filming import films
 from screwpush_jax.score import Score
 from screwpush_jax.side_products import attempt
 from screwpush_sim.physics import Name
@@ -33,6 +34,7 @@ def main(argv: Sequence[str]) -> None:
     prog = "python -m screwpush_jax.evaluate"
     args, found = cli.configure(EvaluateArgs, argv, prog, __doc__ or "", EvaluateArgs.checkpoint)
     assert found is not None
+    films.check_installed(args)
     run(cli.fields_of(args, Config), found, args.physics)
 
 
@@ -83,7 +85,8 @@ def _rank(config: Config, world: World, rivals: Sequence[Found]) -> None:
 
 def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict[str, Result]:
     policy = load_policy(config, found, world)
-    results = examine(world, policy, config.eval.seed, config.eval.baselines)
+    camera = films.for_evaluation(config, world)
+    results = examine(world, policy, config.eval.seed, config.eval.baselines, camera)
     engine, stepped = world.sim.spec.engine, world.sim.spec.scene.physics
     path = None
     with attempt("the results could not be written"):  # another's run may be read-only
@@ -97,6 +100,9 @@ def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict
         print(f"  {name:9} {result.sentence()}")
     if path is not None:
         print(f"  written to {path}")
+        if camera is not None:
+            folder = eval_file.video_folder(path, found.step, engine, physics)
+            films.make_of_evaluation(config, world, camera, folder)
         with attempt("the report could not be written"):
             print(f"  report {eval_report.write(world, found, path, results)}")
     return results

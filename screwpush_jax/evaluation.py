@@ -2,17 +2,19 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
 from screwpush_jax import compiled, outcomes
 from screwpush_jax.build import World
+from screwpush_jax.env import EnvState
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.tasks.task import Starts, Task
+from screwpush_sim.protocol import Views
 from screwpush_sim.state import SimState
 
 
@@ -57,8 +59,20 @@ class Result:
         )
 
 
-def examine(world: World, policy: Any, seed: int, baselines: bool) -> dict[str, Result]:
+class Witness(Protocol):
+    """Sees the episodes of a policy before each of their steps: `filming.camera.Camera`."""
+
+    def prepare(self, starts: Starts, state: EnvState, views: Views) -> None: ...
+    def begin(self) -> None: ...
+    def see(self, starts: Starts, state: EnvState, views: Views) -> None: ...
+
+
+def examine(
+    world: World, policy: Any, seed: int, baselines: bool, witness: Witness | None = None
+) -> dict[str, Result]:
     """The learned policy and, if asked, the baselines, on the same unseen start states.
+
+    `witness` sees the learned one's episodes.
 
     Raises:
       SimError: the physics failed, or was wrong more often than allowed.
@@ -68,7 +82,8 @@ def examine(world: World, policy: Any, seed: int, baselines: bool) -> dict[str, 
     names = policy_names(world.task) if baselines else (LEARNED,)
     results = {}
     for name in names:
-        episodes = run_episodes(world, functions, policy, starts, name, seed)
+        sees = witness if name == LEARNED else None
+        episodes = run_episodes(world, functions, policy, starts, name, seed, witness=sees)
         world.sim.report()()
         results[name] = summarize(world.task, episodes)
     return results
@@ -88,20 +103,28 @@ def run_episodes(
     name: str,
     seed: int,
     watch: Callable[[SimState], None] | None = None,
+    witness: Witness | None = None,
 ) -> Episodes:
     """Runs episode n from start n of `starts` in environment n, all at once, to their ends.
 
-    `name` says who acts, and `watch` sees each step's state. An engine may tell only in its next
-    report that these steps have failed: read it before the episodes are used.
+    `name` says who acts, `watch` sees each step's state, `witness` all that it comes from. An engine
+    may tell only in its next report that these steps have failed: read it before the episodes are
+    used.
     """
     sim, env = world.sim, world.env
     kind = np.int32(policy_names(env.task).index(name))
     unpack = compiled.jit(env.unpack)
     episodes = functions.init(starts, jax.random.key(seed))
     policy, starts, episodes = compiled.place((policy, starts, episodes))
+    if witness is not None:
+        witness.prepare(starts, episodes.env, sim.views())
+        witness.begin()
     for _ in range(env.task.horizon + 1):
+        views = sim.views()
+        if witness is not None:
+            witness.see(starts, episodes.env, views)
         control, mask, views, episodes = functions.step(
-            starts, policy, kind, episodes=episodes, views=sim.views()
+            starts, policy, kind, episodes=episodes, views=views
         )
         sim.write(mask, views)
         if watch is not None:

@@ -14,14 +14,18 @@ from screwpush_jax import cli, compiled, evaluate, play_files, video
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
-from screwpush_jax.episodes import Episodes, policy_names
+from screwpush_jax.episodes import policy_names
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import run_episodes, unseen_starts
+from screwpush_jax.filming import drawing
+from screwpush_jax.filming.camera import Camera
+from screwpush_jax.filming.clips import Clip, Maker
 from screwpush_jax.side_products import reason
 from screwpush_jax.tasks import registry as tasks
 from screwpush_sim.physics import Name
 from screwpush_sim.state import SimState
 
+_KINDS = ".mp4", ".gif"
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""
 
@@ -42,12 +46,14 @@ class PlayArgs(cli.CommandArgs):
     episodes: int = 4
     """Episodes in the video, one after the other."""
     output: str = ""
-    """Video file that does not exist yet; by default play-<step>-<policy>.mp4 in the run's folder,
-    with a number if that exists. The states go beside it as .npz."""
+    """Video file that does not exist yet, .mp4 or .gif; by default play-<step>-<policy>.mp4 in the
+    run's folder, with a number if that exists. The states go beside it as .npz."""
     camera: str = ""
     """One of the scene's cameras, by its name; by default the first."""
     size: tuple[int, int] = (960, 720)
-    """Width and height of the picture, even numbers of pixels."""
+    """Width and height of an episode's picture, even numbers of pixels."""
+    tile: bool = False
+    """All episodes at once in a grid, instead of one after the other."""
     view: Literal["none", "browser", "native"] = "none"
     """Watch instead of writing a video: browser (also --view alone; extra `view`), or native, a window
     on this machine's display."""
@@ -74,24 +80,23 @@ def main(argv: Sequence[str]) -> None:
     scene = tasks.find(args.task)(args.env).scene(args.physics)
     _check(args, [camera.name for camera in scene.cameras])
     stem = f"play-{found.step}-{args.policy}"
-    output = play_files.choose_output(args.output, found.run_dir, stem)
+    output = play_files.choose_output(args.output, found.run_dir, stem, *_KINDS)
     video.check_installed()
     renderer = video.open_renderer(scene, args.size, args.camera or scene.cameras[0].name)
     try:
         config = cli.fields_of(args, Config)
-        states, ran = record(config, found, args.policy, args.episodes, args.physics)
-        lengths = np.asarray(ran.figures["episode_len"]).astype(int)
-        clips = cut(states, lengths, args.episodes)
-        success = np.asarray(ran.figures[tasks.find(args.task).score]) > 0
-        kept = play_files.save_states(output, _columns(clips))
+        clips, dt_s = record(config, found, args.policy, args.episodes, args.physics)
+        kept = play_files.save_states(output, _columns([clip.states for clip in clips]))
+        lay_out = drawing.side_by_side if args.tile else drawing.one_by_one
         try:
-            video.write_video(output, clips, success, renderer, scene.physics.control_dt_s)
+            video.write_video(output, lay_out(clips, renderer), 1.0 / dt_s)
         except Exception as error:  # a full disk, an encoder that died
             said = f"{output} cannot be written: {reason(error)}; the states are in {kept}"
             raise UsageError(said) from error
     finally:
         renderer.close()
-    print(f"{int(np.sum(success))} of {args.episodes} episodes succeeded: {output}")
+    won = sum(clip.captions[-1].won for clip in clips)
+    print(f"{won} of {args.episodes} episodes succeeded: {output}")
 
 
 def with_view(argv: Sequence[str]) -> list[str]:
@@ -124,31 +129,28 @@ def _watch(args: PlayArgs, found: Found) -> None:
 
 def record(
     config: Config, found: Found, policy_name: str, episodes: int, physics: Name
-) -> tuple[list[SimState], Episodes]:
-    """Runs the episodes; every step's state `[N, ...]` on the host, and the episodes."""
+) -> tuple[list[Clip], float]:
+    """Runs the episodes; their clips, and the seconds between two states."""
     world: World = make_world(config, episodes, physics)
-    states: list[SimState] = []
+    camera = Camera(world.env, episodes, world.task.horizon + 1)
     try:
         policy = evaluate.load_policy(config, found, world)
-        ran = run_episodes(
+        run_episodes(
             world,
             compiled.compile_episodes(world.env, world.algorithm),
             policy,
             unseen_starts(world, config.eval.seed),
             policy_name,
             config.eval.seed,
-            watch=lambda state: states.append(jax.tree.map(np.array, state)),
+            witness=camera,
         )
         world.sim.report()()  # an engine that failed on the way says so
     finally:
         world.sim.close()
-    return states[1:], ran
-
-
-def cut(states: list[SimState], lengths: np.ndarray, episodes: int) -> list[SimState]:
-    """One state history `[T, ...]` per episode, ended where the episode ended."""
-    whole = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *states)
-    return [jax.tree.map(lambda leaf, n=n: leaf[n, : lengths[n]], whole) for n in range(episodes)]
+    film = jax.device_get(camera.take_out())
+    maker = Maker(world.task.score, world.sim.spec.control_dt_s)
+    clips = [maker.episode(film, number) for number in range(episodes)]
+    return clips, camera.every * world.sim.spec.control_dt_s
 
 
 def _columns(clips: list[SimState]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Where `play` puts its video and the states beside it; neither takes another's place."""
+"""Where a command puts its file, a video's states beside it; none takes another's place."""
 
 import itertools
 import tempfile
@@ -10,15 +10,17 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.side_products import reason
 
 
-def choose_output(asked: str, run_dir: Path, stem: str) -> Path:
-    """The video's path: the one asked for, or `stem` in the run's folder, numbered if taken.
+def choose_output(asked: str, run_dir: Path, stem: str, *kinds: str) -> Path:
+    """The file's path: the one asked for, or `stem` in the run's folder, numbered if taken.
+
+    `kinds` are what its name may end with, the first one by default.
 
     Raises:
       UsageError: a bad name, a file that exists, or a folder that cannot be written to. Nothing
         has been created then.
     """
     try:
-        path = _free(asked) if asked else _numbered(run_dir, stem)
+        path = _free(asked, kinds) if asked else _numbered(run_dir, stem, kinds[0])
         # the nearest folder that exists takes a file without a name, or none at all
         folder = next(p for p in path.absolute().parents if p.exists())
         with tempfile.TemporaryFile(dir=folder):
@@ -27,7 +29,7 @@ def choose_output(asked: str, run_dir: Path, stem: str) -> Path:
         shown = asked or run_dir
         raise UsageError(
             f"--output {shown}: nothing can be written there ({reason(error)});"
-            " valid: a name that ends in .mp4, in a folder of your own"
+            f" valid: a name that ends in {' or '.join(kinds)}, in a folder of your own"
         ) from None
 
 
@@ -56,19 +58,19 @@ def save_states(video: Path, columns: dict[str, np.ndarray]) -> Path:
     return path
 
 
-def _numbered(run_dir: Path, stem: str) -> Path:
+def _numbered(run_dir: Path, stem: str, suffix: str) -> Path:
     numbers = itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
-    paths = (run_dir / f"{stem}{number}.mp4" for number in numbers)
+    paths = (run_dir / f"{stem}{number}{suffix}" for number in numbers)
     return next(path for path in paths if _taken(path) is None)
 
 
-def _free(asked: str) -> Path:
+def _free(asked: str, kinds: tuple[str, ...]) -> Path:
     try:
         path = Path(asked).expanduser()
     except RuntimeError as error:  # no such user, no home
         raise UsageError(f"--output {asked}: {reason(error)}") from None
-    if path.suffix != ".mp4":
-        raise UsageError(f"--output {asked}; valid: a name that ends in .mp4")
+    if not path.name.endswith(kinds) or path.name in kinds:
+        raise UsageError(f"--output {asked}; valid: a name that ends in {' or '.join(kinds)}")
     if taken := _taken(path):
         raise UsageError(f"--output {asked}: {taken} exists; take another name")
     return path

@@ -15,6 +15,7 @@ from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.episode_sums import EpisodeSums
 from screwpush_jax.errors import DivergedError
+from screwpush_jax.filming.films import TrainingFilms
 from screwpush_jax.loggers import Loggers
 from screwpush_jax.phases import phases
 from screwpush_jax.stopping import Stopper, drop_output
@@ -49,6 +50,8 @@ class Recorder:
         self.total_ms: Metrics = {}
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
         self._loggers = Loggers(run_dir, config, self.iterations * config.batch_size)
+        self.films = TrainingFilms(config, world, run_dir)
+        """Whoever steps the environments shows them to it."""
         self._display = Display(
             config.num_iterations,
             config.max_minutes,
@@ -63,6 +66,7 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self._display.stop()
+        self.films.close(at_once=self.stopper.requested)
         self._loggers.close()
         self._store.close()
 
@@ -90,6 +94,7 @@ class Recorder:
         self.iterations += 1
         self._since_save += 1
         self._pending = metrics, report
+        self.films.iteration(self.iterations)
 
     def flush(self) -> None:
         """Reads and logs the newest iteration: the one wait for the device."""

@@ -20,6 +20,7 @@ from screwpush_jax.build import World, find_starts, init_arrays, make_world
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.files import write_atomically
+from screwpush_jax.filming import films
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
@@ -67,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
             evaluate.run(config, found)
             return 0
         loggers.check_installed(config)
+        films.check_installed(config)
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)

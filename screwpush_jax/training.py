@@ -27,6 +27,7 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
             compiled.compile_update(world.algorithm, config.num_iterations),
             *(learner, carry.rollout, carry.tally),
         )
+        recorder.films.prepare(starts, carry.env, sim.views())
     recorder.start_clock()
     if int(carry.t) < 0:  # nothing has been started yet
         _, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
@@ -37,8 +38,10 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     while recorder.should_continue():
         while position < num_steps and not stopper.requested:
             sim.step(control)
+            views = sim.views()
+            recorder.films.see(starts, carry.env, views)
             control, mask, views, carry = transition(
-                starts, learner.policy, carry=carry, views=sim.views()
+                starts, learner.policy, carry=carry, views=views
             )
             sim.write(mask, views)
             position += 1

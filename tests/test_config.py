@@ -94,6 +94,9 @@ OUTSIDE = {
     **dict.fromkeys(("seed", "eval.seed"), (-1, 2**32, 10**30)),
     "total_env_steps": (0, -5, INT64 + 1),
     "max_minutes": (-1e-9,),
+    **dict.fromkeys(("video.every", "video.episodes"), (-1, INT32 + 1)),
+    "video.scenes": (0, 17),
+    "video.size": ([14, 360], [480, 4098]),
     "env.scene.num_screws": (1, 9, -3),
     **dict.fromkeys((f"env.scene.physics.{name}.dt_s" for name in PHYSICS), (0.0, -0.005, 0.1001)),
     **dict.fromkeys(
@@ -260,6 +263,7 @@ RELATIONS = {
         "total-env-steps",
         f"at most {INT32 * 8}",
     ),
+    "odd picture": ({"video.size": [481, 360]}, "video.size 481 360", "two even numbers"),
     "training's seed": ({"seed": 7, "eval.seed": 7}, "eval.seed 7", "another than --seed"),
     "axes twice": ({"env.active_axes": ["x", "x"]}, "env.active-axes x x", "different"),
     "no axes": ({"env.active_axes": []}, "env.active-axes (none)", "one or more"),

@@ -238,7 +238,7 @@ def test_the_best_checkpoint_is_chosen_in_the_physics_of_evaluation(
         built.append(physics)
         return SimpleNamespace(sim=Sim())
 
-    def examine(world, policy, seed, baselines):
+    def examine(world, policy, seed, baselines, *_):
         seeds.setdefault(seed, []).append(policy)
         return {"learned": Result(16, policy, 0.0, 1.0, {}, {}, 0.0, 9.0, 0.0)}
 
@@ -260,7 +260,7 @@ def test_the_newest_alone_needs_no_choice(tmp_path, monkeypatch):
         saved(tmp_path, step, low)
     calls = []
 
-    def examine(world, policy, seed, baselines):
+    def examine(world, policy, seed, baselines, *_):
         calls.append(seed)
         return {"learned": Result(16, 0.5, 0.0, 1.0, {}, {}, 0.0, 9.0, 0.0)}
 

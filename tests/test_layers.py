@@ -26,25 +26,29 @@ ALLOWED = {
 
 KNOWN_BY = {
     "screwpush_jax.algorithms.ppo": "build config",
-    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes transition viewer",
+    "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
+    " transition viewer",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
     "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
-    "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation outcomes"
-    " recording train transition viewer",
+    "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation film"
+    " filming outcomes policy_file recording train transition viewer",
     "screwpush_jax.tasks.records": "eval_report outcomes recording task_figures",
     "screwpush_jax.tasks.drawing": "viewer",
-    "screwpush_sim.protocol": "build doors env episodes tasks transition viewer",
-    "screwpush_sim.state": "env evaluation play tasks video viewer",
-    "screwpush_sim.scene": "tasks video",
+    "screwpush_jax.tasks.optional": "export film",
+    "screwpush_sim.protocol": "build doors env episodes evaluation film filming tasks"
+    " transition viewer",
+    "screwpush_sim.state": "env evaluation film filming play policy_file tasks viewer",
+    "screwpush_sim.scene": "filming policy_file tasks video",
     "screwpush_sim.assets": "tasks",
-    "screwpush_sim.physics": "build doors eval_file evaluate play tasks",
+    "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
     "screwpush_sim.registry": "build cli config device doors plugins resume run_data train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.errors": "cli train",
-    "screwpush_sim.bridge": "checkpoint compiled device doors",
-    "screwpush_sim.render": "video",
+    "screwpush_sim.bridge": "checkpoint compiled device doors filming",
+    "screwpush_sim.render": "filming video",
     "screwpush_sim.grid": "viewer",
     "screwpush_sim.window": "viewer",
+    "screwpush_sim.scene_file": "export",
 }
 """What of an algorithm, a task or the simulator is known outside of these three, and to whom."""
 
@@ -156,6 +160,7 @@ def test_only_one_module_compiles():
 LATE = (
     *("matplotlib", "jinja2", "tensorboardX", "rich", "wandb", "swanlab"),
     *("imageio", "imageio_ffmpeg", "viser", "mjviser"),
+    *("jax2onnx", "onnx", "onnxruntime", "PIL"),
 )
 """They read settings of the user's, or take seconds, or may be missing."""
 LATE_MODULES = ("live_bar.py",)

@@ -4,15 +4,18 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
+import PIL.Image
+import PIL.ImageSequence
 import pytest
 
-from screwpush_jax import play, video
+from screwpush_jax import play
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
+from screwpush_jax.filming import drawing
+from screwpush_jax.filming.clips import Caption, Clip
 from screwpush_jax.play import PlayArgs
 from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.tasks.separate.task import SeparateTask
@@ -20,7 +23,7 @@ from screwpush_sim.assets import humanoid
 from screwpush_sim.errors import RendererUnavailableError
 from screwpush_sim.state import Bodies, RobotState, SimState
 
-N, T, S = 2, 5, 3
+N, S = 2, 3
 LENGTHS = np.array([5, 3])
 
 
@@ -43,16 +46,16 @@ def ready(tmp_path, monkeypatch):
     run_dir.mkdir()
     found, ran = Found(run_dir, 512, {}), []
 
-    def states(t):
-        joints = np.full((N, 6), float(t))
-        zero = np.zeros((N, S, 3))
-        screws = Bodies(zero, np.zeros((N, S, 4)), zero, zero)
-        return SimState(RobotState(joints, joints), {"screws": screws}, {})
+    def clip(length, won):
+        joints = np.repeat(np.arange(length, dtype=float)[:, None], 6, axis=1)
+        zero = np.zeros((length, S, 3))
+        screws = Bodies(zero, np.zeros((length, S, 4)), zero, zero)
+        said = [Caption(("0.1 s",))] * (length - 1) + [Caption(("0.2 s",), "ended", won)]
+        return Clip(SimState(RobotState(joints, joints), {"screws": screws}, {}), tuple(said))
 
     def record(*_):
         ran.append(1)
-        figures = {"episode_len": LENGTHS, "success_once": np.array([True, False])}
-        return [states(t) for t in range(T)], SimpleNamespace(figures=figures)
+        return [clip(length, won) for length, won in zip(LENGTHS, (True, False), strict=True)], 0.05
 
     def call(**changes):
         args = config_type(kind=PlayArgs)(**{"episodes": N, "size": (48, 32)} | changes)
@@ -98,6 +101,15 @@ def test_the_states_are_those_of_the_episodes(ready):
     assert Path("new folder/out.mp4").stat().st_size > 500
 
 
+@pytest.mark.slow
+def test_a_gif_and_a_grid(ready):
+    ready(output="all.gif", tile=True)
+    with PIL.Image.open("all.gif") as gif:
+        assert gif.size == (2 * 48, 32)
+        shown_ms = [frame.info["duration"] for frame in PIL.ImageSequence.Iterator(gif)]
+    assert sum(shown_ms) == 50 * (max(LENGTHS) - 1 + 12)  # the last picture stays
+
+
 def test_a_home_folder_is_meant(ready, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
@@ -114,7 +126,7 @@ BAD = {
     "odd size": ({"size": (161, 120)}, "even numbers from 16 to 4096"),
     "huge size": ({"size": (160, 40960)}, "even numbers from 16 to 4096"),
     "no size": ({"size": (0, 120)}, "even numbers from 16 to 4096"),
-    "no video": ({"output": "out.gif"}, ".mp4"),
+    "no video": ({"output": "out.avi"}, ".mp4 or .gif"),
     "no name": ({"output": "folder/"}, ".mp4"),
     "only a suffix": ({"output": ".mp4"}, ".mp4"),
     "a video": ({"output": "there.mp4"}, "exists"),
@@ -205,7 +217,7 @@ def test_states_outlive_a_video_that_fails(ready, tmp_path, monkeypatch):
     def fail(*_):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(video, "_framed", fail)
+    monkeypatch.setattr(drawing, "annotate", fail)
     with pytest.raises(UsageError, match="out.mp4 cannot be written: .*the states are in out.npz"):
         ready(output="out.mp4")
     assert files(tmp_path) == ["out.npz"]

@@ -69,6 +69,10 @@ class Algorithm(Protocol):
         """The best action `[N, A]` at raw `obs [N, O]`, for evaluation, and the next memory."""
         ...
 
+    def describe(self, policy: Any) -> dict[str, Any]:
+        """What stands in `policy` beside the network's weights, as JSON, for those who take it away."""
+        ...
+
     def after(self, policy: Any, memory: Any, obs: Obs) -> Records:
         """What there is to note down when a step has led to `obs [N, O]`, raw, before any restart.
 

@@ -1,5 +1,7 @@
 """Running moments of observations and returns."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,6 +102,12 @@ def std(moments: Moments) -> jax.Array:
 def normalize(moments: Moments, x: jax.Array) -> jax.Array:
     """`x [..., *shape]` in standard deviations from the mean, within 10."""
     return jnp.clip(standardize(moments, x), -_CLIP, _CLIP)
+
+
+def describe_normalizer(moments: Moments) -> dict[str, Any]:
+    """The numbers of `normalize`, as JSON."""
+    mean, deviation = (np.asarray(x).tolist() for x in (moments.mean, std(moments)))
+    return {"mean": mean, "std": deviation, "clip": _CLIP}
 
 
 def normalize_each(moments: dict[str, Moments], obs: Obs) -> Obs:

@@ -9,6 +9,7 @@ import jax
 from screwpush_jax.algorithms.algorithm import Decision
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import ActorCritic, make_network
+from screwpush_jax.algorithms.common.normalize import describe_normalizer
 from screwpush_jax.algorithms.common.types import Learner, Metrics, Obs, Policy, Records, Rollout
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.update import init_learner, update
@@ -48,6 +49,9 @@ class PPO:
 
     def act_best(self, policy: Policy, memory: Any, obs: Obs) -> tuple[jax.Array, Any]:
         return best_action(self._network, policy, obs), memory
+
+    def describe(self, policy: Policy) -> dict[str, Any]:
+        return {"normalizer": describe_normalizer(policy.obs_moments["policy"])}
 
     def after(self, policy: Policy, memory: Any, obs: Obs) -> Records:
         del memory

@@ -77,6 +77,13 @@ class GoalTask(ScrewsTask):
         places = derived.state.bodies["screws"].pos_w, derived.tip.pos_w
         return [draw(self.config, *place) for place in zip(*places, strict=True)]
 
+    def caption(self, memory: Memory, derived: Derived) -> dict[str, jax.Array]:
+        """See `screwpush_jax.tasks.optional.Captioned`."""
+        del memory
+        distance = jax.vmap(partial(goal_distance, self.config.goal_pos_m))(derived.state)
+        radius = jnp.full_like(distance, self.config.goal_radius_m)
+        return {"goal_distance_m": distance, "goal_radius_m": radius}
+
     def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
         return layout(self.config, num_screws, num_joints)
 

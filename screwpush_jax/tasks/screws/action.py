@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from screwpush_jax.tasks.optional import ActionAxis
 from screwpush_jax.tasks.screws.config import AXES, ScrewsConfig
 from screwpush_jax.tasks.screws.geometry import compose, limit_tilt, rotation_about
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
@@ -10,6 +11,18 @@ from screwpush_sim.assets.elfin15 import ArmSpec
 
 _SLACK_M, _SLACK_RAD = 1e-3, 5e-3
 """A slowed move along the workspace's border follows a chord: it may cut the border by this."""
+
+
+def action_axes(config: ScrewsConfig) -> tuple[ActionAxis, ...]:
+    """What each number of the action does to the commanded tip pose, in the world frame."""
+    shift = (
+        "m per control step, of the commanded tip, along the world's axis",
+        config.position_step_m,
+    )
+    turn = "rad per control step, of the tool, about the world's axis", config.rotation_step_rad
+    return tuple(
+        ActionAxis(name, *(shift if name in AXES[:3] else turn)) for name in config.active_axes
+    )
 
 
 def clip_action(action: jax.Array) -> jax.Array:

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from screwpush_jax.tasks.optional import ActionAxis
 from screwpush_jax.tasks.screws import jumble, records
-from screwpush_jax.tasks.screws.action import clip_action, move_command
+from screwpush_jax.tasks.screws.action import action_axes, clip_action, move_command
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics
 from screwpush_jax.tasks.screws.observe import Field
@@ -55,6 +56,10 @@ class ScrewsTask:
         return len(self.config.active_axes)
 
     @property
+    def action_axes(self) -> tuple[ActionAxis, ...]:
+        return action_axes(self.config)
+
+    @property
     def horizon(self) -> int:
         return self.config.horizon
 
@@ -78,20 +83,25 @@ class ScrewsTask:
         state = jax.tree.map(lambda leaf: leaf[screws], starts.state)
         state = state.with_robot(joint_pos=joints, joint_vel=jnp.zeros_like(joints))
         tip = jax.tree.map(lambda leaf: leaf[pose], starts.tips)
-        count = screws.shape[0]
-        still = jnp.zeros((count, self.action_size))
-        memory = Memory(
+        return Derived(state=state, tip=tip, command=tip), self._first_memory(state, tip)
+
+    def begin(self, state: SimState) -> Memory:
+        """See `screwpush_jax.tasks.optional.Exportable`: the arm holds the pose that it is in."""
+        return self._first_memory(state, _poses(state.robot.joint_pos))
+
+    def _first_memory(self, state: SimState, tip: TipPose) -> Memory:
+        joints = state.robot.joint_pos
+        still = jnp.zeros((joints.shape[0], self.action_size))
+        return Memory(
             joint_targets=joints,
             action=still,
             prev_action=still,
-            held=jnp.zeros(count, jnp.int32),
+            held=jnp.zeros(joints.shape[0], jnp.int32),
             potential=jax.vmap(self.potentials)(state, tip.pos_w),
         )
-        return Derived(state=state, tip=tip, command=tip), memory
 
     def derive(self, memory: Memory, state: SimState) -> Derived:
-        pose = jax.vmap(lambda q: forward_kinematics(elfin15.arm_spec(), q))
-        return Derived(state, pose(state.robot.joint_pos), pose(memory.joint_targets))
+        return Derived(state, _poses(state.robot.joint_pos), _poses(memory.joint_targets))
 
     def is_invalid(self, state: SimState) -> jax.Array:
         return jax.vmap(lambda one: is_invalid(self.config, one))(state)
@@ -183,3 +193,8 @@ class ScrewsTask:
     ) -> dict[str, jax.Array]:
         """Raw reward terms `[]` of a step, from the potentials before and after it."""
         raise NotImplementedError
+
+
+def _poses(joint_pos_rad: jax.Array) -> TipPose:
+    """Tip poses `[N, ...]` of the joint positions `[N, J]`."""
+    return jax.vmap(lambda q: forward_kinematics(elfin15.arm_spec(), q))(joint_pos_rad)

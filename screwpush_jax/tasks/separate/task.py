@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.drawing import Drawing
 from screwpush_jax.tasks.records import Figure, Records
+from screwpush_jax.tasks.screws.geometry import pair_distances
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
@@ -56,6 +58,14 @@ class SeparateTask(ScrewsTask):
     def draw(self, memory: Memory, derived: Derived) -> list[Drawing]:
         del memory
         return [draw(self.config, pos) for pos in derived.state.bodies["screws"].pos_w]
+
+    def caption(self, memory: Memory, derived: Derived) -> dict[str, jax.Array]:
+        """See `screwpush_jax.tasks.optional.Captioned`."""
+        del memory
+        distances = jax.vmap(pair_distances)(derived.state.bodies["screws"].pos_w)
+        closest = jnp.min(distances, axis=-1)
+        wanted = jnp.full_like(closest, self.config.separation_m)
+        return {"closest_pair_m": closest, "D_m": wanted}
 
     def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
         return layout(self.config, num_screws, num_joints)

@@ -1,0 +1,38 @@
+"""What a task may bring beside what `task.py` asks of every one."""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+
+from screwpush_sim.state import SimState
+
+
+class ActionAxis(NamedTuple):
+    """What one number of the action does: at 1, `scale` in `unit`; it is clipped to [-1, 1]."""
+
+    name: str
+    unit: str
+    scale: float
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """Can be taken elsewhere as a controller, where no start states are."""
+
+    @property
+    def action_axes(self) -> tuple[ActionAxis, ...]:
+        """One for each of the action's numbers."""
+        ...
+
+    def begin(self, state: SimState) -> Any:
+        """The memory `[N, ...]` of episodes that begin in `state`."""
+        ...
+
+
+@runtime_checkable
+class Captioned(Protocol):
+    """Has live figures that a video shows beside time, return and reward terms."""
+
+    def caption(self, memory: Any, derived: Any) -> dict[str, jax.Array]:
+        """Figures `[N]` of this instant by name, units at the names' ends."""
+        ...
