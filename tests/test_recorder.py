@@ -1,5 +1,6 @@
 """A run's memory: what it refuses to save, and what it counts."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -12,7 +13,9 @@ from screwpush_jax.checkpoint import CheckpointStore
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import DivergedError
+from screwpush_jax.newest_episodes import NewestEpisodes
 from screwpush_jax.recorder import Recorder
+from screwpush_jax.score import wilson_interval
 from screwpush_jax.stopping import Stopper
 
 Config = config_type()
@@ -73,3 +76,23 @@ def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
     assert score.mean == pytest.approx((15 + 10) / 45)
     assert meta["counters"]["tally"] == {}
     assert meta["counters"]["iterations"] == 4
+
+
+@pytest.mark.slow
+def test_training_ends_when_success_is_sure_and_a_run_that_goes_on_knows_it(recorder):
+    made, saved = recorder
+    made._config = dataclasses.replace(CONFIG, stop_at_success=0.9, total_env_steps=10**6)
+    report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)
+    rates = [0.5] * 3 + [0.97] * 4
+    for done, rate in enumerate(rates):
+        assert made.should_continue(), done
+        metrics = {"episodes": 400.0, "env/caught_all": rate}
+        made.iteration({k: jnp.float32(v) for k, v in metrics.items()}, lambda: dict(report))
+    # 1,200 episodes at 0.97 are iterations 4 to 6, of which the host hears while the 7th runs
+    assert not made.should_continue()
+    assert made.is_good()
+    made.save(state())
+    (_, meta, _), *_ = saved
+    assert meta["counters"]["iterations"] == 7
+    low = NewestEpisodes(meta["counters"]["newest_episodes"]).low(7)
+    assert low == pytest.approx(wilson_interval(0.97, 1200)[0], abs=1e-6)

@@ -21,9 +21,10 @@ class Client(Protocol):
 
     def start(
         self, folder: Path, run_id: str, name: str, project: str, config: Mapping[str, Any]
-    ) -> None:
+    ) -> bool:
         """Begins the run `run_id`, or goes on with it; what the client keeps lies in `folder`.
 
+        The answer is whether it keeps anything: a service that is disabled takes all and keeps nothing.
         An empty `project` leaves the choice to the service's own settings.
         """
 
@@ -44,7 +45,7 @@ class WandB:
 
     def start(
         self, folder: Path, run_id: str, name: str, project: str, config: Mapping[str, Any]
-    ) -> None:
+    ) -> bool:
         given = {"project": project, "name": name, "id": run_id, "dir": str(folder)}
         own = {k: "RUN_ID" if k == "id" else k.upper() for k in given}
         chosen = {k: v for k, v in given.items() if v and f"WANDB_{own[k]}" not in os.environ}
@@ -55,6 +56,7 @@ class WandB:
             settings=self._wandb.Settings(console="off"),
             **chosen,
         )
+        return not self._run.disabled
 
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
         self._run.log(dict(metrics), step=env_steps)
@@ -79,13 +81,14 @@ class SwanLab:
 
     def start(
         self, folder: Path, run_id: str, name: str, project: str, config: Mapping[str, Any]
-    ) -> None:
+    ) -> bool:
         given = {"project": project, "id": run_id, "log_dir": str(folder / "swanlog")}
         own = {"project": "PROJECT", "id": "RUN_ID", "log_dir": "LOG_DIR"}
         chosen = {k: v for k, v in given.items() if v and f"SWANLAB_{own[k]}" not in os.environ}
         self._run = self._swanlab.init(
             experiment_name=name, resume="allow", config=dict(config), **chosen
         )
+        return os.environ.get("SWANLAB_MODE") != "disabled"
 
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
         self._run.log(dict(metrics), step=env_steps)

@@ -105,13 +105,15 @@ class _Service:
         except subprocess.TimeoutExpired:
             self._closing = True
             say(
-                f"{self._name} was not done {patience_s:.0f} s after the run and is left there:"
-                f" the last metrics may be missing ({self._log})"
+                f"the last metrics may be missing in {self._name}, which was not done"
+                f" {patience_s:.0f} s after the run; see {self._log}"
             )
         with contextlib.suppress(OSError):  # whatever it has started with it
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._listener.join(1.0)
+        if not self._listener.is_alive() and self._process.stdout:
+            self._process.stdout.close()
 
     def _listen(self) -> None:
         """Says what it says; one that goes without a word is told of."""

@@ -48,7 +48,7 @@ class Follower:
         self._service, self._complain = service, complain
         self._notes = _Notes(run_dir / NOTES / f"{service}.json", run_dir.name)
         self._rows, self._sizes = Tail(run_dir), dict[str, list[int]]()
-        self._started = False
+        self._started = self._kept = False
 
     def turn(self, last: bool) -> None:
         """Sends what is new; a file only when it stands still, or this is the `last` turn."""
@@ -67,7 +67,7 @@ class Follower:
             except Exception as error:
                 self._complain(f"{name} does not go to {self._service}: {reason(error)}")
             new += 1
-        if new:
+        if new and self._kept:
             self._notes.write()
 
     def finish(self) -> None:
@@ -80,7 +80,8 @@ class Follower:
             config = _read(self._run_dir / "config.yaml")
             config |= {"provenance": _read(self._run_dir / "provenance.json")}
             folder, name = self._run_dir.absolute(), self._run_dir.name
-            self._client.start(folder, self._notes.run_id, name, self._project, config)
+            start = self._client.start
+            self._kept = start(folder, self._notes.run_id, name, self._project, config)
             self._started = True
         return self._client
 
