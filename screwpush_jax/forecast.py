@@ -1,6 +1,9 @@
-"""How long a run's evaluation will take, told before training begins."""
+"""When training ends, and how long the evaluation after it takes: told before training begins."""
 
 from collections.abc import Mapping
+
+from screwpush_jax.config import Config
+from screwpush_jax.display import duration
 
 _COMPILES_S = 8.0
 """To build the simulator and to compile what evaluation runs, where nothing is cached."""
@@ -31,3 +34,14 @@ def evaluation_s(
     return (
         _COMPILES_S + 2 * starts_s * episodes / starts + (policies + 2) * steps * episodes * step_s
     )
+
+
+def until(config: Config, after_s: float) -> str:
+    """What ends training, whichever comes first, and what comes then, for so many seconds."""
+    limits = [f"{config.num_iterations * config.batch_size:,} control steps are done"]
+    if config.max_minutes > 0:
+        limits.insert(0, f"{config.max_minutes:g} min are over")
+    if config.stop_at_success > 0:
+        limits.insert(0, f"success is surely {config.stop_at_success:.0%}")
+    after = f"; then about {duration(after_s)} of evaluation" if after_s else ""
+    return f"until {' or '.join(limits)}{after}"

@@ -14,9 +14,10 @@ from screwpush_jax import compiled
 from screwpush_jax.build import World
 from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
-from screwpush_jax.display import Display, duration
+from screwpush_jax.display import Display
 from screwpush_jax.episode_sums import EpisodeSums
 from screwpush_jax.errors import DivergedError
+from screwpush_jax.forecast import until
 from screwpush_jax.loggers.run_loggers import Loggers
 from screwpush_jax.newest_episodes import NewestEpisodes, reached
 from screwpush_jax.phases import phases
@@ -81,7 +82,7 @@ class Recorder:
         """Starts the clock of training: everything is compiled."""
         with self._somebody_reads():
             compiled_s = time.perf_counter() - self._begun
-            print(f"compiled in {compiled_s:.1f} s; training {self._until()}")
+            print(f"compiled in {compiled_s:.1f} s; training {until(self._config, self._after_s)}")
         self._begun = time.perf_counter()
 
     @contextlib.contextmanager
@@ -92,17 +93,6 @@ class Recorder:
         except BrokenPipeError:  # `train | head`
             drop_output()
             self.stopper.request(signal.SIGPIPE)
-
-    def _until(self) -> str:
-        """When training ends, in words."""
-        config, limits = self._config, []
-        if config.stop_at_success > 0:
-            limits.append(f"success is surely {config.stop_at_success:.0%}")
-        if config.max_minutes > 0:
-            limits.append(f"{config.max_minutes:g} min are over")
-        limits.append(f"{config.num_iterations * config.batch_size:,} control steps are done")
-        after = f"; then about {duration(self._after_s)} of evaluation" if self._after_s else ""
-        return f"until {' or '.join(limits)}{after}"
 
     @property
     def elapsed_s(self) -> float:

@@ -124,7 +124,9 @@ def test_tensorboard_itself_reads_the_table_the_text_and_one_point_a_step(tmp_pa
     tables = backend_context.Context(base_plugin.TBContext(data_provider=provider))
     ask = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=9)
     ask.allowed_statuses.extend(api_pb2.Status.values())
-    (row,) = list_session_groups.Handler(context.RequestContext(), tables, "", ask).run().session_groups
+    (row,) = (
+        list_session_groups.Handler(context.RequestContext(), tables, "", ask).run().session_groups
+    )
     assert row.hparams["ppo.gamma"].number_value == 0.5
     assert row.hparams["task"].string_value == "separate"
     assert [(m.name.tag, m.value) for m in row.metric_values] == [("env/return", 2.0)]

@@ -1,5 +1,6 @@
 """A run's memory: what it refuses to save, and what it counts."""
 
+import contextlib
 import dataclasses
 import math
 from types import SimpleNamespace
@@ -24,8 +25,8 @@ CONFIG = from_tree({"num_envs": 4, "ppo": {"num_steps": 2, "hidden_sizes": [4]}}
 
 
 @pytest.fixture
-def recorder(tmp_path, monkeypatch):
-    """Of a run of some task, and all that it saved."""
+def follow(tmp_path, monkeypatch):
+    """Makes the recorder of a run of some task, and the list of all that it saves."""
     saved = []
     monkeypatch.setattr(
         CheckpointStore,
@@ -34,8 +35,18 @@ def recorder(tmp_path, monkeypatch):
     )
     task = SimpleNamespace(name="juggling", obs_layout=(), score="caught_all")
     world = SimpleNamespace(task=task, sim=SimpleNamespace(spec=SimpleNamespace(engine="mujoco")))
-    with Recorder(CONFIG, world, tmp_path, None, Stopper(lambda: ""), live=False) as made:
-        yield made, saved
+    with contextlib.ExitStack() as open_ones:
+
+        def make(config=CONFIG):
+            made = Recorder(config, world, tmp_path, None, Stopper(lambda: ""), live=False)
+            return open_ones.enter_context(made), saved
+
+        yield make
+
+
+@pytest.fixture
+def recorder(follow):
+    return follow()
 
 
 def state(change=lambda leaf: leaf):
@@ -79,9 +90,9 @@ def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
 
 
 @pytest.mark.slow
-def test_training_ends_when_success_is_sure_and_a_run_that_goes_on_knows_it(recorder):
-    made, saved = recorder
-    made._config = dataclasses.replace(CONFIG, stop_at_success=0.9, total_env_steps=10**6)
+def test_training_ends_when_success_is_sure_and_a_run_that_goes_on_knows_it(follow):
+    config = dataclasses.replace(CONFIG, stop_at_success=0.9, total_env_steps=10**6)
+    made, saved = follow(config)
     report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)
     rates = [0.5] * 3 + [0.97] * 4
     for done, rate in enumerate(rates):

@@ -27,6 +27,7 @@ class Client(Protocol):
         The answer is whether it keeps anything: a service that is disabled takes all and keeps nothing.
         An empty `project` leaves the choice to the service's own settings.
         """
+        ...
 
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None: ...
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from screwpush_jax.config import Config, LogConfig
 from screwpush_jax.errors import UsageError
 from screwpush_jax.loggers.clients import CLIENTS
-from screwpush_jax.loggers.worker import NOTES
+from screwpush_jax.loggers.notes import NOTES
 from screwpush_jax.side_products import attempt, say
 
 _PATIENCE_S = 60.0

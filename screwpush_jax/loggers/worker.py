@@ -10,24 +10,18 @@ service that is added later gets the whole curve.
 
 import contextlib
 import fcntl
-import json
 import os
-import secrets
 import select
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-import yaml
-
-from screwpush_jax.files import json_safe, to_json, write_atomically
 from screwpush_jax.loggers.clients import CLIENTS, Client
 from screwpush_jax.loggers.metrics_file import Tail
+from screwpush_jax.loggers.notes import NOTES, Notes, read_mapping
 from screwpush_jax.side_products import reason
 
-NOTES = "loggers"
-"""Folder in the run's for what is noted of the services."""
 _FILES = ("report*.html", "report*.png", "videos/*.mp4", "videos/*.gif")
 _EVERY_S = 2.0
 
@@ -46,7 +40,7 @@ class Follower:
         """`complain` takes what went wrong with a single file."""
         self._client, self._run_dir, self._project = client, run_dir, project
         self._service, self._complain = service, complain
-        self._notes = _Notes(run_dir / NOTES / f"{service}.json", run_dir.name)
+        self._notes = Notes(run_dir, service)
         self._rows, self._sizes = Tail(run_dir), dict[str, list[int]]()
         self._started = self._kept = False
 
@@ -77,8 +71,8 @@ class Follower:
     def _running(self) -> Client:
         """The client, its run begun: one that has nothing to say leaves no empty run."""
         if not self._started:
-            config = _read(self._run_dir / "config.yaml")
-            config |= {"provenance": _read(self._run_dir / "provenance.json")}
+            config = read_mapping(self._run_dir / "config.yaml")
+            config |= {"provenance": read_mapping(self._run_dir / "provenance.json")}
             folder, name = self._run_dir.absolute(), self._run_dir.name
             start = self._client.start
             self._kept = start(folder, self._notes.run_id, name, self._project, config)
@@ -91,31 +85,6 @@ class Follower:
             if self._notes.files.get(name) != stamp and (last or self._sizes.get(name) == stamp):
                 yield path
             self._sizes[name] = stamp
-
-
-class _Notes:
-    """What a service knows of a run already. A run under another name, a copy, is another run."""
-
-    def __init__(self, path: Path, run: str):
-        self._path, self._run = path, run
-        tree = _read(path)
-        known = tree if tree.get("run") == run else {}
-        self.run_id: str = known.get("id") or secrets.token_hex(8)
-        self.env_steps: int = known.get("env_steps", -1)
-        self.files: dict[str, list[int]] = known.get("files", {})
-
-    def write(self) -> None:
-        tree = {"run": self._run, "id": self.run_id, "env_steps": self.env_steps}
-        write_atomically(self._path, to_json(tree | {"files": self.files}, indent=1))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A mapping in YAML or JSON, empty where there is none; without values that JSON cannot say."""
-    with contextlib.suppress(OSError, ValueError, yaml.YAMLError):
-        text = path.read_text()
-        tree = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-        return json_safe(tree) if isinstance(tree, dict) else {}
-    return {}
 
 
 def _stamp(path: Path) -> list[int]:
