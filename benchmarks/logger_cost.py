@@ -1,8 +1,8 @@
 """What loggers cost training: `python -m benchmarks.logger_cost --config configs/cpu.yaml`.
 
-In one process and one simulator, training in turns with the run's own metrics file alone and with all
-loggers, the services in their offline modes and in the processes of their own that a run gives them. The
-ratio is that of two neighbours in time, which one of them goes first changes from pair to pair.
+One training, whose metrics go in turns to the run's own file alone and to all loggers, the services in
+their offline modes and in the processes of their own that a run gives them. The ratio is that of two
+neighbours in time, and which of them goes first changes from pair to pair.
 """
 
 import dataclasses
@@ -16,16 +16,16 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state
 from screwpush_jax.build import World, make_world
-from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, LogConfig, Sink, config_type, load_yaml
 from screwpush_jax.device import use_device
-from screwpush_jax.loggers import read_metrics
+from screwpush_jax.loggers.run_loggers import Loggers
 from screwpush_jax.loggers.services import Services
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.training import train
 
-ALL: tuple[Sink, ...] = ("jsonl", "tensorboard", "wandb", "swanlab")
+PLAIN: tuple[Sink, ...] = ("jsonl",)
+SERVICES: tuple[Sink, ...] = ("wandb", "swanlab")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,19 +36,61 @@ class Args:
     """YAML file."""
     pairs: int = 8
     """Pairs of turns."""
-    seconds: float = 15.0
-    """Of each turn, that are timed."""
-    warm_s: float = 8.0
-    """Of each turn, before them: a service begins its run."""
+    seconds: float = 20.0
+    """Of each turn."""
+    skip_s: float = 4.0
+    """At the beginning of each turn, not timed: a service looks every two seconds."""
     out: Path = Path("benchmarks/results/logger_cost.jsonl")
     """File that a row is appended to."""
+
+
+class _InTurns:
+    """Loggers of two folders, written to in turns, and the speed of each turn."""
+
+    def __init__(self, args: Args, config: Config, folders: dict[str, Path], engine: str):
+        self._args, self._batch, self._spent_s = args, config.batch_size, 0.0
+        self._loggers = {
+            name: Loggers(folder, _with(config, name), 0, engine)
+            for name, folder in folders.items()
+        }
+        warm = [("all", -1)]  # the services begin their runs
+        pairs = range(args.pairs)
+        order = [("plain", "all") if pair % 2 else ("all", "plain") for pair in pairs]
+        self._turns = warm + [(name, pair) for pair in pairs for name in order[pair]]
+        self.times_ms: dict[tuple[str, int], list[float]] = {turn: [] for turn in self._turns}
+
+    def write(self, iteration: int, env_steps: int, metrics: dict[str, float]) -> None:
+        number = min(int(self._spent_s / self._args.seconds), len(self._turns) - 1)
+        turn = self._turns[number]
+        if self._spent_s - number * self._args.seconds > self._args.skip_s:
+            self.times_ms[turn].append(metrics["perf/iteration_ms"])
+        self._loggers[turn[0]].write(iteration, env_steps, metrics)
+        self._spent_s += 1e-3 * metrics["perf/iteration_ms"]
+
+    def close(self) -> None:
+        for loggers in self._loggers.values():
+            loggers.close()
+
+    def speed(self, name: str, pair: int) -> float:
+        """Control steps a second."""
+        times_ms = self.times_ms[name, pair]
+        return 1e3 * self._batch * len(times_ms) / sum(times_ms)
+
+
+class _Recorder(Recorder):
+    """One whose loggers take turns."""
+
+    def __init__(self, in_turns: _InTurns, *args):
+        super().__init__(*args)
+        self._loggers.close()
+        self._loggers = in_turns
 
 
 def main(args: Args) -> None:
     os.environ |= {"WANDB_MODE": "offline", "SWANLAB_MODE": "offline"}
     kind = config_type()
     config = load_yaml(Path(args.config), kind, kind())
-    minutes = (args.warm_s + args.seconds) / 60.0
+    minutes = (2 * args.pairs + 1) * args.seconds / 60.0
     config = dataclasses.replace(config, max_minutes=minutes, total_env_steps=10**12)
     config = dataclasses.replace(config, stop_at_success=0.0, checkpoint_every=10**9)
     use_device(config)
@@ -60,43 +102,34 @@ def main(args: Args) -> None:
 
 
 def _measure(args: Args, config: Config, world: World) -> dict:
-    there = [name for name in ALL[2:] if importlib.util.find_spec(name)]
-    kinds = {"plain": ALL[:1], "all": (*ALL[:2], *there)}
-    state = fresh_state(config, world)
-    speeds = {name: [] for name in kinds}
-    for pair in range(args.pairs):
-        for name in sorted(kinds, reverse=pair % 2 == 0):
-            log = LogConfig(to=kinds[name])
-            mine = dataclasses.replace(config, log=log)
-            state, speed = _turn(mine, world, state, args.warm_s)
-            speeds[name].append(speed)
-        print(f"pair {pair + 1}: {speeds['all'][-1] / speeds['plain'][-1]:.3f}", flush=True)
+    state, engine = fresh_state(config, world), world.sim.spec.engine
+    with tempfile.TemporaryDirectory() as folder:
+        folders = {name: Path(folder) / name for name in ("plain", "all")}
+        for path in folders.values():
+            path.mkdir()
+        with Services(_with(config, "all"), folders["all"]):
+            in_turns, stopper = _InTurns(args, config, folders, engine), Stopper(lambda: "stopped")
+            with _Recorder(in_turns, config, world, Path(folder), None, stopper, False) as recorder:
+                train(config, world, state, recorder)
+    speeds = {k: [in_turns.speed(k, pair) for pair in range(args.pairs)] for k in folders}
     ratios = [a / b for a, b in zip(speeds["all"], speeds["plain"], strict=True)]
-    medians = {f"{name}_steps_per_s": record.spread(speeds[name])["median"] for name in kinds}
+    print("ratios", *(f"{ratio:.3f}" for ratio in ratios))
     return {
         "benchmark": "logger_cost",
-        "engine": world.sim.spec.engine,
+        "engine": engine,
         "num_envs": config.num_envs,
-        "loggers": ",".join(kinds["all"]),
+        "loggers": ",".join(_with(config, "all").log.to),
         "pairs": args.pairs,
         **{f"ratio_{name}": value for name, value in record.spread(ratios).items()},
-        **medians,
+        **{f"{k}_steps_per_s": record.spread(speeds[k])["median"] for k in folders},
     }
 
 
-def _turn(config: Config, world: World, state: RunState, warm_s: float) -> tuple[RunState, float]:
-    """Trains once; what it ends with, and its control steps a second after `warm_s`."""
-    with tempfile.TemporaryDirectory() as folder:
-        run_dir, stopper = Path(folder), Stopper(lambda: "interrupted")
-        with Services(config, run_dir):
-            with Recorder(config, world, run_dir, None, stopper, False) as recorder:
-                state = train(config, world, state, recorder)
-            spent_s, timed = 0.0, []
-            for row in read_metrics(run_dir):
-                spent_s += 1e-3 * row["perf/iteration_ms"]
-                if spent_s > warm_s:
-                    timed.append(row["perf/iteration_ms"])
-    return state, 1e3 * config.batch_size * len(timed) / sum(timed)
+def _with(config: Config, name: str) -> Config:
+    """The configuration with no logger but the run's own, or with all that are installed."""
+    there = [service for service in SERVICES if importlib.util.find_spec(service)]
+    to = (*PLAIN, "tensorboard", *there) if name == "all" else PLAIN
+    return dataclasses.replace(config, log=LogConfig(to=to))
 
 
 if __name__ == "__main__":

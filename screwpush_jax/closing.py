@@ -27,9 +27,9 @@ def closing_screen(
       step: of the checkpoint that was evaluated.
       on: flags with which the run goes on beyond its budget.
     """
-    where = _shown(run_dir)
+    where, python = _shown(run_dir), _python()
     checkpoint = _shown(run_dir / run_folder.CHECKPOINTS / str(step))
-    python = _python()
+    train_on = f"{python} -m screwpush_jax.train --checkpoint {where} {shlex.join(on)}".strip()
     see = f"{python} -m screwpush_jax.play --checkpoint {checkpoint}"
     if not all(map(importlib.util.find_spec, _VIDEO)):
         see = f"{python} -m pip install {' '.join(_VIDEO).replace('_', '-')} && {see}"
@@ -44,7 +44,7 @@ def closing_screen(
         "next",
         f"  see it       {see}",
         f"  judge it     {python} -m screwpush_jax.evaluate --checkpoint {checkpoint} --physics reference",
-        f"  train on     {python} -m screwpush_jax.train {shlex.join(['--checkpoint', where, *on])}",
+        f"  train on     {train_on}",
     ]
     return "\n".join(lines)
 
