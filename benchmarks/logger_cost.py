@@ -90,7 +90,7 @@ def main(args: Args) -> None:
     os.environ |= {"WANDB_MODE": "offline", "SWANLAB_MODE": "offline"}
     kind = config_type()
     config = load_yaml(Path(args.config), kind, kind())
-    minutes = (2 * args.pairs + 1) * args.seconds / 60.0
+    minutes = (2 * args.pairs + 2) * args.seconds / 60.0
     config = dataclasses.replace(config, max_minutes=minutes, total_env_steps=10**12)
     config = dataclasses.replace(config, stop_at_success=0.0, checkpoint_every=10**9)
     use_device(config)
@@ -127,8 +127,8 @@ def _measure(args: Args, config: Config, world: World) -> dict:
 
 def _with(config: Config, name: str) -> Config:
     """The configuration with no logger but the run's own, or with all that are installed."""
-    there = [service for service in SERVICES if importlib.util.find_spec(service)]
-    to = (*PLAIN, "tensorboard", *there) if name == "all" else PLAIN
+    installed: tuple[Sink, ...] = tuple(s for s in SERVICES if importlib.util.find_spec(s))
+    to: tuple[Sink, ...] = (*PLAIN, "tensorboard", *installed) if name == "all" else PLAIN
     return dataclasses.replace(config, log=LogConfig(to=to))
 
 
