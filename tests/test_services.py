@@ -155,6 +155,20 @@ def test_a_service_that_fails_is_one_line_and_holds_nobody_up(fails, how, servic
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("given", "project"), [({}, None), ({"project": "mine"}, "mine")])
+def test_the_services_own_variables_go_before_our_defaults(
+    given, project, service, run_dir, monkeypatch
+):
+    _, calls = service
+    monkeypatch.setenv("WANDB_PROJECT", "theirs")
+    monkeypatch.setenv("WANDB_NAME", "their name")
+    with Services(config("wandb", **given), run_dir):
+        log(run_dir, 1, 1)
+    ((begun,),) = calls("init")
+    assert (begun["project"], begun["name"]) == (project, None)
+
+
+@pytest.mark.slow
 def test_a_run_that_was_stopped_does_not_wait_for_long(service, run_dir, capsys):
     make, _ = service
     make("finish", "hangs")

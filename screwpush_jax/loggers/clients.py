@@ -47,15 +47,17 @@ class WandB:
     def start(
         self, folder: Path, run_id: str, name: str, project: str, config: Mapping[str, Any]
     ) -> bool:
-        given = {"project": project, "name": name, "id": run_id, "dir": str(folder)}
-        own = {k: "RUN_ID" if k == "id" else k.upper() for k in given}
-        chosen = {k: v for k, v in given.items() if v and f"WANDB_{own[k]}" not in os.environ}
+        given = {"NAME": name, "RUN_ID": run_id, "DIR": str(folder)}
+        kept = {k: v for k, v in given.items() if f"WANDB_{k}" not in os.environ}
         self._run = self._wandb.init(
             config=dict(config),
             allow_val_change=True,
             resume="allow",
             settings=self._wandb.Settings(console="off"),
-            **chosen,
+            project=project or None,
+            name=kept.get("NAME"),
+            id=kept.get("RUN_ID"),
+            dir=kept.get("DIR"),
         )
         return not self._run.disabled
 
@@ -83,11 +85,15 @@ class SwanLab:
     def start(
         self, folder: Path, run_id: str, name: str, project: str, config: Mapping[str, Any]
     ) -> bool:
-        given = {"project": project, "id": run_id, "log_dir": str(folder / "swanlog")}
-        own = {"project": "PROJECT", "id": "RUN_ID", "log_dir": "LOG_DIR"}
-        chosen = {k: v for k, v in given.items() if v and f"SWANLAB_{own[k]}" not in os.environ}
+        given = {"RUN_ID": run_id, "LOG_DIR": str(folder / "swanlog")}
+        kept = {k: v for k, v in given.items() if f"SWANLAB_{k}" not in os.environ}
         self._run = self._swanlab.init(
-            experiment_name=name, resume="allow", config=dict(config), **chosen
+            config=dict(config),
+            resume="allow",
+            project=project or None,
+            experiment_name=name,
+            id=kept.get("RUN_ID"),
+            log_dir=kept.get("LOG_DIR"),
         )
         return os.environ.get("SWANLAB_MODE") != "disabled"
 
