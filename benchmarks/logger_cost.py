@@ -2,13 +2,17 @@
 
 One training, whose metrics go in turns to the run's own file alone and to all loggers, the services in
 their offline modes and in the processes of their own that a run gives them. The ratio is that of two
-neighbours in time, and which of them goes first changes from pair to pair.
+neighbours in time, and which of them goes first changes from pair to pair. On a machine that others use,
+too, it says little; what holds there is `cpu_share`: the processors' time that the services take for an
+iteration, over what training takes for it. Where all cores are busy that is what is lost.
 """
 
 import dataclasses
 import importlib.util
 import os
+import signal
 import tempfile
+import time
 from pathlib import Path
 
 import tyro
@@ -47,8 +51,12 @@ class Args:
 class _InTurns:
     """Loggers of two folders, written to in turns, and the speed of each turn."""
 
-    def __init__(self, args: Args, config: Config, folders: dict[str, Path], engine: str):
+    def __init__(
+        self, args: Args, config: Config, folders: dict[str, Path], engine: str, stopper: Stopper
+    ):
+        """`stopper` is asked for a stop when every turn is over."""
         self._args, self._batch, self._spent_s = args, config.batch_size, 0.0
+        self._stopper = stopper
         self._loggers = {
             name: Loggers(folder, _with(config, name), 0, engine)
             for name, folder in folders.items()
@@ -57,15 +65,31 @@ class _InTurns:
         pairs = range(args.pairs)
         order = [("plain", "all") if pair % 2 else ("all", "plain") for pair in pairs]
         self._turns = warm + [(name, pair) for pair in pairs for name in order[pair]]
+        self.cpu_s = dict.fromkeys(("training", "services"), 0.0)
+        self.iterations = self.rows = 0
+        self._cpu_before = (0.0, 0.0)
         self.times_ms: dict[tuple[str, int], list[float]] = {turn: [] for turn in self._turns}
 
     def write(self, iteration: int, env_steps: int, metrics: dict[str, float]) -> None:
-        number = min(int(self._spent_s / self._args.seconds), len(self._turns) - 1)
+        number = int(self._spent_s / self._args.seconds)
+        if number >= len(self._turns):
+            self._stopper.request(signal.SIGTERM)
+            return
         turn = self._turns[number]
+        self._count_cpu(turn)
         if self._spent_s - number * self._args.seconds > self._args.skip_s:
             self.times_ms[turn].append(metrics["perf/iteration_ms"])
         self._loggers[turn[0]].write(iteration, env_steps, metrics)
         self._spent_s += 1e-3 * metrics["perf/iteration_ms"]
+
+    def _count_cpu(self, turn: tuple[str, int]) -> None:
+        """Adds what was used since the last iteration, of all turns but the first."""
+        now = time.process_time(), _cpu_of_descendants_s()
+        if turn[1] >= 0:
+            for name, new_s, old_s in zip(self.cpu_s, now, self._cpu_before, strict=True):
+                self.cpu_s[name] += new_s - old_s
+            self.iterations, self.rows = self.iterations + 1, self.rows + (turn[0] == "all")
+        self._cpu_before = now
 
     def close(self) -> None:
         for loggers in self._loggers.values():
@@ -90,8 +114,7 @@ def main(args: Args) -> None:
     os.environ |= {"WANDB_MODE": "offline", "SWANLAB_MODE": "offline"}
     kind = config_type()
     config = load_yaml(Path(args.config), kind, kind())
-    minutes = (2 * args.pairs + 2) * args.seconds / 60.0
-    config = dataclasses.replace(config, max_minutes=minutes, total_env_steps=10**12)
+    config = dataclasses.replace(config, max_minutes=0.0, total_env_steps=10**12)
     config = dataclasses.replace(config, stop_at_success=0.0, checkpoint_every=10**9)
     use_device(config)
     world = make_world(config, config.num_envs, "train")
@@ -108,10 +131,12 @@ def _measure(args: Args, config: Config, world: World) -> dict:
         for path in folders.values():
             path.mkdir()
         with Services(_with(config, "all"), folders["all"]):
-            in_turns, stopper = _InTurns(args, config, folders, engine), Stopper(lambda: "stopped")
+            stopper = Stopper(lambda: "stopped")
+            in_turns = _InTurns(args, config, folders, engine, stopper)
             with _Recorder(in_turns, config, world, Path(folder), None, stopper, False) as recorder:
                 train(config, world, state, recorder)
     speeds = {k: [in_turns.speed(k, pair) for pair in range(args.pairs)] for k in folders}
+    cpu_s, iterations = in_turns.cpu_s, in_turns.iterations
     ratios = [a / b for a, b in zip(speeds["all"], speeds["plain"], strict=True)]
     print("ratios", *(f"{ratio:.3f}" for ratio in ratios))
     return {
@@ -121,8 +146,26 @@ def _measure(args: Args, config: Config, world: World) -> dict:
         "loggers": ",".join(_with(config, "all").log.to),
         "pairs": args.pairs,
         **{f"ratio_{name}": value for name, value in record.spread(ratios).items()},
+        "cpu_share": cpu_s["services"] / in_turns.rows / (cpu_s["training"] / iterations),
         **{f"{k}_steps_per_s": record.spread(speeds[k])["median"] for k in folders},
     }
+
+
+def _cpu_of_descendants_s() -> float:
+    """Processors' time of all processes that this one and its own have started and that live."""
+    parents, used_s = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # gone
+            continue
+        pid = int(stat.parent.name)
+        parents[pid] = int(words[1])
+        used_s[pid] = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    ours = {os.getpid()}
+    for _ in range(4):  # generations
+        ours |= {pid for pid, parent in parents.items() if parent in ours}
+    return sum(used_s[pid] for pid in ours - {os.getpid()})
 
 
 def _with(config: Config, name: str) -> Config:
