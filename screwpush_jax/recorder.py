@@ -42,7 +42,7 @@ class Recorder:
     ):
         """`after_s`: what comes after training takes about so long, for the time that is left."""
         self._config, self._world, self._run_dir = config, world, run_dir
-        self.stopper, self._after_s = stopper, after_s
+        self.stopper, self.after_s = stopper, after_s
         counters: dict[str, Any] = found.meta["counters"] if found else {}
         self.iterations = int(counters.get("iterations", 0))
         self._elapsed_before_s = float(counters.get("elapsed_s", 0.0))
@@ -82,7 +82,7 @@ class Recorder:
         """Starts the clock of training: everything is compiled."""
         with self._somebody_reads():
             compiled_s = time.perf_counter() - self._begun
-            print(f"compiled in {compiled_s:.1f} s; training {until(self._config, self._after_s)}")
+            print(f"compiled in {compiled_s:.1f} s; training {until(self._config, self.after_s)}")
         self._begun = time.perf_counter()
 
     @contextlib.contextmanager

@@ -20,6 +20,7 @@ from screwpush_jax.build import World, find_starts, init_arrays, make_world
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
+from screwpush_jax.display import duration
 from screwpush_jax.episodes import policy_names
 from screwpush_jax.files import to_json, write_atomically
 from screwpush_jax.forecast import evaluation_s
@@ -106,13 +107,15 @@ def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
         if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
             write_report(run_dir, tasks.find(config.task).metrics)
     else:
-        _evaluate(config, run_dir)
+        _evaluate(config, run_dir, recorder.after_s)
     return stopper.exit_code
 
 
-def _evaluate(config: Config, run_dir: Path) -> None:
+def _evaluate(config: Config, run_dir: Path, about_s: float = 0.0) -> None:
+    """Draws, evaluates, and ends with the closing screen; `about_s`: how long it will take, if known."""
     write_report(run_dir, tasks.find(config.task).metrics)
-    print(f"evaluating the best checkpoint on {config.eval.episodes} unseen episodes")
+    about = f": about {duration(about_s)}" if about_s else ""
+    print(f"evaluating the best checkpoint on {config.eval.episodes} unseen episodes{about}")
     results = evaluate.run_best(config, run_dir)
     newest, best = (checkpoint.find_in(run_dir, best=best) for best in (False, True))
     table = {name: result.row() for name, result in results.items()}
