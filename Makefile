@@ -64,7 +64,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 $(VENV)/.run: pyproject.toml
-	@echo "installing what training needs into $(VENV), once: a minute or two"
+	@echo "installing what training needs into $(VENV), once; how long depends on the network"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@

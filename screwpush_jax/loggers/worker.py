@@ -41,7 +41,7 @@ class Follower:
         self._client, self._run_dir, self._project = client, run_dir, project
         self._service, self._complain = service, complain
         self._notes = Notes(run_dir, service)
-        self._rows, self._sizes = Tail(run_dir), dict[str, list[int]]()
+        self._rows, self._stamps = Tail(run_dir), dict[str, list[int]]()
         self._started = self._kept = False
 
     def turn(self, last: bool) -> None:
@@ -53,9 +53,9 @@ class Follower:
                 metrics = {k: v for k, v in row.items() if k != "env_steps"}
                 self._running().log(metrics, env_steps)
                 self._notes.env_steps, new = env_steps, new + 1
-        for path in self._files_to_send(last):
-            client, name = self._running(), str(path.relative_to(self._run_dir))
-            self._notes.files[name] = _stamp(path)
+        for path, name, stamp in self._files_to_send(last):
+            client = self._running()
+            self._notes.files[name] = stamp
             try:
                 client.send(path, self._run_dir.absolute())
             except Exception as error:
@@ -79,17 +79,17 @@ class Follower:
             self._started = True
         return self._client
 
-    def _files_to_send(self, last: bool) -> Iterator[Path]:
+    def _files_to_send(self, last: bool) -> list[tuple[Path, str, list[int]]]:
+        """Each with its path in the run's folder, and its size and time (ns)."""
+        found = []
         for path in sorted(p for pattern in _FILES for p in self._run_dir.glob(pattern)):
-            name, stamp = str(path.relative_to(self._run_dir)), _stamp(path)
-            if self._notes.files.get(name) != stamp and (last or self._sizes.get(name) == stamp):
-                yield path
-            self._sizes[name] = stamp
-
-
-def _stamp(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+            with contextlib.suppress(OSError):  # gone again
+                stat, name = path.stat(), str(path.relative_to(self._run_dir))
+                stamp, before = [stat.st_size, stat.st_mtime_ns], self._stamps.get(name)
+                self._stamps[name] = stamp
+                if self._notes.files.get(name) != stamp and (last or before == stamp):
+                    found.append((path, name, stamp))
+        return found
 
 
 @contextlib.contextmanager
