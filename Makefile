@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: train debug test test-all test-fast test-lowest test-onnx coverage check lint docs format clean
 
 train: $(VENV)/.run
+	@echo "starting: Python and JAX load in some seconds"
 	$(BIN)/python -m screwpush_jax.train --config configs/cpu.yaml --headless
 
 debug: SHELL := /bin/bash
@@ -76,6 +77,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 $(VENV)/.run: pyproject.toml
+	@echo "installing what training needs into $(VENV), once; how long depends on the network"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@

@@ -1,18 +1,15 @@
 """One row a measurement: what was measured, on what, at which commit."""
 
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-_PACKAGES = ("jax", "flax", "optax", "mujoco", "mujoco-warp", "warp-lang", "torch")
+from screwpush_jax.loggers.provenance import hardware, versions
 
 
 def spread(values: Sequence[float] | np.ndarray) -> dict[str, float]:
@@ -37,31 +34,3 @@ def commit() -> str:
         return os.environ["SCREWPUSH_COMMIT"]
     run = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def hardware() -> str:
-    """What JAX computes on."""
-    device = jax.devices()[0]
-    if device.platform == "cpu":
-        return f"{os.cpu_count()} x {_cpu_name()}"
-    return device.device_kind
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.processor()
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that matter and are installed."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -1,5 +1,6 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -40,8 +41,10 @@ def make_world(config: Config, num_envs: int, physics: Name) -> World:
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
 
 
-def find_starts(config: Config) -> Starts:
+def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:
     """Start states of training, settled by the physics `eval` in a simulator of their own.
+
+    `watch` sees the simulator's report at the end.
 
     Raises:
       StartsError: hardly any state is one.
@@ -51,7 +54,9 @@ def find_starts(config: Config) -> Starts:
     world = make_world(config, min(config.num_envs, size), "eval")
     try:
         starts = world.task.starts(world.sim, size, config.seed, compiled.jit)
-        world.sim.report()()
+        report = world.sim.report()()
+        if watch is not None:
+            watch(report)
         return starts
     finally:
         world.sim.close()

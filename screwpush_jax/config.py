@@ -9,7 +9,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
@@ -17,7 +17,7 @@ from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.bounds import LARGEST_INT, as_flag, check_section
 from screwpush_jax.config_file import FLAG_ONLY, from_tree, load_yaml, to_tree
 from screwpush_jax.errors import UsageError
-from screwpush_jax.flags import parse
+from screwpush_jax.flags import COMMAS, parse
 from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.yaml_file import load_tree
@@ -47,16 +47,23 @@ Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 """What NumPy and JAX both take: JAX cuts larger ones to 32 bits, so that two would be one."""
 
 
+Sink = Literal["jsonl", "tensorboard", "wandb", "swanlab"]
+
+
 @dataclasses.dataclass(frozen=True)
 class LogConfig:
-    """Where metrics go beside the run's own JSONL and TensorBoard files."""
+    """Where metrics go."""
 
-    wandb: bool = False
-    """Also log to Weights & Biases (extra `wandb`)."""
-    swanlab: bool = False
-    """Also log to SwanLab (extra `swanlab`)."""
+    to: Annotated[tuple[Sink, ...], COMMAS] = ("jsonl", "tensorboard")
+    """Any of jsonl, tensorboard, wandb, swanlab (the last two are extras of these names). jsonl is
+    the run's own metrics.jsonl, from which everything else is read: it is written in any case."""
     project: Annotated[str, MinLen(1)] = "screwpush"
-    """Project name there."""
+    """Project at Weights & Biases and SwanLab; their own variables WANDB_PROJECT and SWANLAB_PROJECT
+    go before the default."""
+
+    def check(self) -> None:
+        if unknown := [name for name in self.to if name not in get_args(Sink)]:
+            raise ValueError(f"to {','.join(unknown)}; valid: any of {', '.join(get_args(Sink))}")
 
 
 Pixels = Annotated[int, Interval(ge=16, le=4096)]
@@ -119,6 +126,10 @@ class Config:
     """Control steps, summed over environments, after which training ends."""
     max_minutes: Annotated[float, Ge(0)] = 0.0
     """Training also ends after this many minutes of wall time; 0 sets no limit."""
+    stop_at_success: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Training also ends when it is good: when the lower end of the 95 % interval of the success rate
+    over the newest 1,000 episodes or more (of training, so with the policy's noise and in its physics)
+    reaches this share; 0 for never."""
     name: str = ""
     """Name of the run, unique among the task's runs; without one only the time names it."""
     runs_dir: Annotated[str, MinLen(1), PATH] = "runs"
@@ -134,7 +145,7 @@ class Config:
     eval: EvalConfig = EvalConfig()
     """Evaluation after training and by the evaluate command."""
     log: LogConfig = LogConfig()
-    """Extra loggers."""
+    """Loggers."""
     video: VideoConfig = VideoConfig()
     """Videos along the way."""
 

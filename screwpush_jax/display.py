@@ -28,13 +28,17 @@ class Display:
         iterations_done: int,
         elapsed_s: float,
         live: bool,
+        after_s: float = 0.0,
+        stop_at_success: float = 0.0,
     ):
-        """Training ends after `num_iterations` or, if positive, `max_minutes`.
+        """Training ends after `num_iterations` or, if positive, `max_minutes` or `stop_at_success`.
 
         `iterations_done` in `elapsed_s` lie behind it. `live` asks for a bar; a terminal that
-        cannot show one gets plain lines.
+        cannot show one gets plain lines. The time that is left includes `after_s`, seconds of what
+        comes after training.
         """
         self._total, self._limit_s = num_iterations, 60.0 * max_minutes
+        self._after_s, self._goal = after_s, stop_at_success
         self._seen = collections.deque([(iterations_done, elapsed_s)], maxlen=_WINDOW + 1)
         self._printed_at: float | None = None
         self._mute = False
@@ -52,11 +56,17 @@ class Display:
             bar.stop()
 
     def show(
-        self, iteration: int, elapsed_s: float, success: float | None, metrics: dict[str, float]
+        self,
+        iteration: int,
+        elapsed_s: float,
+        success: float | None,
+        metrics: dict[str, float],
+        success_low: float = 0.0,
     ) -> None:
         """Takes the metrics of an iteration; training has taken `elapsed_s` so far.
 
-        `success` is the rate of the task's score, None where no episode ended.
+        `success` is the rate of the task's score, None where no episode ended; `success_low` what
+        is sure of it over the newest episodes, 0 while they are too few.
 
         Raises:
           BrokenPipeError: nobody reads the output any more. Whatever else goes wrong is one line.
@@ -64,7 +74,11 @@ class Display:
         self._seen.append((iteration, elapsed_s))
         rate = percent(success, 1)
         speed = f"{metrics.get('perf/env_steps_per_s', math.nan):,.0f} steps/s"
-        left = duration(self._left_s())
+        left = duration(self._left_s() + self._after_s)
+        about = "about"
+        if self._goal > 0:  # which may end it earlier
+            rate += f" (surely {percent(success_low, 1)} of {self._goal:.0%})"
+            about = "at most"
         self._on_bar(
             lambda bar: bar.show(
                 self._share(), success=rate, speed=speed, elapsed=duration(elapsed_s), left=left
@@ -74,7 +88,7 @@ class Display:
             self._print(
                 f"iteration {iteration}/{self._total}  success {rate}"
                 f"  return {metrics.get('env/return', math.nan):.2f}  {speed}"
-                f"  physics {percent(metrics.get('perf/sim_fraction'), 0)}  about {left} left"
+                f"  physics {percent(metrics.get('perf/sim_fraction'), 0)}  {about} {left} left"
             )
 
     def _share(self) -> float:

@@ -9,6 +9,7 @@ the next event waits for it for ever. Its records and messages are used here wit
 
 import contextlib
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _FLUSH_EVERY_S = 10.0
@@ -52,6 +53,20 @@ class EventFile:
         if time.monotonic() - self._flushed > _FLUSH_EVERY_S:
             self._records.flush()
             self._flushed = time.monotonic()
+
+    def describe(
+        self,
+        hyperparameters: Mapping[str, bool | int | float | str],
+        compared: Sequence[str],
+        texts: Mapping[str, str],
+    ) -> None:
+        """Fills the tab HParams with the run's values and the metrics to compare, the tab Text."""
+        from tensorboardX import summary
+
+        tables = summary.hparams(dict(hyperparameters), dict.fromkeys(compared))[:2]
+        for one in (*tables, *(summary.text(title, text) for title, text in texts.items())):
+            self._add(self._event(summary=one))
+        self._records.flush()
 
     def close(self) -> None:
         """Writes what is left. Not to be used afterwards."""

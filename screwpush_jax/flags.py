@@ -8,11 +8,26 @@ from typing import Any, TypeVar
 
 import tyro
 
+from screwpush_jax import migrate
 from screwpush_jax.bounds import shown
 from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import leaves
 
 T = TypeVar("T")
+
+
+def _split(words: list[str]) -> tuple[str, ...]:
+    return tuple(word for text in words for word in text.split(",") if word)
+
+
+COMMAS = tyro.constructors.PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="A,B,...",
+    instance_from_str=_split,
+    is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda value: [",".join(value)] if value else [],
+)
+"""Marks (in `Annotated`) a tuple of names that a command line takes as `a,b` or `a b`."""
 
 
 def parse(kind: type[T], args: Sequence[str], default: T, prog: str, description: str) -> T:
@@ -33,7 +48,8 @@ def parse(kind: type[T], args: Sequence[str], default: T, prog: str, description
     except SystemExit:
         raise UsageError(_one_line(said.getvalue())) from None
     if unknown:
-        raise UsageError(f"unknown: {shown(unknown)}; {_nearest(unknown[0], default)}")
+        where = migrate.field_hint(unknown[0].lstrip("-").replace("-", "_"))
+        raise UsageError(f"unknown: {shown(unknown)}{where}; {_nearest(unknown[0], default)}")
     return config
 
 

@@ -52,6 +52,10 @@ _DROPPED = {"mujoco_warp": ("max_overflows",)}
 """An allowance that had another unit takes its default."""
 
 
+_LOG = ("wandb", "swanlab")
+"""Switches of the section `log` up to 0.4.0; since then names in its `to`."""
+
+
 def config_of_today(tree: dict[str, Any]) -> dict[str, Any]:
     """The nested mapping of a run's configuration, whatever version wrote it, in today's names."""
     tree = {
@@ -64,7 +68,16 @@ def config_of_today(tree: dict[str, Any]) -> dict[str, Any]:
         if isinstance(tree.get(old), dict) and isinstance(tree.setdefault("env", {}), dict):
             *_, inner = new.split(".")
             tree["env"] |= tree.pop(old) if new == "env" else {inner: tree.pop(old)}
-    return _with_named_physics(tree)
+    return _with_named_physics(_with_log_to(tree))
+
+
+def _with_log_to(tree: dict[str, Any]) -> dict[str, Any]:
+    """Which loggers a run had up to 0.4.0: its own file, TensorBoard, and those that were on."""
+    log = tree.get("log")
+    if not isinstance(log, dict) or not set(_LOG) & log.keys():
+        return tree
+    to = ["jsonl", "tensorboard", *(name for name in _LOG if log.get(name) is True)]
+    return tree | {"log": {"to": to} | {k: v for k, v in log.items() if k not in _LOG}}
 
 
 def _with_named_physics(tree: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +106,8 @@ def hint(section: str) -> str:
 def field_hint(path: str) -> str:
     """Where an unknown field is today; empty if it never was one."""
     *section, name = path.split(".")
+    if section == ["log"] and name in _LOG:
+        return f" (since 0.5.0 log.to: jsonl, tensorboard, {name})"
     if section[-1:] != ["scene"] or name not in PHYSICS:
         return ""
     moved = (f"{path.removesuffix(name)}physics.{one}.{PHYSICS[name]}" for one in ("train", "eval"))

@@ -1,8 +1,10 @@
 """The host's memory of a run: counters, clocks, budget, metrics, checkpoints."""
 
+import contextlib
+import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from screwpush_jax.display import Display
 from screwpush_jax.episode_sums import EpisodeSums
 from screwpush_jax.errors import DivergedError
 from screwpush_jax.filming.films import TrainingFilms
-from screwpush_jax.loggers import Loggers
+from screwpush_jax.forecast import until
+from screwpush_jax.loggers.run_loggers import Loggers
+from screwpush_jax.newest_episodes import NewestEpisodes, reached
 from screwpush_jax.phases import phases
 from screwpush_jax.stopping import Stopper, drop_output
 from screwpush_jax.transition import EPISODES
@@ -35,13 +39,16 @@ class Recorder:
         found: Found | None,
         stopper: Stopper,
         live: bool,
+        after_s: float = 0.0,
     ):
+        """`after_s`: what comes after training takes about so long, for the time that is left."""
         self._config, self._world, self._run_dir = config, world, run_dir
-        self.stopper = stopper
+        self.stopper, self.after_s = stopper, after_s
         counters: dict[str, Any] = found.meta["counters"] if found else {}
         self.iterations = int(counters.get("iterations", 0))
         self._elapsed_before_s = float(counters.get("elapsed_s", 0.0))
         self._sums = EpisodeSums(counters.get("tally", {}))
+        self._newest = NewestEpisodes(counters.get("newest_episodes", ()))
         self._since_save = int(counters.get("since_save", 0))
         # a run that goes on and does nothing more is saved already
         self._saved_step = found.step if found and found.run_dir == run_dir else None
@@ -49,7 +56,10 @@ class Recorder:
         self._pending: tuple[dict[str, jax.Array], Callable[[], Metrics]] | None = None
         self.total_ms: Metrics = {}
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
-        self._loggers = Loggers(run_dir, config, self.iterations * config.batch_size)
+        self._loggers = Loggers(
+            *(run_dir, config, self.iterations * config.batch_size, world.sim.spec.engine),
+            (f"env/{world.task.score}", "env/return"),
+        )
         self.films = TrainingFilms(config, world, run_dir)
         """Whoever steps the environments shows them to it."""
         self._display = Display(
@@ -58,6 +68,8 @@ class Recorder:
             self.iterations,
             self._elapsed_before_s,
             live,
+            after_s,
+            config.stop_at_success,
         )
 
     def __enter__(self) -> "Recorder":
@@ -72,7 +84,19 @@ class Recorder:
 
     def start_clock(self) -> None:
         """Starts the clock of training: everything is compiled."""
+        with self._somebody_reads():
+            compiled_s = time.perf_counter() - self._begun
+            print(f"compiled in {compiled_s:.1f} s; training {until(self._config, self.after_s)}")
         self._begun = time.perf_counter()
+
+    @contextlib.contextmanager
+    def _somebody_reads(self) -> Iterator[None]:
+        """Around what is printed: where nobody reads it any more, the run is asked to stop."""
+        try:
+            yield
+        except BrokenPipeError:  # `train | head`
+            drop_output()
+            self.stopper.request(signal.SIGPIPE)
 
     @property
     def elapsed_s(self) -> float:
@@ -83,7 +107,11 @@ class Recorder:
         limit_s = 60.0 * self._config.max_minutes
         in_time = limit_s <= 0 or self.elapsed_s < limit_s
         unfinished = self.iterations < self._config.num_iterations
-        return in_time and unfinished and not self.stopper.requested
+        return in_time and unfinished and not self.is_good() and not self.stopper.requested
+
+    def is_good(self) -> bool:
+        """Whether the success is reached at which training ends."""
+        return reached(self._config.stop_at_success, self._newest.low(self.iterations))
 
     def iteration(self, metrics: dict[str, jax.Array], report: Callable[[], Metrics]) -> None:
         """Counts a finished iteration and logs the one before.
@@ -106,16 +134,15 @@ class Recorder:
         episodes = metrics.pop(EPISODES)
         means = {name: value for name, value in metrics.items() if name.startswith("env/")}
         self._sums.add(means, episodes)
+        success = metrics.get(f"env/{self._world.task.score}") if episodes else None
+        self._newest.add(self.iterations, episodes, math.nan if success is None else success)
         if not episodes:
             metrics = {name: value for name, value in metrics.items() if name not in means}
         metrics |= self._performance(report())
         self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
-        try:
-            success = metrics.get(f"env/{self._world.task.score}")
-            self._display.show(self.iterations, self.elapsed_s, success, metrics)
-        except BrokenPipeError:  # `train | head`
-            drop_output()
-            self.stopper.request(signal.SIGPIPE)
+        with self._somebody_reads():
+            low = self._newest.low(self.iterations + 1)
+            self._display.show(self.iterations, self.elapsed_s, success, metrics, low)
 
     def checkpoint_due(self) -> bool:
         return self._since_save >= self._config.checkpoint_every
@@ -147,6 +174,7 @@ class Recorder:
             "elapsed_s": self.elapsed_s,
             "tally": self._sums.to_json(),
             "since_save": self._since_save,
+            "newest_episodes": self._newest.to_json(),
         }
         meta = {
             "run": self._run_dir.name,

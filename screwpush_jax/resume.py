@@ -1,6 +1,7 @@
 """What a run that goes on may change, and whether anything of its budget is left."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from screwpush_jax import checkpoint, run_folder
@@ -8,6 +9,7 @@ from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.field_kinds import listed
+from screwpush_jax.newest_episodes import NewestEpisodes, reached
 from screwpush_sim import registry
 
 
@@ -69,14 +71,27 @@ def _get(tree: Any, path: str) -> Any:
     return tree
 
 
+def more(config: Config, found: Found) -> list[str]:
+    """The flags that give a run which has spent its budget as much again."""
+    return [word for _, *flag in _limits(config, found) for word in flag]
+
+
 def _spent(config: Config, found: Found) -> str:
     """Which limits were reached, by the flags that raise them; empty if none was."""
+    return " and ".join(said for said, *_ in _limits(config, found))
+
+
+def _limits(config: Config, found: Found) -> Iterator[tuple[str, str, str]]:
+    """Of each limit that was reached: what was, its flag, and a value that raises it."""
     counters = found.meta["counters"]
-    spent = []
+    done = counters["iterations"] * config.batch_size
     if counters["iterations"] >= config.num_iterations:
-        steps = counters["iterations"] * config.batch_size
-        spent.append(f"{steps:,} control steps of --total-env-steps {config.total_env_steps}")
-    minutes = counters["elapsed_s"] / 60
+        flag = "--total-env-steps"
+        yield f"{done:,} control steps of {flag} {config.total_env_steps}", flag, str(2 * done)
+    minutes, flag = counters["elapsed_s"] / 60, "--max-minutes"
     if 0 < config.max_minutes <= minutes:
-        spent.append(f"{minutes:.1f} minutes of --max-minutes {config.max_minutes:g}")
-    return " and ".join(spent)
+        yield f"{minutes:.1f} minutes of {flag} {config.max_minutes:g}", flag, f"{2 * minutes:.0f}"
+    low = NewestEpisodes(counters.get("newest_episodes", ())).low(counters["iterations"])
+    goal, flag = config.stop_at_success, "--stop-at-success"
+    if reached(goal, low):
+        yield f"success surely {low:.1%} with {flag} {goal:g}", flag, f"{(1 + low) / 2:.3f}"

@@ -15,12 +15,18 @@ from typing import Annotated
 import jax
 import yaml
 
-from screwpush_jax import checkpoint, cli, compiled, evaluate, loggers, resume, run_folder
+from screwpush_jax import checkpoint, cli, compiled, evaluate, resume, run_folder
 from screwpush_jax.build import World, find_starts, init_arrays, make_world
 from screwpush_jax.checkpoint import Found, RunState
+from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
-from screwpush_jax.files import write_atomically
+from screwpush_jax.display import duration
+from screwpush_jax.episodes import policy_names
+from screwpush_jax.files import to_json, write_atomically
 from screwpush_jax.filming import films
+from screwpush_jax.forecast import evaluation_s
+from screwpush_jax.loggers.provenance import PROVENANCE_FILE, provenance
+from screwpush_jax.loggers.services import Services, check_installed
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
@@ -67,13 +73,14 @@ def main(argv: Sequence[str]) -> int:
         if testing and found:
             evaluate.run(config, found)
             return 0
-        loggers.check_installed(config)
+        check_installed(config)
         films.check_installed(config)
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
             if resume.is_to_be_evaluated(config, found):
                 print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
+                held.enter_context(Services(config, found.run_dir))
                 _evaluate(config, found.run_dir)
                 return 0
         cli.announce_engine(config)
@@ -83,7 +90,10 @@ def main(argv: Sequence[str]) -> int:
                 if not found or not resume.is_newest(found):  # what an older one led to stays
                     parent = config.runs_path / config.task
                     claimed.append(held.enter_context(run_folder.create(parent, config.name)))
+            services = held.enter_context(Services(config, claimed[-1].path))
             recorder = _train(config, found, claimed[-1].path, stopper, live)
+        if stopper.requested:
+            services.hurry()
         return _finish(config, recorder, claimed[-1].path)
 
 
@@ -91,19 +101,28 @@ def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
     """Says what came of it, and evaluates what was trained to the end; the exit code."""
     stopper = recorder.stopper
     print(summary(recorder, config))
+    if recorder.is_good():
+        print(f"training ended because success is surely {config.stop_at_success:.1%}")
     if stopper.requested:
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"
         print(said, file=sys.stderr if stopper.signal == signal.SIGPIPE else sys.stdout)
         if stopper.exit_code == 0:  # whoever sent another signal does not wait for pictures
             write_report(run_dir, tasks.find(config.task).metrics)
     else:
-        _evaluate(config, run_dir)
+        _evaluate(config, run_dir, recorder.after_s)
     return stopper.exit_code
 
 
-def _evaluate(config: Config, run_dir: Path) -> None:
+def _evaluate(config: Config, run_dir: Path, about_s: float = 0.0) -> None:
+    """Draws, evaluates, and ends with the closing screen; `about_s`: how long it will take, if known."""
     write_report(run_dir, tasks.find(config.task).metrics)
-    evaluate.run_best(config, run_dir)
+    about = f": about {duration(about_s)}" if about_s else ""
+    print(f"evaluating the best checkpoint on {config.eval.episodes} unseen episodes{about}")
+    results = evaluate.run_best(config, run_dir)
+    newest, best = (checkpoint.find_in(run_dir, best=best) for best in (False, True))
+    table = {name: result.row() for name, result in results.items()}
+    on = [*resume.more(config, newest), *cli.machine_flags(config)]
+    print(closing_screen(run_dir, table, best.step, on))
 
 
 def _train(
@@ -131,25 +150,31 @@ def _attempt(
     with stopper.nothing_to_save():
         print(f"run {run_dir}")
         _say_that_it_takes_time()
-        starts = None if found else _find_starts(config)
+        starts, after_s = (None, 0.0) if found else _find_starts(config)
         world = make_world(config, config.num_envs, "train")
     try:
         with stopper.nothing_to_save():
             state = _restored(config, world, found) if found else _fresh(config, world, starts)
-            _write_config(run_dir, config)
-        with Recorder(config, world, run_dir, found, stopper, live) as recorder:
+            _write_config(run_dir, config, world.sim.spec.engine)
+        with Recorder(config, world, run_dir, found, stopper, live, after_s) as recorder:
             train(config, world, state, recorder)
         return recorder
     finally:
         world.sim.close()
 
 
-def _find_starts(config: Config) -> Starts:
-    began = time.perf_counter()
-    starts = find_starts(config)
-    count = len(jax.tree.leaves(starts)[0])
-    print(f"found {count} start states in {time.perf_counter() - began:.1f} s")
-    return starts
+def _find_starts(config: Config) -> tuple[Starts, float]:
+    """Start states, and the seconds that the evaluation will take."""
+    task = tasks.find(config.task)(config.env)
+    print(f"finding {task.num_starts} start states, which settle in the physics of evaluation")
+    began, reports = time.perf_counter(), []
+    starts = find_starts(config, reports.append)
+    took_s = time.perf_counter() - began
+    print(f"found {task.num_starts} start states in {took_s:.1f} s")
+    policies = len(policy_names(task)) if config.eval.baselines else 1
+    scenes, (report,) = min(config.num_envs, task.num_starts), reports
+    sizes = (task.num_starts, config.eval.episodes, task.horizon + 1, policies)
+    return starts, evaluation_s(report, scenes, took_s, *sizes)
 
 
 def _fresh(config: Config, world: World, starts: Starts) -> RunState:
@@ -192,8 +217,10 @@ def _last_words(config: Config, claimed: Sequence[RunFolder]) -> str:
     return "nothing was there to save; the same command starts anew"
 
 
-def _write_config(run_dir: Path, config: Config) -> None:
+def _write_config(run_dir: Path, config: Config, engine: str) -> None:
+    """What a run is, and by what and on what it is made."""
     write_atomically(run_dir / CONFIG_FILE, yaml.safe_dump(to_tree(config), sort_keys=False))
+    write_atomically(run_dir / PROVENANCE_FILE, to_json(provenance(engine), indent=1) + "\n")
 
 
 def _say_that_it_takes_time() -> None:

@@ -14,7 +14,9 @@ Config = config_type()
 def test_start_states_settle_in_the_physics_of_evaluation(monkeypatch, num_envs, scenes):
     config = from_tree({"num_envs": num_envs, "env": {"bank_size": 16}}, Config, Config())
     built, closed = [], []
-    sim = SimpleNamespace(report=lambda: dict, close=lambda: closed.append(True))
+    sim = SimpleNamespace(
+        report=lambda: lambda: {"perf/steps": 7.0}, close=lambda: closed.append(True)
+    )
     task = SimpleNamespace(starts=lambda sim, size, seed, jit: (size, seed))
 
     def make_world(config, num_envs, physics):
@@ -22,6 +24,8 @@ def test_start_states_settle_in_the_physics_of_evaluation(monkeypatch, num_envs,
         return SimpleNamespace(sim=sim, task=task)
 
     monkeypatch.setattr(build, "make_world", make_world)
-    assert build.find_starts(config) == (16, config.seed)
+    reports = []
+    assert build.find_starts(config, reports.append) == (16, config.seed)
+    assert reports == [{"perf/steps": 7.0}]
     assert built == [(scenes, "eval")]
     assert closed

@@ -114,7 +114,7 @@ def leaves(section, prefix=""):
 
 OF_A_MACHINE = {
     *("device", "compile_cache", "name", "runs_dir", "mujoco.num_threads"),
-    *("log.wandb", "log.swanlab", "log.project"),
+    *("log.to", "log.project"),
     *("isaacgym.python", "isaacgym.python_path", "isaacgym.pipeline", "isaacgym.handover"),
     *("isaacgym.viewer", "isaacgym.start_timeout_s", "isaacgym.step_timeout_s"),
     *("isaacgym.spin_s", "isaacgym.restarts", "isaacgym.num_threads"),
@@ -159,9 +159,9 @@ def test_a_checkpoint_sets_all_of_its_run_and_nothing_of_a_machine():
 def test_the_flags_of_a_machine_are_said_again():
     config = dataclasses.replace(Config(), device="cpu", seed=5, name="x", runs_dir="elsewhere")
     gym = dataclasses.replace(config.isaacgym, python="/opt/my python", viewer=True, substeps=3)
-    log = dataclasses.replace(config.log, wandb=True)
+    log = dataclasses.replace(config.log, to=("jsonl", "wandb"))
     flags = cli.machine_flags(dataclasses.replace(config, isaacgym=gym, log=log))
     assert flags == [
-        *("--device", "cpu", "--log.wandb"),
+        *("--device", "cpu", "--log.to", "jsonl", "wandb"),
         *("--isaacgym.python", "/opt/my python", "--isaacgym.viewer"),
     ]

@@ -97,6 +97,7 @@ OUTSIDE = {
     **dict.fromkeys(("video.every", "video.episodes"), (-1, INT32 + 1)),
     "video.scenes": (0, 17),
     "video.size": ([14, 360], [480, 4098]),
+    "stop_at_success": (-1e-9, 1.0),
     "env.scene.num_screws": (1, 9, -3),
     **dict.fromkeys((f"env.scene.physics.{name}.dt_s" for name in PHYSICS), (0.0, -0.005, 0.1001)),
     **dict.fromkeys(
@@ -165,6 +166,7 @@ INSIDE = {
     "eval.seed": (2**32 - 1,),
     "total_env_steps": (1, 10**12),
     "checkpoint_every": (1, INT32),
+    "stop_at_success": (0.0, 0.999),
     "env.scene.num_screws": (2, 8),
     "env.fall_height_m": (0.0,),
     "env.max_tilt_rad": (0.0, 1.5),
@@ -387,11 +389,29 @@ def test_a_bound_that_nobody_would_hold_is_an_error_of_the_code():
         (["--ppo.gamma", "1.5"], "0 to 1"),
         (["--ppo.num-steps", "0"], "greater than 0"),
         (["--ppo.hidden-sizes"], "1 or more values"),
+        (["--log.to", "wandb,mlflow"], "--log.to mlflow; valid: any of jsonl, tensorboard, wandb"),
+        (["--log.wandb"], r"since 0\.5\.0 log\.to: jsonl, tensorboard, wandb"),
     ],
 )
 def test_flags_that_cannot_run_are_refused(flags, hint):
     with pytest.raises(UsageError, match=hint):
         parse(Config, flags, Config(), "test", "").check()
+
+
+@pytest.mark.parametrize(
+    ("words", "to"),
+    [
+        (["--log.to", "tensorboard,wandb,swanlab,jsonl"], ("tensorboard", "wandb", "swanlab", "jsonl")),
+        (["--log.to=wandb"], ("wandb",)),
+        (["--log.to", "wandb", "swanlab", "--seed", "5"], ("wandb", "swanlab")),
+        (["--log.to", "--seed", "5"], ()),
+        ([], ("jsonl", "tensorboard")),
+    ],
+)  # fmt: skip
+def test_loggers_are_named_with_commas_or_spaces(words, to):
+    config = parse(Config, words, Config(), "test", "")
+    config.check()
+    assert config.log.to == to
 
 
 @pytest.fixture

@@ -111,6 +111,22 @@ def test_time_left_is_that_of_the_budget_that_ends_first(total, minutes, at, ela
     assert said.endswith(f"about {left} left")
 
 
+def test_time_left_reaches_to_the_end_of_the_evaluation(out):
+    display = Display(1000, 1.0, 0, 0.0, live=False, after_s=90.0)
+    assert line(out, display, (10, 30.0, 0.5)).endswith("about 2 min 0 s left")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_where_success_may_end_training_the_time_is_the_longest(live, out):
+    terminal, display = out(COLUMNS="140"), Display(1000, 10.0, 0, 0.0, live, 0.0, 0.95)
+    display.start()
+    display.show(10, 30.0, 0.97, METRICS, 0.912)
+    display.stop()
+    said = terminal.getvalue()
+    assert "success 97.0% (surely 91.2% of 95%)" in said
+    assert ("9 min 30 s left" if live else "at most 9 min 30 s left") in said
+
+
 @pytest.mark.parametrize(("at", "elapsed_s", "share"), [(10, 30.0, 50), (600, 6.0, 60)])
 def test_progress_is_that_of_the_budget_that_ends_first(at, elapsed_s, share, out):
     terminal = out()

@@ -1,21 +1,16 @@
-"""Loggers: what the metrics file gives back, and that no logger can end a run."""
+"""Loggers on disk: what the metrics file gives back, and that no logger can end a run."""
 
 import json
-import sys
-import types
 
 import pytest
 from tensorboardX import record_writer
 
-from screwpush_jax import loggers
 from screwpush_jax.config import LogConfig, config_type
-from screwpush_jax.errors import UsageError
-from screwpush_jax.loggers import Loggers, check_installed, read_metrics
+from screwpush_jax.loggers import read_metrics
+from screwpush_jax.loggers.run_loggers import Loggers
 from screwpush_jax.run_folder import METRICS_FILE
 
 Config = config_type()
-
-WANDB = Config(log=LogConfig(wandb=True))
 
 
 def log(folder, first, last, loss=1.0, config=None):
@@ -117,8 +112,8 @@ def test_tensorboard_may_fail(broken, tmp_path, capsys, monkeypatch):
     if broken == "folder":
         (tmp_path / "tensorboard").write_text("in the way")
     else:
-        # four writes a record, two records and a flush before the first row
-        room = {"full disk": 0, "disk that fills": 50, "disk full at last": 4 * 42 + 1}[broken]
+        # four writes a record; two records, a flush, four records and a flush before the first row
+        room = {"full disk": 0, "disk that fills": 60, "disk full at last": 4 * 46 + 2}[broken]
         monkeypatch.setattr(record_writer, "open_file", lambda path: Disk(room))
     log(tmp_path, 1, 40)  # more than any queue takes
     (said,) = capsys.readouterr().err.splitlines()
@@ -126,66 +121,8 @@ def test_tensorboard_may_fail(broken, tmp_path, capsys, monkeypatch):
     assert len(read_metrics(tmp_path)) == 40
 
 
-class Service(types.ModuleType):
-    """A logging service that fails in one of its calls, the third time."""
-
-    def __init__(self, fails, error):
-        super().__init__("wandb")
-        self.calls, self._fails, self._error = [], fails, error
-
-    def _called(self, name):
-        self.calls.append(name)
-        if name == self._fails and (name != "log" or self.calls.count("log") == 3):
-            raise self._error
-
-    def init(self, **_):
-        self._called("init")
-
-    def log(self, metrics, step):
-        self._called("log")
-
-    def finish(self):
-        self._called("finish")
-
-
-@pytest.mark.parametrize("error", [RuntimeError("offline\nagain"), SystemExit(1)])
-@pytest.mark.parametrize("fails", ["init", "log", "finish"])
-def test_a_service_that_fails_is_left_out(fails, error, tmp_path, capsys, monkeypatch):
-    service = Service(fails, error)
-    monkeypatch.setitem(sys.modules, "wandb", service)
-    log(tmp_path, 1, 5, config=WANDB)
-    (said,) = capsys.readouterr().err.splitlines()
-    assert "wandb" in said
-    assert service.calls.count("log") == {"init": 0, "log": 3, "finish": 5}[fails]
-    assert len(read_metrics(tmp_path)) == 5
-
-
-def test_a_service_that_is_gone_is_left_out(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    log(tmp_path, 1, 2, config=WANDB)
-    (said,) = capsys.readouterr().err.splitlines()
-    assert "wandb" in said
-    assert len(read_metrics(tmp_path)) == 2
-
-
-def test_a_service_gets_each_row(tmp_path, capsys, monkeypatch):
-    service = Service("", None)
-    monkeypatch.setitem(sys.modules, "wandb", service)
-    log(tmp_path, 1, 3, config=WANDB)
-    assert service.calls == ["init", "log", "log", "log", "finish"]
-    assert capsys.readouterr().err == ""
-
-
-def test_a_service_that_cannot_be_used_is_refused(tmp_path, monkeypatch):
-    def broken(name):
-        raise AttributeError("module 'numpy' has no attribute 'float_'\nmore")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loggers.importlib, "import_module", broken)
-        with pytest.raises(UsageError, match="float_.*pip install") as refused:
-            check_installed(WANDB)
-        assert "\n" not in str(refused.value)
-    (tmp_path / "wandb").mkdir()  # what the service itself leaves: a package to Python
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UsageError, match="pip install"):
-        check_installed(WANDB)
+@pytest.mark.parametrize("to", [(), ("jsonl",), ("wandb",), ("tensorboard",)])
+def test_the_runs_own_file_is_written_whatever_else_is(to, tmp_path):
+    log(tmp_path, 1, 3, config=Config(log=LogConfig(to=to)))
+    assert len(read_metrics(tmp_path)) == 3
+    assert (tmp_path / "tensorboard").exists() == ("tensorboard" in to)

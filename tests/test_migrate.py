@@ -28,8 +28,24 @@ def test_an_old_default_stays_the_default_of_its_time():
     assert (physics.train.dt_s, physics.train.decimation) == (0.005, 4)
 
 
+@pytest.mark.parametrize(
+    ("old", "to"),
+    [
+        ({"wandb": False, "swanlab": False}, ("jsonl", "tensorboard")),
+        ({"wandb": True, "swanlab": False}, ("jsonl", "tensorboard", "wandb")),
+        ({"wandb": True, "swanlab": True}, ("jsonl", "tensorboard", "wandb", "swanlab")),
+    ],
+)
+def test_loggers_that_were_on_are_named_in_a_list(old, to):
+    tree = migrate.config_of_today({"log": {**old, "project": "mine"}})
+    config = from_tree(tree, Config, Config())
+    assert config.log.to == to
+    assert config.log.project == "mine"
+
+
 def test_a_configuration_of_today_stays_as_it_is():
     tree = {"env": {"scene": {"physics": {"train": {"dt_s": 0.01}}}}, "seed": 3}
+    tree["log"] = {"to": ["wandb"]}
     assert migrate.config_of_today(tree) == tree
 
 

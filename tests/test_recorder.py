@@ -1,5 +1,7 @@
 """A run's memory: what it refuses to save, and what it counts."""
 
+import contextlib
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -12,7 +14,9 @@ from screwpush_jax.checkpoint import CheckpointStore
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import DivergedError
+from screwpush_jax.newest_episodes import NewestEpisodes
 from screwpush_jax.recorder import Recorder
+from screwpush_jax.score import wilson_interval
 from screwpush_jax.stopping import Stopper
 
 Config = config_type()
@@ -21,8 +25,8 @@ CONFIG = from_tree({"num_envs": 4, "ppo": {"num_steps": 2, "hidden_sizes": [4]}}
 
 
 @pytest.fixture
-def recorder(tmp_path, monkeypatch):
-    """Of a run of some task, and all that it saved."""
+def follow(tmp_path, monkeypatch):
+    """Makes the recorder of a run of some task, and the list of all that it saves."""
     saved = []
     monkeypatch.setattr(
         CheckpointStore,
@@ -31,8 +35,18 @@ def recorder(tmp_path, monkeypatch):
     )
     task = SimpleNamespace(name="juggling", obs_layout=(), score="caught_all")
     world = SimpleNamespace(task=task, sim=SimpleNamespace(spec=SimpleNamespace(engine="mujoco")))
-    with Recorder(CONFIG, world, tmp_path, None, Stopper(lambda: ""), live=False) as made:
-        yield made, saved
+    with contextlib.ExitStack() as open_ones:
+
+        def make(config=CONFIG):
+            made = Recorder(config, world, tmp_path, None, Stopper(lambda: ""), live=False)
+            return open_ones.enter_context(made), saved
+
+        yield make
+
+
+@pytest.fixture
+def recorder(follow):
+    return follow()
 
 
 def state(change=lambda leaf: leaf):
@@ -73,3 +87,23 @@ def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
     assert score.mean == pytest.approx((15 + 10) / 45)
     assert meta["counters"]["tally"] == {}
     assert meta["counters"]["iterations"] == 4
+
+
+@pytest.mark.slow
+def test_training_ends_when_success_is_sure_and_a_run_that_goes_on_knows_it(follow):
+    config = dataclasses.replace(CONFIG, stop_at_success=0.9, total_env_steps=10**6)
+    made, saved = follow(config)
+    report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)
+    rates = [0.5] * 3 + [0.97] * 4
+    for done, rate in enumerate(rates):
+        assert made.should_continue(), done
+        metrics = {"episodes": 400.0, "env/caught_all": rate}
+        made.iteration({k: jnp.float32(v) for k, v in metrics.items()}, lambda: dict(report))
+    # 1,200 episodes at 0.97 are iterations 4 to 6, of which the host hears while the 7th runs
+    assert not made.should_continue()
+    assert made.is_good()
+    made.save(state())
+    (_, meta, _), *_ = saved
+    assert meta["counters"]["iterations"] == 7
+    low = NewestEpisodes(meta["counters"]["newest_episodes"]).low(7)
+    assert low == pytest.approx(wilson_interval(0.97, 1200)[0], abs=1e-6)

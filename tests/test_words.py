@@ -43,7 +43,7 @@ def test_words_of_a_task_are_told_from_others(line, found):
     assert bool(WORD_OF_A_TASK.search(line)) == found
 
 
-OF_A_RUN = {"config.yaml", "metrics.jsonl", "report.png"}
+OF_A_RUN = {"config.yaml", "metrics.jsonl", "report.png", "provenance.json"}
 """What a run writes into its own folder."""
 FOLDERS = ("screwpush_jax", "sim", "configs", "benchmarks", "tests", "docs", "examples")
 OF_OTHERS = {"docs/upgrading.md", "docs/coming_from.md"}

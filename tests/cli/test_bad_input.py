@@ -75,7 +75,7 @@ MISTAKES = {
 """Told from the arguments alone."""
 LATER = {
     "no GPU": (["--device", "gpu"], "valid: auto, cpu"),
-    "missing logger": (["--log.wandb"], "pip install"),
+    "missing logger": (["--log.to", "wandb"], "pip install 'screwpush-jax[wandb]'"),
 }
 """Told by what the machine has."""
 

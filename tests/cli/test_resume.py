@@ -256,6 +256,23 @@ def test_a_spent_budget_is_named_with_the_flag_that_raises_it(newest, change, hi
         resume.settle(dataclasses.replace(more if change else config, **change), found)
 
 
+def test_a_run_that_has_had_enough_is_told_what_gives_it_as_much_again(newest):
+    found, config, _ = newest
+    assert resume.more(config, found) == ["--total-env-steps", str(12 * STEPS)]
+    good = [[n, 500.0, 499.0] for n in range(1, 5)]
+    meta = found.meta | {"counters": found.meta["counters"] | {"newest_episodes": good}}
+    sure = dataclasses.replace(found, meta=meta)
+    open_end = dataclasses.replace(config, total_env_steps=12 * STEPS, stop_at_success=0.9)
+    with pytest.raises(
+        UsageError, match="spent its budget, success surely 99.*--stop-at-success 0.9"
+    ):
+        resume.settle(open_end, sure)
+    flag, value = resume.more(open_end, sure)
+    assert flag == "--stop-at-success"
+    more = dataclasses.replace(open_end, stop_at_success=float(value))
+    assert resume.settle(more, sure) == more
+
+
 def test_a_run_that_was_interrupted_before_its_evaluation_is_evaluated(
     newest, tmp_path, run_command
 ):
