@@ -34,7 +34,7 @@ from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.report import REPORT_FILE
 from screwpush_jax.score import Score
 from screwpush_jax.side_products import attempt
-from screwpush_jax.tasks.records import Recorded
+from screwpush_jax.tasks.optional import Recorded
 
 
 def write(world: World, found: Found, results_file: Path, results: Mapping[str, Result]) -> Path:

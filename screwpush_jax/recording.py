@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.tasks.records import Recorded
+from screwpush_jax.tasks.optional import Recorded
 from screwpush_jax.tasks.task import Starts, Task
 
 _MOST = 32

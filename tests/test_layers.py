@@ -32,9 +32,9 @@ KNOWN_BY = {
     "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation film"
     " filming outcomes policy_file recording train transition viewer",
-    "screwpush_jax.tasks.records": "eval_report outcomes recording task_figures",
+    "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.drawing": "viewer",
-    "screwpush_jax.tasks.optional": "export film",
+    "screwpush_jax.tasks.optional": "eval_report export film recording viewer",
     "screwpush_sim.protocol": "build doors env episodes evaluation film filming tasks"
     " transition viewer",
     "screwpush_sim.state": "env evaluation film filming play policy_file tasks viewer",

@@ -1,9 +1,12 @@
 """What a task may bring beside what `task.py` asks of every one."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
+from screwpush_jax.tasks.drawing import Drawing
+from screwpush_jax.tasks.records import Figure, Records
 from screwpush_sim.state import SimState
 
 
@@ -35,4 +38,26 @@ class Captioned(Protocol):
 
     def caption(self, memory: Any, derived: Any) -> dict[str, jax.Array]:
         """Figures `[N]` of this instant by name, units at the names' ends."""
+        ...
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """Has lines and labels of its own in what a viewer shows."""
+
+    def draw(self, memory: Any, derived: Any) -> Sequence[Drawing]:
+        """What is drawn into each of N scenes. Runs on the host: the arrays `[N, ...]` are NumPy's."""
+        ...
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A task that says what is to be recorded, and what came of it."""
+
+    def watch(self, derived: Any) -> dict[str, jax.Array]:
+        """What is followed of this instant, `[N, ...]` float32 each; a pure function."""
+        ...
+
+    def report(self, by_policy: Mapping[str, Records], /) -> Sequence[Figure]:
+        """Figures of what came of it; the first policy is the learned one."""
         ...

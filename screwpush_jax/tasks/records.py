@@ -1,6 +1,6 @@
 """What a task may have recorded of evaluated episodes, and the figures that it makes of that.
 
-A task that has the two methods of `Recorded` gets its own part in the report of an evaluation; one
+A task that has the two methods of `Recorded` (`optional.py`) gets its own part in the report of an evaluation; one
 that has none of them is evaluated all the same. What is recorded is opaque to everyone else. A
 figure is data: who draws it, and with what, is no task's business.
 
@@ -8,10 +8,8 @@ Legend: N episodes, K instants that are kept of each, M points.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
 
-import jax
 import numpy as np
 
 
@@ -65,16 +63,3 @@ class Map:
 
 
 Figure = Histogram | Rates | Map
-
-
-@runtime_checkable
-class Recorded(Protocol):
-    """A task that says what is to be recorded, and what came of it."""
-
-    def watch(self, derived: Any) -> dict[str, jax.Array]:
-        """What is followed of this instant, `[N, ...]` float32 each; a pure function."""
-        ...
-
-    def report(self, by_policy: Mapping[str, Records], /) -> Sequence[Figure]:
-        """Figures of what came of it; the first policy is the learned one."""
-        ...

@@ -12,13 +12,12 @@ an environment reads like this::
 `screwpush_jax.env` does that, with the clock, the ends and the restarts around it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import jax
 from flax import struct
 
-from screwpush_jax.tasks.drawing import Drawing
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
@@ -65,7 +64,7 @@ Baseline = Callable[[Any, Any, Any, jax.Array], jax.Array]
 class Task(Protocol[M, D]):
     """Batched pure functions, and one host function that finds the start states.
 
-    A task may also be a `Recorded` (`records.py`): then reports of its evaluations have its figures.
+    What a task may bring beside it, for viewers, videos, reports and exports, is in `optional.py`.
     """
 
     name: ClassVar[str]
@@ -156,13 +155,4 @@ class Task(Protocol[M, D]):
 
     def hold(self, memory: M, derived: D) -> jax.Array:
         """The control `[N, U]` under which an environment stands still, or falls passively."""
-        ...
-
-
-@runtime_checkable
-class Draws(Protocol):
-    """What a task has, too, that shows people what it looks at; no task needs it."""
-
-    def draw(self, memory: Any, derived: Any) -> Sequence[Drawing]:
-        """What is drawn into each of N scenes. Runs on the host: the arrays `[N, ...]` are NumPy's."""
         ...

@@ -13,7 +13,7 @@ from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.side_products import say
 from screwpush_jax.tasks.drawing import Drawing
-from screwpush_jax.tasks.task import Draws
+from screwpush_jax.tasks.optional import Drawn
 from screwpush_jax.viewer.checkpoints import Checkpoints
 from screwpush_jax.viewer.scoreboard import SUCCESS, RewardTrack, Scoreboard, ending
 from screwpush_jax.viewer.stage import Stage
@@ -70,7 +70,7 @@ class Session:
 
     def drawings(self) -> Sequence[Drawing]:
         """What the task draws into each scene `[N]`, nothing if it does not draw."""
-        if isinstance(self.stage.task, Draws):
+        if isinstance(self.stage.task, Drawn):
             return self.stage.task.draw(self._seen.memory, self._seen.derived)
         return [Drawing()] * len(self.endings)
 
