@@ -9,6 +9,7 @@ iteration, over what training takes for it. Where all cores are busy that is wha
 
 import dataclasses
 import importlib.util
+import math
 import os
 import signal
 import tempfile
@@ -96,8 +97,8 @@ class _InTurns:
             loggers.close()
 
     def speed(self, name: str, pair: int) -> float:
-        """Control steps a second."""
-        times_ms = self.times_ms[name, pair]
+        """Control steps a second; not a number for a turn in which no iteration was timed."""
+        times_ms = self.times_ms[name, pair] or [math.nan]
         return 1e3 * self._batch * len(times_ms) / sum(times_ms)
 
 
@@ -136,6 +137,8 @@ def _measure(args: Args, config: Config, world: World) -> dict:
             with _Recorder(in_turns, config, world, Path(folder), None, stopper, False) as recorder:
                 train(config, world, state, recorder)
     speeds = {k: [in_turns.speed(k, pair) for pair in range(args.pairs)] for k in folders}
+    kept = [n for n in range(args.pairs) if math.isfinite(speeds["all"][n] / speeds["plain"][n])]
+    speeds = {k: [values[n] for n in kept] for k, values in speeds.items()}
     cpu_s, iterations = in_turns.cpu_s, in_turns.iterations
     ratios = [a / b for a, b in zip(speeds["all"], speeds["plain"], strict=True)]
     print("ratios", *(f"{ratio:.3f}" for ratio in ratios))
@@ -144,7 +147,7 @@ def _measure(args: Args, config: Config, world: World) -> dict:
         "engine": engine,
         "num_envs": config.num_envs,
         "loggers": ",".join(_with(config, "all").log.to),
-        "pairs": args.pairs,
+        "pairs": len(kept),
         **{f"ratio_{name}": value for name, value in record.spread(ratios).items()},
         "cpu_share": cpu_s["services"] / in_turns.rows / (cpu_s["training"] / iterations),
         **{f"{k}_steps_per_s": record.spread(speeds[k])["median"] for k in folders},
