@@ -52,7 +52,7 @@ class Recorder:
         self._since_save = int(counters.get("since_save", 0))
         # a run that goes on and does nothing more is saved already
         self._saved_step = found.step if found and found.run_dir == run_dir else None
-        self._begun = time.perf_counter()
+        self._begun, self._ended = time.perf_counter(), 0.0
         self._pending: tuple[dict[str, jax.Array], Callable[[], Metrics]] | None = None
         self.total_ms: Metrics = {}
         self._store = CheckpointStore(run_dir, config.keep_checkpoints)
@@ -77,6 +77,7 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended = time.perf_counter()  # what comes now is not training
         self._display.stop()
         self.films.close(at_once=self.stopper.requested)
         self._loggers.close()
@@ -101,7 +102,7 @@ class Recorder:
     @property
     def elapsed_s(self) -> float:
         """Wall time of training so far, restored parts included."""
-        return self._elapsed_before_s + time.perf_counter() - self._begun
+        return self._elapsed_before_s + (self._ended or time.perf_counter()) - self._begun
 
     def should_continue(self) -> bool:
         limit_s = 60.0 * self._config.max_minutes

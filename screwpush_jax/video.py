@@ -46,6 +46,11 @@ def open_renderer(scene: Scene, size: tuple[int, int], camera: str) -> "SceneRen
     return SceneRenderer(scene, *size, camera)
 
 
+def part_of(path: Path, process: int) -> Path:
+    """Where process number `process` writes a video before it has its name."""
+    return path.absolute().with_name(f".play-{process}{path.suffix}")
+
+
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     """Pictures `[H, W, 3]` as MP4, or as an endless GIF if the name says so.
 
@@ -55,7 +60,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     imageio: Any = importlib.import_module("imageio.v2")
     # the encoder is started by fork and exec, which JAX warns of and which does no harm
     warnings.filterwarnings("ignore", message=r"os.fork\(\) was called")
-    part = path.absolute().with_name(f".play-{os.getpid()}{path.suffix}")
+    part = part_of(path, os.getpid())
     try:
         if path.suffix == ".gif":
             writer = imageio.get_writer(part, mode="I", duration=1e3 / fps, loop=0)

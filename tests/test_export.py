@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import jax
 import jax.export
@@ -116,4 +117,18 @@ def test_without_the_extra_one_line_names_it_before_anything_runs(monkeypatch, t
     monkeypatch.setitem(sys.modules, "jax2onnx", None)
     with pytest.raises(UsageError, match=r"pip install 'screwpush-jax\[onnx\]'"):
         export.main([])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_without_a_beginning_is_refused_in_one_line(monkeypatch, tmp_path):
+    closed = []
+    sim = SimpleNamespace(close=lambda: closed.append(1))
+    world = SimpleNamespace(task=SimpleNamespace(action_axes=()), sim=sim)
+    monkeypatch.setattr(export, "make_world", lambda *_: world)
+    args = config_type(kind=ExportArgs)()
+    with pytest.raises(
+        UsageError, match="--task separate cannot be exported: it brings no `begin`"
+    ):
+        export.export(args, Found(tmp_path, 512, {}), args, tmp_path / "out.onnx")
+    assert closed
     assert list(tmp_path.iterdir()) == []

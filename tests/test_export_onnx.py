@@ -36,7 +36,7 @@ def exported(tmp_path_factory):
     """The folder with the file, and what the command said."""
     folder = tmp_path_factory.mktemp("exported")
     config = ("--config", ROOT / "configs/cpu.yaml", "--eval.episodes", 16, "--headless")
-    budget = ("--max-minutes", 0, "--total-env-steps", 1_000_000)
+    budget = ("--max-minutes", 0, "--total-env-steps", 2_000_000)
     run("-m", "screwpush_jax.train", *config, *budget, cwd=folder)
     output = ("--format", "onnx", "--output", "policy.onnx")
     return folder, run("-m", "screwpush_jax.export", "--checkpoint", "best", *output, cwd=folder)
@@ -66,4 +66,4 @@ def test_the_example_drives_the_scene_to_success_without_us(exported):
     said = run("-c", ALONE, ROOT / "examples/run_policy.py", "policy.onnx", cwd=folder)
     won, of = map(int, re.search(r"(\d+) of (\d+) episodes succeeded", said).groups())
     assert of == 16
-    assert won >= 10, said
+    assert won >= 11, said

@@ -62,6 +62,7 @@ class Camera:
             return
         frame = np.int32(self._step // self.every)
         self._film = self._expose(starts, film=self._film, state=state, views=views, frame=frame)
+        # on a GPU the transition is queued behind it, and the next physics step behind that one
         if bridge.device().platform == "cpu":
             jax.block_until_ready(self._film)
         self._step += 1

@@ -83,6 +83,8 @@ class TrainingFilms:
     def close(self, at_once: bool) -> None:
         """Waits for the videos that are being made, `at_once` for none."""
         if self._studio is not None:
+            if not at_once and not self._studio.idle:
+                print(f"a video is being finished, for at most {_WAIT_S:g} s")
             self._studio.close(0.0 if at_once else _WAIT_S)
 
     def _job(self, on_device: Film, path: Path) -> Job:

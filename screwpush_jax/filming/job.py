@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+from screwpush_jax import video
 from screwpush_jax.filming.clips import Clip
 from screwpush_sim.scene import Scene
 
@@ -42,3 +43,8 @@ def save(job: Job, path: Path) -> None:
 def load(path: Path) -> Job:
     """Of our own making: a file that somebody else wrote must not be given."""
     return pickle.loads(path.read_bytes())
+
+
+def parts(job: Job, process: int) -> list[Path]:
+    """What a renderer that was ended, number `process`, may have left behind."""
+    return [video.part_of(asked.path, process) for asked in job.videos]

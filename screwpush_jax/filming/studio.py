@@ -7,6 +7,7 @@ not there costs one line, and from then on no more films are taken.
 import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,9 +74,8 @@ class Studio:
             self._thread.join(0.05)
         self._given_up.set()
         if process := self._process:
-            with contextlib.suppress(OSError):
-                process.kill()
-        self._thread.join(1.0)
+            _kill(process)
+        self._thread.join(5.0)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None and self.open:
@@ -91,7 +91,8 @@ class Studio:
     def _render(self, ask: Ask) -> None:
         with tempfile.TemporaryDirectory(prefix="screwpush-film-") as folder:
             path = Path(folder) / "job"
-            jobs.save(ask(), path)
+            job = ask()
+            jobs.save(job, path)
             self._process = process = subprocess.Popen(
                 [*self._worker, str(path)],
                 env={**os.environ, **_ENVIRONMENT},
@@ -108,10 +109,18 @@ class Studio:
                 raise TimeoutError(f"the renderer hung for {self._limit_s:g} s") from None
             finally:
                 if process.poll() is None:
-                    process.kill()
+                    _kill(process)
                     process.communicate()
                 self._process = None
+                for part in jobs.parts(job, process.pid):
+                    part.unlink(missing_ok=True)
             if process.returncode:
                 lines = said.decode(errors="replace").split("\n")
                 last = next((line for line in reversed(lines) if line.strip()), "")
                 raise RuntimeError(f"the renderer ended with {process.returncode}: {last}")
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """The renderer and the encoder that it started: they are a group of their own."""
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -66,8 +66,18 @@ def _write_onnx(path: Path, controller: Controller, texts: dict[str, str]) -> No
             model_name=DESCRIPTION,
             opset=_OPSET,
         )
+    _drop_unused(model.graph)
     onnx.helper.set_model_props(model, texts)
     path.write_bytes(model.SerializeToString())
+
+
+def _drop_unused(graph: Any) -> None:
+    """Constants that no node reads, of which ONNX Runtime would warn whoever loads the file."""
+    read = {name for node in graph.node for name in node.input} | {x.name for x in graph.output}
+    kept = [constant for constant in graph.initializer if constant.name in read]
+    if not any(attribute.HasField("g") for node in graph.node for attribute in node.attribute):
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
 
 
 def _load_onnx(path: Path) -> Loaded:

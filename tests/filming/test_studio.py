@@ -1,17 +1,21 @@
 """A renderer that fails, hangs or is killed costs one line; handing in never waits."""
 
+import dataclasses
 import os
-import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from screwpush_jax.filming.job import Job, Video
 from screwpush_jax.filming.studio import Studio
+from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 
 pytestmark = pytest.mark.slow
-JOB = {"any": "thing"}
+SCENE = make_scene(SceneConfig())
+JOB = Job(SCENE, "table", (48, 32), 20.0, ())
 
 
 def worker(code):
@@ -96,16 +100,33 @@ def test_handing_in_does_not_wait_and_what_has_no_room_is_left_out(capfd):
     assert asked == [0, 1, 2]
 
 
-def test_closing_ends_a_renderer_that_is_not_done(tmp_path, capfd):
-    pid = tmp_path / "pid"
-    studio = Studio(
-        60.0, worker(f"open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+def test_closing_ends_a_renderer_that_is_not_done_and_leaves_no_part(tmp_path, capfd):
+    """It is in the middle of a video, which a program of its own encodes."""
+    code = (
+        "import subprocess; child = subprocess.Popen([sys.executable, '-S', '-c', 'import time;"
+        f" time.sleep(60)']); folder = {str(tmp_path)!r};"
+        " open(f'{folder}/.play-{os.getpid()}.mp4', 'w').write('half');"
+        " open(folder + '/pid', 'w').write(f'{os.getpid()} {child.pid} '); time.sleep(60)"
     )
-    studio.submit("a film", lambda: JOB)
-    until(lambda: pid.exists() and pid.read_text())
+    pid = tmp_path / "pid"
+    studio = Studio(60.0, worker(code))
+    job = dataclasses.replace(JOB, videos=(Video(tmp_path / "out.mp4", ()),))
+    studio.submit("a film", lambda: job)
+    until(lambda: pid.exists() and pid.read_text().endswith(" "))
     began = time.monotonic()
     studio.close(0.0)
     assert time.monotonic() - began < 5.0
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
+    renderer, encoder = map(int, pid.read_text().split())
     with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), signal.SIG_DFL)
+        os.kill(renderer, 0)
+    until(lambda: not is_running(encoder))
     assert "not finished in time" in capfd.readouterr().err
+
+
+def is_running(pid):
+    """Whether there is such a process, and not only what is left of one."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
