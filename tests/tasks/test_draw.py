@@ -7,9 +7,9 @@ import pytest
 
 from screwpush_jax.tasks.drawing import BAD, GOOD
 from screwpush_jax.tasks.goal.task import GoalTask
+from screwpush_jax.tasks.optional import Drawn
 from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.tasks.separate.task import SeparateTask
-from screwpush_jax.tasks.task import Draws
 
 
 def derived(pos_w, tip_w=(0.0, 0.0, 0.0)):
@@ -20,7 +20,7 @@ def derived(pos_w, tip_w=(0.0, 0.0, 0.0)):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_tasks_here_draw(name):
-    assert isinstance(TASKS[name](TASKS[name].options()), Draws)
+    assert isinstance(TASKS[name](TASKS[name].options()), Drawn)
 
 
 def test_pairs_have_a_line_with_their_distance_and_d():

@@ -8,7 +8,8 @@ import pytest
 
 from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.task import GoalTask
-from screwpush_jax.tasks.records import Histogram, Map, Rates, Recorded, Records
+from screwpush_jax.tasks.optional import Recorded
+from screwpush_jax.tasks.records import Histogram, Map, Rates, Records
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.task import SeparateTask
 
