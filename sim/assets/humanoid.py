@@ -7,9 +7,13 @@ Each link carries one joint; where two or three axes cross, the links between ar
 shape. Lengths in metres, masses in kilograms, torques in N m, angles in the table in degrees.
 """
 
+import dataclasses
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from annotated_types import Gt
+
+from screwpush_sim.physics import NamedPhysics, PhysicsConfig
 from screwpush_sim.scene import (
     Capsule,
     Inertia,
@@ -25,8 +29,27 @@ from screwpush_sim.scene import (
 )
 from screwpush_sim.visual import Camera, PlaneMark, View
 
-PHYSICS = Physics(dt_s=1 / 120, decimation=2, friction=1.0)
-"""Control at 60 Hz."""
+
+@dataclasses.dataclass(frozen=True)
+class SceneConfig:
+    """The physical scene."""
+
+    physics: NamedPhysics = NamedPhysics(
+        train=PhysicsConfig(1 / 120, 2),
+        eval=PhysicsConfig(1 / 240, 4),
+        reference=PhysicsConfig(
+            *(1 / 960, 16, "elliptic"),
+            contact_time_s=0.004,
+            contact_impedance=(0.95, 0.99),
+            solver_iterations=100,
+        ),
+    )
+    """How it is stepped to learn, to evaluate, and to check both; control at 60 Hz."""
+    friction: Annotated[float, Gt(0)] = 1.0
+    """Sliding friction of the humanoid and the ground."""
+
+
+PHYSICS = SceneConfig().physics.train.of_scene(SceneConfig.friction)
 TORSO, FEET = "torso", ("left_foot", "right_foot")
 TORSO_HEIGHT_M = 1.10
 """Of the torso's origin when it stands with straight legs."""

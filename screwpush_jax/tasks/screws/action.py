@@ -12,11 +12,6 @@ _SLACK_M, _SLACK_RAD = 1e-3, 5e-3
 """A slowed move along the workspace's border follows a chord: it may cut the border by this."""
 
 
-def clip_action(action: jax.Array) -> jax.Array:
-    """`action [A]` within [-1, 1]; what is not a number asks for nothing."""
-    return jnp.clip(jnp.nan_to_num(action, nan=0.0), -1.0, 1.0)
-
-
 def move_command(
     config: ScrewsConfig,
     arm: ArmSpec,

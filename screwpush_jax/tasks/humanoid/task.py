@@ -1,0 +1,147 @@
+"""The task `humanoid`: its pure functions, composed and mapped over environments."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar, final
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from screwpush_jax.tasks.humanoid.baselines import limp
+from screwpush_jax.tasks.humanoid.config import HumanoidConfig
+from screwpush_jax.tasks.humanoid.joints import NUM_JOINTS, ROBOT
+from screwpush_jax.tasks.humanoid.observe import layout, observe
+from screwpush_jax.tasks.humanoid.posture import Posture, find_posture
+from screwpush_jax.tasks.humanoid.reward import reward_terms
+from screwpush_jax.tasks.humanoid.starts import find_starts
+from screwpush_jax.tasks.humanoid.termination import is_fallen, is_invalid
+from screwpush_jax.tasks.parts import Field, clip_action, weigh
+from screwpush_jax.tasks.task import Baseline, Jit, StepResult, as_it_is
+from screwpush_sim.assets import humanoid
+from screwpush_sim.physics import Name
+from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
+from screwpush_sim.state import SimState, zero_state
+
+
+@struct.dataclass
+class Memory:
+    """What the task remembers between two steps."""
+
+    action: jax.Array  # [N, A] clipped action in force
+    nearness_m: jax.Array  # [N] of the state that the action was chosen in
+    start_m: jax.Array  # [N] nearness at the episode's beginning
+    steps: jax.Array  # [N] int32, control steps since then
+
+
+@struct.dataclass
+class Derived:
+    """One instant."""
+
+    state: SimState
+    posture: Posture  # [N, ...]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class HumanoidTask:
+    """See `screwpush_jax.tasks.task.Task`."""
+
+    config: HumanoidConfig
+    name: ClassVar[str] = "humanoid"
+    options: ClassVar[type[HumanoidConfig]] = HumanoidConfig
+    metrics: ClassVar[tuple[str, ...]] = ("success_once", "fell", "speed_m_s", "distance_m")
+    score: ClassVar[str] = "success_once"
+    rows_per_start: ClassVar[int] = 1
+    baselines: ClassVar[Mapping[str, Baseline]] = {"limp": limp}
+    action_size: ClassVar[int] = NUM_JOINTS
+
+    @property
+    def obs_layout(self) -> tuple[Field, ...]:
+        return layout(self.config)
+
+    @property
+    def obs_sizes(self) -> dict[str, int]:
+        return {"policy": self.obs_layout[-1].stop}
+
+    @property
+    def reward_keys(self) -> tuple[str, ...]:
+        return tuple(sorted(dataclasses.asdict(self.config.reward)))
+
+    @property
+    def horizon(self) -> int:
+        return self.config.horizon
+
+    @property
+    def num_starts(self) -> int:
+        return self.config.bank_size
+
+    def scene(self, physics: Name = "eval") -> Scene:
+        scene = self.config.scene
+        return humanoid.make_scene(scene.physics.named(physics).of_scene(scene.friction))
+
+    def starts(self, sim: Simulator, size: int, seed: int, jit: Jit = as_it_is) -> SimState:
+        del jit
+        return find_starts(self.config, sim.spec.scene, size, seed)
+
+    def abstract_starts(self, size: int) -> SimState:
+        return jax.eval_shape(partial(zero_state, self.scene(), size))
+
+    def reset(self, starts: SimState, rows: jax.Array, key: jax.Array) -> tuple[Derived, Memory]:
+        del key  # all that is random was drawn when the starts were found
+        derived = _derive(jax.tree.map(lambda leaf: leaf[rows[0]], starts))
+        nearness_m = derived.posture.nearness_m
+        still = jnp.zeros((rows.shape[1], NUM_JOINTS))
+        return derived, Memory(still, nearness_m, nearness_m, jnp.zeros(rows.shape[1], jnp.int32))
+
+    def derive(self, memory: Memory, state: SimState) -> Derived:
+        del memory
+        return _derive(state)
+
+    def is_invalid(self, state: SimState) -> jax.Array:
+        return jax.vmap(partial(is_invalid, self.config))(state)
+
+    def step(
+        self, memory: Memory, derived: Derived, invalid: jax.Array
+    ) -> tuple[StepResult, Memory]:
+        posture, nearness_m = derived.posture, derived.posture.nearness_m
+        fell = jax.vmap(partial(is_fallen, self.config))(derived.state) & ~invalid
+        approach_m = nearness_m - memory.nearness_m
+        inputs = derived.state, posture, approach_m, memory.action, fell
+        terms = jax.vmap(partial(reward_terms, self.config))(*inputs)
+        reward, terms = weigh(dataclasses.asdict(self.config.reward), terms, invalid)
+        memory = dataclasses.replace(memory, nearness_m=nearness_m, steps=memory.steps + 1)
+        distance_m = jnp.where(invalid, 0.0, nearness_m - memory.start_m)
+        speed_m_s = distance_m / (memory.steps * self.config.scene.physics.control_dt_s)
+        fast = speed_m_s >= self.config.success_speed_m_s
+        metrics = {
+            "success_once": fast & ~fell & ~invalid,  # so it ended at the horizon, if it ended
+            "fell": fell,
+            "speed_m_s": speed_m_s,
+            "distance_m": distance_m,
+        }
+        return StepResult(reward, terms, fell | invalid, metrics), memory
+
+    def observe(
+        self, memory: Memory, derived: Derived, time_left: jax.Array, key: jax.Array
+    ) -> dict[str, jax.Array]:
+        del time_left, key  # a runner need not know when it is stopped
+        seen = derived.state, derived.posture, memory.action
+        return {"policy": jax.vmap(partial(observe, self.config))(*seen)}
+
+    def act(self, memory: Memory, derived: Derived, action: jax.Array) -> tuple[jax.Array, Memory]:
+        del derived
+        action = clip_action(action)
+        return action * jnp.array([ROBOT.control_range[1]]), dataclasses.replace(
+            memory, action=action
+        )
+
+    def hold(self, memory: Memory, derived: Derived) -> jax.Array:
+        del derived
+        return jnp.zeros_like(memory.action)
+
+
+def _derive(state: SimState) -> Derived:
+    return Derived(state, jax.vmap(find_posture)(state.robot))
