@@ -27,7 +27,7 @@ from screwpush_sim.scene import (
     TorqueDrive,
     Vec3,
 )
-from screwpush_sim.visual import Camera, PlaneMark, View
+from screwpush_sim.visual import BoxMark, Camera, Mark, PlaneMark, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,13 @@ class SceneConfig:
     """The physical scene."""
 
     physics: NamedPhysics = NamedPhysics(
-        train=PhysicsConfig(1 / 120, 2),
-        eval=PhysicsConfig(1 / 240, 4),
+        train=PhysicsConfig(1 / 240, 4, contact_time_s=0.01, contact_impedance=(0.95, 0.99)),
+        eval=PhysicsConfig(
+            *(1 / 480, 8),
+            contact_time_s=0.005,
+            contact_impedance=(0.95, 0.99),
+            solver_iterations=20,
+        ),
         reference=PhysicsConfig(
             *(1 / 960, 16, "elliptic"),
             contact_time_s=0.004,
@@ -50,6 +55,7 @@ class SceneConfig:
 
 
 PHYSICS = SceneConfig().physics.train.of_scene(SceneConfig.friction)
+"""What it is stepped by where nothing else is said."""
 TORSO, FEET = "torso", ("left_foot", "right_foot")
 TORSO_HEIGHT_M = 1.10
 """Of the torso's origin when it stands with straight legs."""
@@ -137,13 +143,29 @@ def make_scene(physics: Physics = PHYSICS) -> Scene:
         robot=make_robot(),
         physics=physics,
         contact_links=FEET,
-        marks=(PlaneMark("floor", 0.0),),
+        marks=_track(),
         cameras=(
             Camera("overview", (2.6, -2.2, 1.5), (0.0, 0.0, 0.75)),
             Camera("side", (0.0, -3.2, 1.0), (0.0, 0.0, 0.75)),
         ),
-        view=View((0.0, 0.0, 0.8), 1.5),
+        view=View((0.0, 0.0, 0.8), 1.5, follows=TORSO),
     )
+
+
+_TRACK_M, _LINE_HALF_M, _LANE_HALF_M, _ABOVE_M = 100, 0.015, 0.6, 0.001
+
+
+def _track() -> tuple[Mark, ...]:
+    """A floor with a line across its way for each metre, by which its speed is seen."""
+    lines = [
+        BoxMark(
+            "mark",
+            (x - _LINE_HALF_M, -_LANE_HALF_M, -0.01),
+            (x + _LINE_HALF_M, _LANE_HALF_M, _ABOVE_M),
+        )
+        for x in range(_TRACK_M + 1)
+    ]
+    return PlaneMark("floor", 0.0), *lines
 
 
 _SIDES = (("left", 1), ("right", -1))

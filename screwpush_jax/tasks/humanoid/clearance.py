@@ -26,9 +26,7 @@ def clearance(robot: RobotModel, joint_pos: np.ndarray) -> tuple[np.ndarray, np.
     return lowest, gap
 
 
-def _capsules(
-    robot: RobotModel, joint_pos: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _capsules(robot: RobotModel, joint_pos: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Ends `[B, S, 2, 3]`, radii `[S]`, and the link of each shape."""
     count = len(joint_pos)
     places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -47,8 +45,12 @@ def _capsules(
             elif shape.kind == "sphere":
                 both = np.array([shape.center_m] * 2)
             else:
-                raise ValueError(f"{link.name} {shape.name}: a {shape.kind}; valid: capsule, sphere")
-            ends.append(pos[:, None] + np.einsum("bij,kj->bki", turned + np.zeros((count, 1, 1)), both))
+                raise ValueError(
+                    f"{link.name} {shape.name}: a {shape.kind}; valid: capsule, sphere"
+                )
+            ends.append(
+                pos[:, None] + np.einsum("bij,kj->bki", turned + np.zeros((count, 1, 1)), both)
+            )
             radii.append(shape.radius_m)
             links.append(link.name)
     return np.stack(ends, axis=1), np.array(radii), links

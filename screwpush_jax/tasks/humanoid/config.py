@@ -17,7 +17,7 @@ class HumanoidConfig:
     """The physical scene."""
 
     # success and failure
-    fall_height_m: Annotated[float, Gt(0)] = 0.8
+    min_height_m: Annotated[float, Gt(0)] = 0.8
     """With its torso's origin lower than this, metres, it fell."""
     success_speed_m_s: Annotated[float, Gt(0)] = 3.0
     """An episode that reaches the horizon succeeds if its mean speed, metres per second, is no less."""
@@ -57,9 +57,9 @@ class HumanoidConfig:
 
     def check(self) -> None:
         """Raises ValueError, beginning with the field's name, where fields contradict each other."""
-        if not self.fall_height_m < TORSO_HEIGHT_M:
+        if not self.min_height_m < TORSO_HEIGHT_M:
             raise ValueError(
-                f"fall_height_m {self.fall_height_m:g}; valid: less than the torso's height when it"
+                f"min_height_m {self.min_height_m:g}; valid: less than the torso's height when it"
                 f" stands, {TORSO_HEIGHT_M:g}"
             )
         if not self.success_speed_m_s < self.max_speed_m_s:

@@ -1,4 +1,4 @@
-"""The humanoid's joints as arrays: ranges, scaled positions."""
+"""The humanoid's joints as arrays: ranges, torques, scaled positions."""
 
 import jax
 import numpy as np
@@ -11,6 +11,8 @@ LOW_RAD, HIGH_RAD = (
     np.array([joint.range_rad[end] for joint in ROBOT.joints], np.float32) for end in (0, 1)
 )
 """`[J]`, each joint's range."""
+GEARS_NM = np.array(ROBOT.control_range[1], np.float32)
+"""`[J]`, each joint's torque at full action."""
 
 
 def scaled_joints(joint_pos: jax.Array) -> jax.Array:

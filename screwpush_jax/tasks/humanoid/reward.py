@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from screwpush_jax.tasks.humanoid.joints import ROBOT, scaled_joints
+from screwpush_jax.tasks.humanoid.joints import GEARS_NM, scaled_joints
 from screwpush_jax.tasks.humanoid.posture import Posture
 from screwpush_sim.state import SimState
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:  # the configuration holds the weights
 
 VEL_SCALE = 0.1
 """Seconds per radian: what joint velocities count with, in the energy and to the policy."""
-_GEARS = np.float32(ROBOT.control_range[1])
-_STRENGTH = _GEARS / _GEARS.max()
+_STRENGTH = GEARS_NM / GEARS_NM.max()
 """`[J]` each joint's torque at full action, in units of the strongest one's."""
 
 

@@ -50,6 +50,6 @@ def find_starts(config: HumanoidConfig, scene: Scene, size: int, seed: int) -> S
 
 def _draw(config: HumanoidConfig, count: int, rng: np.random.Generator) -> np.ndarray:
     """Joint positions `[count, J]`, rad."""
-    home, most = np.float32(ROBOT.home_rad), config.start_joint_rad
+    home, most = np.array(ROBOT.home_rad, np.float32), config.start_joint_rad
     drawn = home + rng.uniform(-most, most, (count, NUM_JOINTS)).astype(np.float32)
     return np.clip(drawn, LOW_RAD, HIGH_RAD)

@@ -11,7 +11,7 @@ from flax import struct
 
 from screwpush_jax.tasks.humanoid.baselines import limp
 from screwpush_jax.tasks.humanoid.config import HumanoidConfig
-from screwpush_jax.tasks.humanoid.joints import NUM_JOINTS, ROBOT
+from screwpush_jax.tasks.humanoid.joints import GEARS_NM, NUM_JOINTS
 from screwpush_jax.tasks.humanoid.observe import layout, observe
 from screwpush_jax.tasks.humanoid.posture import Posture, find_posture
 from screwpush_jax.tasks.humanoid.reward import reward_terms
@@ -34,6 +34,7 @@ class Memory:
     nearness_m: jax.Array  # [N] of the state that the action was chosen in
     start_m: jax.Array  # [N] nearness at the episode's beginning
     steps: jax.Array  # [N] int32, control steps since then
+    upright: jax.Array  # [N] sum of the upright projection over them
 
 
 @struct.dataclass
@@ -52,11 +53,12 @@ class HumanoidTask:
     config: HumanoidConfig
     name: ClassVar[str] = "humanoid"
     options: ClassVar[type[HumanoidConfig]] = HumanoidConfig
-    metrics: ClassVar[tuple[str, ...]] = ("success_once", "fell", "speed_m_s", "distance_m")
+    metrics: ClassVar[tuple[str, ...]] = (
+        *("success_once", "fell", "speed_m_s", "distance_m", "upright"),
+    )
     score: ClassVar[str] = "success_once"
     rows_per_start: ClassVar[int] = 1
     baselines: ClassVar[Mapping[str, Baseline]] = {"limp": limp}
-    action_size: ClassVar[int] = NUM_JOINTS
 
     @property
     def obs_layout(self) -> tuple[Field, ...]:
@@ -69,6 +71,10 @@ class HumanoidTask:
     @property
     def reward_keys(self) -> tuple[str, ...]:
         return tuple(sorted(dataclasses.asdict(self.config.reward)))
+
+    @property
+    def action_size(self) -> int:
+        return NUM_JOINTS
 
     @property
     def horizon(self) -> int:
@@ -93,8 +99,15 @@ class HumanoidTask:
         del key  # all that is random was drawn when the starts were found
         derived = _derive(jax.tree.map(lambda leaf: leaf[rows[0]], starts))
         nearness_m = derived.posture.nearness_m
-        still = jnp.zeros((rows.shape[1], NUM_JOINTS))
-        return derived, Memory(still, nearness_m, nearness_m, jnp.zeros(rows.shape[1], jnp.int32))
+        count = rows.shape[1]
+        memory = Memory(
+            action=jnp.zeros((count, NUM_JOINTS)),
+            nearness_m=nearness_m,
+            start_m=nearness_m,
+            steps=jnp.zeros(count, jnp.int32),
+            upright=jnp.zeros(count),
+        )
+        return derived, memory
 
     def derive(self, memory: Memory, state: SimState) -> Derived:
         del memory
@@ -112,15 +125,22 @@ class HumanoidTask:
         inputs = derived.state, posture, approach_m, memory.action, fell
         terms = jax.vmap(partial(reward_terms, self.config))(*inputs)
         reward, terms = weigh(dataclasses.asdict(self.config.reward), terms, invalid)
-        memory = dataclasses.replace(memory, nearness_m=nearness_m, steps=memory.steps + 1)
+        memory = dataclasses.replace(
+            memory,
+            nearness_m=nearness_m,
+            steps=memory.steps + 1,
+            upright=memory.upright + jnp.where(invalid, 0.0, posture.up[:, 2]),
+        )
         distance_m = jnp.where(invalid, 0.0, nearness_m - memory.start_m)
-        speed_m_s = distance_m / (memory.steps * self.config.scene.physics.control_dt_s)
+        steps = memory.steps.astype(jnp.float32)
+        speed_m_s = distance_m / (steps * self.config.scene.physics.control_dt_s)
         fast = speed_m_s >= self.config.success_speed_m_s
         metrics = {
             "success_once": fast & ~fell & ~invalid,  # so it ended at the horizon, if it ended
             "fell": fell,
             "speed_m_s": speed_m_s,
             "distance_m": distance_m,
+            "upright": memory.upright / steps,
         }
         return StepResult(reward, terms, fell | invalid, metrics), memory
 
@@ -134,9 +154,7 @@ class HumanoidTask:
     def act(self, memory: Memory, derived: Derived, action: jax.Array) -> tuple[jax.Array, Memory]:
         del derived
         action = clip_action(action)
-        return action * jnp.array([ROBOT.control_range[1]]), dataclasses.replace(
-            memory, action=action
-        )
+        return action * GEARS_NM[None], dataclasses.replace(memory, action=action)
 
     def hold(self, memory: Memory, derived: Derived) -> jax.Array:
         del derived

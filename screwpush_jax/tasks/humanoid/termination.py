@@ -20,7 +20,7 @@ _QUAT_SLACK = 0.5
 def is_fallen(config: HumanoidConfig, state: SimState) -> jax.Array:
     """The torso is too low, `[]`."""
     assert state.robot.base_pos_w is not None
-    return state.robot.base_pos_w[2] < config.fall_height_m
+    return state.robot.base_pos_w[2] < config.min_height_m
 
 
 def is_invalid(config: HumanoidConfig, state: SimState) -> jax.Array:

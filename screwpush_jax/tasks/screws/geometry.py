@@ -1,6 +1,7 @@
 """Small rotations and distances on vectors of one environment; `vmap` at the edge."""
 
 import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np

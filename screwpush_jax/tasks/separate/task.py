@@ -7,8 +7,8 @@ from typing import ClassVar, final
 import jax
 import numpy as np
 
-from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.parts import Field
+from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
 from screwpush_jax.tasks.separate import starts
