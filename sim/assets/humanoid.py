@@ -35,7 +35,12 @@ class SceneConfig:
     """The physical scene."""
 
     physics: NamedPhysics = NamedPhysics(
-        train=PhysicsConfig(1 / 240, 4, contact_time_s=0.01, contact_impedance=(0.95, 0.99)),
+        train=PhysicsConfig(
+            *(1 / 240, 4),
+            contact_time_s=0.01,
+            contact_impedance=(0.95, 0.99),
+            solver_iterations=8,
+        ),
         eval=PhysicsConfig(
             *(1 / 480, 8),
             contact_time_s=0.005,
