@@ -97,17 +97,19 @@ class HumanoidTask:
 
     def reset(self, starts: SimState, rows: jax.Array, key: jax.Array) -> tuple[Derived, Memory]:
         del key  # all that is random was drawn when the starts were found
-        derived = _derive(jax.tree.map(lambda leaf: leaf[rows[0]], starts))
-        nearness_m = derived.posture.nearness_m
-        count = rows.shape[1]
-        memory = Memory(
-            action=jnp.zeros((count, NUM_JOINTS)),
+        state = jax.tree.map(lambda leaf: leaf[rows[0]], starts)
+        return _derive(state), self.begin(state)
+
+    def begin(self, state: SimState) -> Memory:
+        """The memory `[N, ...]` of episodes that begin in `state`."""
+        nearness_m = jax.vmap(find_posture)(state.robot).nearness_m
+        return Memory(
+            action=jnp.zeros_like(state.robot.joint_pos),
             nearness_m=nearness_m,
             start_m=nearness_m,
-            steps=jnp.zeros(count, jnp.int32),
-            upright=jnp.zeros(count),
+            steps=jnp.zeros(nearness_m.shape, jnp.int32),
+            upright=jnp.zeros_like(nearness_m),
         )
-        return derived, memory
 
     def derive(self, memory: Memory, state: SimState) -> Derived:
         del memory
@@ -155,6 +157,16 @@ class HumanoidTask:
         del derived
         action = clip_action(action)
         return action * GEARS_NM[None], dataclasses.replace(memory, action=action)
+
+    def caption(self, memory: Memory, derived: Derived) -> dict[str, jax.Array]:
+        """Figures `[N]` of this instant, for people."""
+        assert derived.state.robot.base_pos_w is not None
+        return {
+            "speed_m_s": derived.posture.linvel_h[:, 0],
+            "distance_m": derived.posture.nearness_m - memory.start_m,
+            "height_m": derived.state.robot.base_pos_w[:, 2],
+            "upright": derived.posture.up[:, 2],
+        }
 
     def hold(self, memory: Memory, derived: Derived) -> jax.Array:
         del derived

@@ -110,3 +110,17 @@ def test_the_three_physics_are_one_scenes_and_judging_is_never_coarser(make_walk
     assert steps[0].dt_s > steps[1].dt_s > steps[2].dt_s
     assert {one.friction for one in steps} == {1.0}
     assert all(one.decimation >= 2 for one in steps)
+
+
+def test_a_caption_says_how_fast_and_how_far_and_how_upright(make_walker):
+    task = make_walker()
+    derived, memory = begun(task)
+    turn = np.deg2rad(60) / 2  # about y; then the torso looks to +x still
+    state = derived.state.with_robot(
+        base_pos_w=jnp.array([[2.0, 0.0, 0.9]]),
+        base_quat_w=jnp.array([[np.cos(turn), 0.0, np.sin(turn), 0.0]], jnp.float32),
+        base_linvel_w=jnp.array([[1.5, 0.2, 0.0]]),
+    )
+    said = task.caption(memory, task.derive(memory, state))
+    want = {"speed_m_s": 1.5, "distance_m": 2.0, "height_m": 0.9, "upright": 0.5}
+    assert {name: float(value[0]) for name, value in said.items()} == pytest.approx(want, rel=1e-5)
