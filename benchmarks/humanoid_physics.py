@@ -101,7 +101,9 @@ def flight(sim: Simulator, starts: SimState) -> dict[str, float]:
     speed = rng.uniform(-3, 3, robot.joint_vel.shape).astype(np.float32)
     spin = rng.uniform(-3, 3, (len(speed), 3)).astype(np.float32)
     aloft = starts.with_robot(
-        base_pos_w=np.asarray(robot.base_pos_w) + np.array([0, 0, 5], np.float32), joint_vel=speed, base_angvel_w=spin
+        base_pos_w=np.asarray(robot.base_pos_w) + np.array([0, 0, 5], np.float32),
+        joint_vel=speed,
+        base_angvel_w=spin,
     )
     ends = run(sim, aloft, 30, None)
     energies = [_count(sim.spec.scene, state)["energy"] for state in (aloft, ends[-1])]
