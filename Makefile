@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train debug test test-all test-fast test-lowest test-onnx coverage check lint docs format clean
+.PHONY: train debug test test-all test-fast test-lowest test-onnx test-rllib coverage check lint docs format clean
 
 train: $(VENV)/.run
 	@echo "starting: Python and JAX load in some seconds"
@@ -26,9 +26,16 @@ debug: $(VENV)/.video
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
-test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m ""
-	$(MAKE) test-onnx
+# what is heavy, too: other people's learners, a browser (chromium, and xvfb for the window, where there are
+# such), the services' own clients; RLlib pins another Gymnasium, so its tests have an environment of their own
+test-all: $(VENV)/.all
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m ""
+	$(MAKE) test-onnx test-rllib
+RLLIB := build/rllib
+test-rllib:
+	test -x $(RLLIB)/bin/python || $(PYTHON) -m venv $(RLLIB)
+	$(RLLIB)/bin/python -m pip install --quiet --editable '.[rllib]' torch==2.13.0 pytest
+	$(RLLIB)/bin/python -m pytest -m "" tests/doors
 
 # an environment of its own: the converter asks for an older orbax-checkpoint than the newest
 ONNX := build/onnx
@@ -90,6 +97,10 @@ $(VENV)/.dev: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev,video]'
 	touch $(VENV)/.run $(VENV)/.video $@
+
+$(VENV)/.all: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,video,view,rsl-rl,skrl,stable-baselines3]' playwright
+	touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info
