@@ -6,7 +6,7 @@
 set -eu
 PYTHON=${PYTHON:-python} OUT=${OUT:-benchmarks/results} RUNS=${RUNS:-runs}
 name=humanoid$1
-$PYTHON -m benchmarks.learning --task humanoid --config configs/humanoid.yaml --num-envs "$1" \
+$PYTHON -m benchmarks.learning --task humanoid --config "${CONFIG:-configs/humanoid.yaml}" --num-envs "$1" \
 	--seeds $2 --gpus $3 --max-minutes "${MINUTES:-4}" --name "$name" \
 	--runs-dir "$RUNS" --out "$OUT" --pictures "$OUT"
 for run in "$RUNS"/humanoid/*-"$name"-*; do
