@@ -12,8 +12,13 @@ import tyro
 
 from benchmarks import record, runs
 from screwpush_jax import pictures
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.config import Config
 from screwpush_jax.loggers import read_metrics
+from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.options import IsaacGymConfig
+
+_ALSO = ("speed_m_s", "return", "upright")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Args:
     """Another engine than the configuration's, on the device that it takes by itself."""
     isaacgym: IsaacGymConfig = IsaacGymConfig()
     """How the engine isaacgym runs."""
+    num_envs: int | None = None
+    """Another number of scenes than the configuration's, in minibatches of the same size."""
     max_minutes: float | None = None
     """Another limit of the training time than the configuration's."""
     name: str = "learning"
@@ -48,6 +55,8 @@ def main(args: Args) -> None:
     common = ["--config", args.config, "--task", args.task, "--eval.no-baselines", *_engine(args)]
     if args.max_minutes is not None:
         common += ["--max-minutes", str(args.max_minutes)]
+    if args.num_envs is not None:
+        common += _scenes(args.config, args.num_envs)
     flags = {f"{args.name}-{seed}": [*common, "--seed", str(seed)] for seed in args.seeds}
     finished = runs.train_all(flags, args.runs_dir, args.gpus)
     rows = [{"benchmark": args.name} | runs.row(run) for run in finished.values()]
@@ -73,34 +82,51 @@ def _engine(args: Args) -> list[str]:
     return flags
 
 
+def _scenes(config: str, num_envs: int) -> list[str]:
+    """Flags for another number of scenes than the file's: as many more minibatches as there are scenes."""
+    tree = load_tree(Path(config))
+    ppo, before = tree.get("ppo", {}), int(tree.get("num_envs", Config.num_envs))
+    minibatches = int(ppo.get("num_minibatches", PPOConfig.num_minibatches))
+    return [
+        *("--num-envs", str(num_envs)),
+        *("--ppo.num-minibatches", str(max(1, minibatches * num_envs // before))),
+    ]
+
+
 def curve(metrics: list[dict[str, float]]) -> dict[str, list[float]]:
-    """Training time (s) and success of the episodes that ended, smoothed over eight iterations."""
-    seconds, success, now = [], [], 0.0
+    """Training time (s) and what came of the episodes that ended, smoothed over eight iterations:
+    success, and of what `_ALSO` names that which the task has."""
+    names = ["success_once", *(n for n in _ALSO if any(f"env/{n}" in row for row in metrics))]
+    lines: dict[str, list[float]] = {"s": [], **{name: [] for name in names}}
+    now = 0.0
     for index, row in enumerate(metrics):
         now += 1e-3 * row["perf/iteration_ms"]
         if index % 4 == 3:
-            window = [
-                r.get("env/success_once", 0.0) for r in metrics[max(0, index - 7) : index + 1]
-            ]
-            seconds.append(round(now, 2))
-            success.append(round(sum(window) / len(window), 5))
-    return {"s": seconds, "success_once": success}
+            lines["s"].append(round(now, 2))
+            for name in names:
+                window = [r.get(f"env/{name}", 0.0) for r in metrics[max(0, index - 7) : index + 1]]
+                lines[name].append(round(sum(window) / len(window), 5))
+    return lines
 
 
 def draw(curves: list[dict], path: Path) -> None:
-    """One line a run."""
+    """One line a run, one panel for each figure that all of them have."""
 
     def paint(figure) -> None:
         figure.set_layout_engine("constrained")
-        axes = figure.subplots()
-        for line in curves:
-            axes.plot(line["s"], line["success_once"], label=f"seed {line['seed']}", lw=1)
-        axes.axhline(0.98, color="0.6", lw=0.8, ls="--")
-        axes.set(xlabel="training time (s)", ylabel="success of ended episodes", ylim=(0, 1.01))
-        axes.grid(alpha=0.3)
-        axes.legend()
+        panels = figure.subplots(len(names), squeeze=False, sharex=True)[:, 0]
+        for axes, name in zip(panels, names, strict=True):
+            for line in curves:
+                axes.plot(line["s"], line[name], label=f"seed {line['seed']}", lw=1)
+            axes.set(ylabel=f"{name} of ended episodes")
+            axes.grid(alpha=0.3)
+        panels[0].axhline(0.98, color="0.6", lw=0.8, ls="--")
+        panels[0].set(ylabel="success of ended episodes", ylim=(0, 1.01))
+        panels[-1].set(xlabel="training time (s)")
+        panels[0].legend()
 
-    pictures.draw(path, (7, 4), paint)
+    names = ["success_once", *(name for name in _ALSO if all(name in line for line in curves))]
+    pictures.draw(path, (7, 1 + 3 * len(names)), paint)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
 from screwpush_jax.evaluate import load_policy
 from screwpush_jax.field_kinds import with_values
-from screwpush_jax.tasks.screws.geometry import quat_to_matrix, quat_x_axis
+from screwpush_jax.tasks.parts import quat_to_matrix
+from screwpush_jax.tasks.screws.geometry import quat_x_axis
 from screwpush_jax.tasks.screws.types import ScrewStarts
 from screwpush_sim.assets.arm_with_bolts import SceneConfig
 from screwpush_sim.clock import Report

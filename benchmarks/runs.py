@@ -16,7 +16,11 @@ import yaml
 
 from screwpush_jax.loggers import read_metrics
 
-_FIGURES = ("episodes", "success_rate", "success_low", "success_high", "out_of_area", "episode_len")
+_FIGURES = (
+    *("episodes", "success_rate", "success_low", "success_high", "out_of_area", "episode_len"),
+    *("fell", "speed_m_s", "distance_m", "upright", "return_"),
+)
+"""Those of them that the task has."""
 
 
 @dataclasses.dataclass(frozen=True)

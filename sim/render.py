@@ -59,7 +59,8 @@ class SceneRenderer:
         self._data.qpos[:] = np.asarray(self._pack(state)["qpos"])
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
-        self._renderer.update_scene(self._data, self._camera, self._option)
+        for _ in range(2):  # an endless floor is laid about where the last scene's camera stood
+            self._renderer.update_scene(self._data, self._camera, self._option)
         return self._renderer.render()
 
     def close(self) -> None:

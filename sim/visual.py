@@ -95,7 +95,7 @@ Mark = BoxMark | DiscMark | PlaneMark
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """A fixed, upright camera that looks from one point at another."""
+    """An upright camera that looks from one point at another; it goes where the view goes."""
 
     name: str
     pos_w: Vec3
@@ -109,3 +109,6 @@ class View:
 
     center_w: Vec3 = (0.0, 0.0, 0.5)
     extent_m: float = 1.2
+    follows: str = ""
+    """Link that cameras and lights go with and do not turn with: they stand where they are said to be when
+    the robot is where the scene puts it. Empty: they stay there."""

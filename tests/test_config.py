@@ -12,7 +12,8 @@ from screwpush_jax.bounds import check_section
 from screwpush_jax.config import config_type, from_tree, load_yaml, parse
 from screwpush_jax.config_text import field_docs, to_yaml
 from screwpush_jax.errors import UsageError
-from screwpush_jax.tasks.registry import TASKS
+from screwpush_jax.tasks.registry import DEFAULT, TASKS
+from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.assets.bolt import Bolt
 
 Config = config_type()
@@ -128,6 +129,12 @@ OUTSIDE = {
     ),
     "env.goal_radius_m": (0.0, -0.1, 1e-46),
     "env.start_distance_m": (-1e-9,),
+    **dict.fromkeys(("env.success_speed_m_s", "env.min_height_m"), (0.0, -0.1, 1e-46)),
+    "env.start_joint_rad": (-1e-9, 0.501),
+    "env.start_joint_vel_rad_s": (-1e-9,),
+    "env.upright_from": (-1.0001, 1.0001),
+    "env.heading_full": (0.0, 1.0001),
+    "env.joint_limit_from": (-1e-9, 1.0),
     "env.fall_height_m": (1e-9, 0.05),
     **dict.fromkeys(("env.rotation_step_rad", "env.max_tilt_rad"), (-1e-9, 1.501)),
     **dict.fromkeys(("env.tip_height_m", "env.start_tip_height_m"), ([-1e-9, 0.1], [0.01, -0.1])),
@@ -226,7 +233,8 @@ def test_a_printed_configuration_is_read_back_whole(task, tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_each_preset_is_valid(path):
-    load_yaml(path, Config, Config()).check()
+    kind = config_type(load_tree(path).get("task", DEFAULT))
+    load_yaml(path, kind, kind()).check()
 
 
 def test_each_number_has_its_bounds_in_this_file():
@@ -304,6 +312,12 @@ RELATIONS = {
     "jumble in the table": ({"env.jumble_height_m": 0.006}, "env.jumble-height-m", "0.006"),
     "success in the table": ({"env.max_height_m": 0.006}, "env.max-height-m", "0.006"),
     "shanks in each other": ({"env.separation_m": 0.019}, "env.jumble-closest-pair", "touch"),
+    "a fall when it stands": ({"env.min_height_m": 1.1}, "env.min-height-m 1.1", "stands, 1.1"),
+    "success is a blow-up": (
+        {"env.success_speed_m_s": 30.0},
+        "env.success-speed-m-s 30",
+        "less than max_speed_m_s, 30",
+    ),
     "settles no step": ({"env.settle_s": 0.049}, "env.settle-s 0.049", "0.05"),
     "no room": (
         {"env.separation_m": 0.363, "env.scene.num_screws": 8},

@@ -5,10 +5,11 @@ One that lives outside this package is added by `register`, before a configurati
 
 from screwpush_jax.errors import UsageError
 from screwpush_jax.tasks.goal.task import GoalTask
+from screwpush_jax.tasks.humanoid.task import HumanoidTask
 from screwpush_jax.tasks.separate.task import SeparateTask
 from screwpush_jax.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (SeparateTask, GoalTask)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (SeparateTask, GoalTask, HumanoidTask)}
 """By name, in the order in which help lists them."""
 DEFAULT = SeparateTask.name
 

@@ -7,9 +7,13 @@ Each link carries one joint; where two or three axes cross, the links between ar
 shape. Lengths in metres, masses in kilograms, torques in N m, angles in the table in degrees.
 """
 
+import dataclasses
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from annotated_types import Gt
+
+from screwpush_sim.physics import NamedPhysics, PhysicsConfig
 from screwpush_sim.scene import (
     Capsule,
     Inertia,
@@ -23,10 +27,40 @@ from screwpush_sim.scene import (
     TorqueDrive,
     Vec3,
 )
-from screwpush_sim.visual import Camera, PlaneMark, View
+from screwpush_sim.visual import BoxMark, Camera, Mark, PlaneMark, View
 
-PHYSICS = Physics(dt_s=1 / 120, decimation=2, friction=1.0)
-"""Control at 60 Hz."""
+
+@dataclasses.dataclass(frozen=True)
+class SceneConfig:
+    """The physical scene."""
+
+    physics: NamedPhysics = NamedPhysics(
+        train=PhysicsConfig(
+            *(1 / 240, 4),
+            contact_time_s=0.01,
+            contact_impedance=(0.95, 0.99),
+            solver_iterations=8,
+        ),
+        eval=PhysicsConfig(
+            *(1 / 480, 8),
+            contact_time_s=0.005,
+            contact_impedance=(0.95, 0.99),
+            solver_iterations=20,
+        ),
+        reference=PhysicsConfig(
+            *(1 / 960, 16, "elliptic"),
+            contact_time_s=0.004,
+            contact_impedance=(0.95, 0.99),
+            solver_iterations=100,
+        ),
+    )
+    """How it is stepped to learn, to evaluate, and to check both; control at 60 Hz."""
+    friction: Annotated[float, Gt(0)] = 1.0
+    """Sliding friction of the humanoid and the ground."""
+
+
+PHYSICS = SceneConfig().physics.train.of_scene(SceneConfig.friction)
+"""What it is stepped by where nothing else is said."""
 TORSO, FEET = "torso", ("left_foot", "right_foot")
 TORSO_HEIGHT_M = 1.10
 """Of the torso's origin when it stands with straight legs."""
@@ -114,13 +148,29 @@ def make_scene(physics: Physics = PHYSICS) -> Scene:
         robot=make_robot(),
         physics=physics,
         contact_links=FEET,
-        marks=(PlaneMark("floor", 0.0),),
+        marks=_track(),
         cameras=(
             Camera("overview", (2.6, -2.2, 1.5), (0.0, 0.0, 0.75)),
             Camera("side", (0.0, -3.2, 1.0), (0.0, 0.0, 0.75)),
         ),
-        view=View((0.0, 0.0, 0.8), 1.5),
+        view=View((0.0, 0.0, 0.8), 1.5, follows=TORSO),
     )
+
+
+_TRACK_M, _LINE_HALF_M, _LANE_HALF_M, _ABOVE_M = 100, 0.015, 0.6, 0.001
+
+
+def _track() -> tuple[Mark, ...]:
+    """A floor with a line across its way for each metre, by which its speed is seen."""
+    lines = [
+        BoxMark(
+            "mark",
+            (x - _LINE_HALF_M, -_LANE_HALF_M, -0.01),
+            (x + _LINE_HALF_M, _LANE_HALF_M, _ABOVE_M),
+        )
+        for x in range(_TRACK_M + 1)
+    ]
+    return PlaneMark("floor", 0.0), *lines
 
 
 _SIDES = (("left", 1), ("right", -1))

@@ -98,6 +98,7 @@ def _add_robot(world: ET.Element, scene: Scene, with_visuals: bool) -> None:
             _add_joint(body, link.joint)
         if with_visuals:
             visuals.add_solids(body, link)
+            visuals.add_followers(body, link, scene)
         for shape in link.shapes:
             _add_shape(body, shape, f"{link.name}_{shape.name}", link, scene, with_visuals)
     for frame in scene.robot.frames:

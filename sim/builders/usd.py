@@ -111,8 +111,7 @@ class _Builder:
             add_joint(joints, link, prims)
         for link, other in touching_links(model):
             if link.parent != other.name:  # a link and its parent never meet in PhysX
-                prims[link.name].apis.append("PhysicsFilteredPairsAPI")
-                prims[link.name].relate("physics:filteredPairs", prims[other.name].path)
+                _keep_apart(prims[link.name], prims[other.name])
 
     def _make_articulation(self, prim: Prim) -> None:
         prim.apis += ["PhysicsArticulationRootAPI", "PhysxArticulationAPI"]
@@ -182,6 +181,13 @@ class _Builder:
             prims[meets] = groups.add("PhysicsCollisionGroup", meets, ["CollectionAPI:colliders"])
             prims[meets].relate("collection:colliders:includes", *paths)
         prims["ground"].relate("physics:filteredGroups", *(prim.path for prim in prims.values()))
+
+
+def _keep_apart(one: Prim, other: Prim) -> None:
+    """Between the links' colliders: a pair with the root link itself would be one with all of the robot."""
+    for collider in one.children:
+        collider.apis.append("PhysicsFilteredPairsAPI")
+        collider.relate("physics:filteredPairs", *(shape.path for shape in other.children))
 
 
 def link_poses(scene: Scene) -> dict[str, tuple[np.ndarray, np.ndarray]]:

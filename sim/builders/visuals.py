@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from screwpush_sim.builders import meshes
-from screwpush_sim.scene import BodyGroup, Link, Scene
+from screwpush_sim.scene import BodyGroup, Link, RobotModel, Scene
 from screwpush_sim.visual import Camera, Mark, View
 
 Vec3 = tuple[float, float, float]
@@ -40,9 +40,14 @@ def add_surroundings(root: ET.Element, asset: ET.Element, world: ET.Element, sce
             meshes.add_mesh(asset, name, meshes.merge(solids))
     for mark in scene.marks:
         _add_mark(world, mark)
-    _add_lights(world, scene.view)
-    for camera in scene.cameras:
-        _add_camera(world, camera)
+    if not scene.view.follows:
+        _add_onlookers(world, scene, np.zeros(3), "fixed")
+
+
+def add_followers(body: ET.Element, link: Link, scene: Scene) -> None:
+    """Lights and cameras, if they go with this link."""
+    if link.name == scene.view.follows:
+        _add_onlookers(body, scene, _home_pos(scene.robot, link), "track")
 
 
 def add_solids(body: ET.Element, owner: Link | BodyGroup, instead: str = "") -> None:
@@ -76,7 +81,24 @@ def _add_mark(world: ET.Element, mark: Mark) -> None:
     _add_geom(world, material=mark.material, **form)
 
 
-def _add_lights(world: ET.Element, view: View) -> None:
+def _add_onlookers(parent: ET.Element, scene: Scene, origin_w: np.ndarray, mode: str) -> None:
+    """Lights and cameras in a body whose origin is there, by MuJoCo's word for how they go with it."""
+    _add_lights(parent, scene.view, origin_w, mode)
+    for camera in scene.cameras:
+        _add_camera(parent, camera, origin_w, mode)
+
+
+def _home_pos(robot: RobotModel, link: Link) -> np.ndarray:
+    """Where a link's origin is with the joints at zero and no link turned, world."""
+    by_name, place = {one.name: one for one in robot.links}, np.zeros(3)
+    above: Link | None = link
+    while above is not None:
+        place = place + above.offset_m
+        above = by_name.get(above.parent)
+    return place
+
+
+def _add_lights(parent: ET.Element, view: View, origin_w: np.ndarray, mode: str) -> None:
     """Place and target of each light are laid out about the view's centre."""
     lights: tuple[tuple[str, Vec3, Vec3, float, float, str], ...] = (
         ("key", (-1.5, 0.35, 1.35), (0.0, -0.05, -0.2), 0.58, 0.65, "true"),
@@ -85,17 +107,18 @@ def _add_lights(world: ET.Element, view: View) -> None:
     )
     for name, pos, target, diffuse, specular, shadow in lights:
         look = {"diffuse": _text([diffuse] * 3), "specular": _text([specular] * 3)}
-        aim = {"pos": _text(np.add(view.center_w, pos)), "dir": _text(np.subtract(target, pos))}
-        kind = {"name": name, "type": "directional", "castshadow": shadow}
-        ET.SubElement(world, "light", {**kind, **aim, **look})
+        place = np.add(view.center_w, pos) - origin_w
+        aim = {"pos": _text(place), "dir": _text(np.subtract(target, pos))}
+        kind = {"name": name, "type": "directional", "castshadow": shadow, "mode": mode}
+        ET.SubElement(parent, "light", {**kind, **aim, **look})
 
 
-def _add_camera(world: ET.Element, camera: Camera) -> None:
+def _add_camera(parent: ET.Element, camera: Camera, origin_w: np.ndarray, mode: str) -> None:
     back = np.subtract(camera.pos_w, camera.target_w)
     right = np.cross((0.0, 0.0, 1.0), back)
     axes = _text(np.concatenate([right, np.cross(back, right)]))
-    place = {"name": camera.name, "pos": _text(camera.pos_w), "xyaxes": axes}
-    ET.SubElement(world, "camera", {**place, "fovy": str(camera.fovy_deg)})
+    place = {"name": camera.name, "pos": _text(camera.pos_w - origin_w), "xyaxes": axes}
+    ET.SubElement(parent, "camera", {**place, "mode": mode, "fovy": str(camera.fovy_deg)})
 
 
 def _add_textures(asset: ET.Element) -> None:

@@ -91,3 +91,27 @@ def test_a_torque_is_kept_within_the_gear_and_what_is_no_number_keeps_the_last(l
     np.testing.assert_allclose(ends[1], ends[0], atol=1e-5)
     np.testing.assert_allclose(ends[2], ends[0], atol=1e-5)
     assert np.abs(ends[0][:, index]).min() > 0.1
+
+
+def test_parts_that_no_joint_joins_push_each_other_apart(lab, sim, aloft):
+    """A thigh that is drawn up into the waist; their gap is MuJoCo's own figure of the pose."""
+    import mujoco
+
+    names = [joint.name for joint in sim.spec.scene.robot.joints]
+    pose = {"abdomen_x": 0.53, "abdomen_y": 0.9, "left_hip_x": 0.28, "left_hip_y": -1.56}
+    joints = aloft.robot.joint_pos.copy()
+    for name, angle in pose.items():
+        joints[:, names.index(name)] = angle
+    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(sim.spec.scene))
+    data = mujoco.MjData(model)
+    parts = [model.geom(name).id for name in ("waist_waist", "left_thigh_thigh")]
+
+    def gap(angles) -> float:
+        data.qpos[7:] = angles
+        mujoco.mj_kinematics(model, data)
+        return mujoco.mj_geomDistance(model, data, *parts, 1.0, None)
+
+    assert gap(joints[0]) < -0.02
+    lab.put(sim, aloft.with_robot(joint_pos=joints))
+    end = lab.run(sim, np.zeros(21), 20)[-1].robot.joint_pos
+    assert gap(end[0]) > -0.005

@@ -1,17 +1,19 @@
 """Pictures: what is drawn stands where it is, and what is only drawn has no physics."""
 
+import dataclasses
 import os
 
+import jax
 import mujoco
 import numpy as np
 import pytest
 
 from screwpush_sim import render
-from screwpush_sim.assets import elfin15
+from screwpush_sim.assets import elfin15, humanoid
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, Target, make_scene
 from screwpush_sim.builders import mjcf
 from screwpush_sim.errors import RendererUnavailableError, SimClosedError
-from screwpush_sim.state import Bodies, RobotState, SimState
+from screwpush_sim.state import Bodies, RobotState, SimState, home_state
 
 SCENE = make_scene(SceneConfig(num_screws=2))
 WIDTH, HEIGHT = 160, 120
@@ -199,3 +201,37 @@ def test_egl_is_chosen_where_nobody_chose_and_nothing_is_shown(monkeypatch, name
     render._prefer_egl_without_display()
     assert seen == (["egl"] if name is None else [])
     assert dict(os.environ) == before
+
+
+WALKER = humanoid.make_scene()
+
+
+@pytest.mark.parametrize("camera", [camera.name for camera in WALKER.cameras])
+def test_cameras_and_lights_go_with_the_link_that_the_view_follows_and_do_not_turn(camera):
+    model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(WALKER, with_visuals=True))
+    asked = next(one for one in WALKER.cameras if one.name == camera)
+    data, seen = mujoco.MjData(model), []
+    for place, quat in (((0, 0, 1.1), (1, 0, 0, 0)), ((47.5, 3, 0.9), (0.6, 0, 0, 0.8))):
+        data.qpos[:3], data.qpos[3:7] = place, quat
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
+        at = data.camera(camera)
+        moved = np.array(place) - (0, 0, humanoid.TORSO_HEIGHT_M)
+        np.testing.assert_allclose(at.xpos, asked.pos_w + moved, atol=1e-6)
+        look = np.subtract(asked.target_w, asked.pos_w)
+        np.testing.assert_allclose(
+            -at.xmat.reshape(3, 3)[:, 2], look / np.linalg.norm(look), atol=1e-6
+        )
+        seen.append((data.light_xpos - place, data.light_xdir.copy()))
+    np.testing.assert_allclose(*seen, atol=1e-6)
+
+
+def test_the_floor_is_there_wherever_it_runs():
+    """The first picture of a place far away is that of the place itself, but for the lines on the ground."""
+    scene = dataclasses.replace(WALKER, marks=WALKER.marks[:1])
+    drawer = render.SceneRenderer(scene, WIDTH, HEIGHT, "side")
+    home = jax.tree.map(lambda leaf: np.asarray(leaf[0]), home_state(scene, 1))
+    far = home.with_robot(base_pos_w=home.robot.base_pos_w + np.float32([64, 0, 0]))
+    near, away = (drawer.frame(state).astype(int) for state in (home, far))
+    drawer.close()
+    assert np.abs(near - away).mean() < 3

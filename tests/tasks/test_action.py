@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from screwpush_jax.tasks import parts
 from screwpush_jax.tasks.screws import action as action_module
 from screwpush_jax.tasks.screws.config import AXES
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
@@ -262,4 +263,4 @@ def test_each_axis_of_an_action_counts_within_one(axis):
     for value, want in ((0.999, 0.999), (1.001, 1.0), (-0.999, -0.999), (-1.001, -1.0)):
         action = value * np.eye(6, dtype=np.float32)[axis]
         want = want * np.eye(6, dtype=np.float32)[axis]
-        np.testing.assert_array_equal(action_module.clip_action(jnp.asarray(action)), want)
+        np.testing.assert_array_equal(parts.clip_action(jnp.asarray(action)), want)

@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
+from screwpush_jax.tasks import parts
 from screwpush_jax.tasks.screws import geometry
 
 RNG = np.random.default_rng(0)
@@ -35,7 +36,7 @@ def test_products_of_matrices_and_vectors():
 @pytest.mark.slow
 def test_quaternion_to_matrix(rotations):
     np.testing.assert_allclose(
-        geometry.quat_to_matrix(wxyz(rotations)), rotations.as_matrix(), atol=2e-6
+        parts.quat_to_matrix(wxyz(rotations)), rotations.as_matrix(), atol=2e-6
     )
 
 

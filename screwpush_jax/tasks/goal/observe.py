@@ -9,15 +9,13 @@ import jax.numpy as jnp
 
 from screwpush_jax.tasks.goal.config import GoalConfig
 from screwpush_jax.tasks.goal.geometry import MARKED, goal_distance
+from screwpush_jax.tasks.parts import Field, in_layout, make_layout
 from screwpush_jax.tasks.screws.geometry import safe_norm
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import (
     UNITS,
-    Field,
     arm_sizes,
     arm_values,
-    in_layout,
-    make_layout,
     screw_values,
 )
 from screwpush_sim.state import SimState

@@ -18,9 +18,9 @@ from screwpush_jax.tasks.goal.observe import layout, observe
 from screwpush_jax.tasks.goal.reward import potentials, reward_terms
 from screwpush_jax.tasks.goal.scripted import scripted
 from screwpush_jax.tasks.goal.termination import is_in_goal
+from screwpush_jax.tasks.parts import Field
 from screwpush_jax.tasks.records import Figure, Records
 from screwpush_jax.tasks.screws.kinematics import TipPose
-from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
 from screwpush_jax.tasks.screws.types import Derived, Memory

@@ -25,11 +25,6 @@ def action_axes(config: ScrewsConfig) -> tuple[ActionAxis, ...]:
     )
 
 
-def clip_action(action: jax.Array) -> jax.Array:
-    """`action [A]` within [-1, 1]; what is not a number asks for nothing."""
-    return jnp.clip(jnp.nan_to_num(action, nan=0.0), -1.0, 1.0)
-
-
 def move_command(
     config: ScrewsConfig,
     arm: ArmSpec,

@@ -1,13 +1,10 @@
 """Small rotations and distances on vectors of one environment; `vmap` at the edge."""
 
 import itertools
-from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-A = TypeVar("A", jax.Array, np.ndarray)
 
 
 def pair_indices(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,21 +45,6 @@ def turn_about_z(matrix: jax.Array | np.ndarray, angle: jax.Array) -> jax.Array:
     x, y, z = (matrix[..., k] for k in range(3))
     cos, sin = jnp.cos(angle)[..., None], jnp.sin(angle)[..., None]
     return jnp.stack([x * cos + y * sin, y * cos - x * sin, z], axis=-1)
-
-
-def quat_to_matrix(quat: A) -> A:
-    """Rotation matrix `[..., 3, 3]` of the unit quaternion `quat [..., 4]` (wxyz).
-
-    A numpy array gives a numpy array, which costs a traced function nothing.
-    """
-    xp: Any = np if isinstance(quat, np.ndarray) else jnp
-    w, x, y, z = (quat[..., i] for i in range(4))
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def quat_x_axis(quat: jax.Array) -> jax.Array:

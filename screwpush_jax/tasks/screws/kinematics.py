@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from screwpush_jax.tasks.screws.geometry import compose, quat_to_matrix, turn, turn_about_z
+from screwpush_jax.tasks.parts import quat_to_matrix
+from screwpush_jax.tasks.screws.geometry import compose, turn, turn_about_z
 from screwpush_sim.assets.elfin15 import ArmSpec
 
 

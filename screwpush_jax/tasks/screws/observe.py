@@ -1,8 +1,5 @@
 """What tasks on screws show alike, of one environment, and the table of where each number stands."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
@@ -24,29 +21,6 @@ UNITS = {
     "prev_action": "1, clipped",
     "remaining_time": "1, part of the horizon left",
 }
-
-
-class Field(NamedTuple):
-    """One row of the layout: `obs[start:stop]`."""
-
-    name: str
-    start: int
-    stop: int
-    unit: str
-
-
-def make_layout(sizes: Mapping[str, int], units: Mapping[str, str]) -> tuple[Field, ...]:
-    """Fields of these sizes, one after the other."""
-    fields, start = [], 0
-    for name, size in sizes.items():
-        fields.append(Field(name, start, start + size, units[name]))
-        start += size
-    return tuple(fields)
-
-
-def in_layout(fields: tuple[Field, ...], values: Mapping[str, jax.Array]) -> jax.Array:
-    """Observation `[O]` of `values`, any shape each, by the fields' names."""
-    return jnp.concatenate([values[field.name].reshape(-1) for field in fields])
 
 
 def arm_sizes(num_joints: int) -> dict[str, int]:

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.optional import ActionAxis
+from screwpush_jax.tasks.parts import Field, clip_action, weigh
 from screwpush_jax.tasks.screws import jumble, records
-from screwpush_jax.tasks.screws.action import action_axes, clip_action, move_command
+from screwpush_jax.tasks.screws.action import action_axes, move_command
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics
-from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.starts import find_starts
 from screwpush_jax.tasks.screws.termination import is_invalid, is_out
@@ -116,12 +116,9 @@ class ScrewsTask:
         potential = jax.vmap(self.potentials)(derived.state, derived.tip.pos_w)
         outcome = Outcome(derived, success, met, out, memory.action, memory.prev_action)
         terms = jax.vmap(self.reward_terms)(memory.potential, potential, outcome)
-        weights = self.reward_weights
-        if weights.keys() != terms.keys():
-            raise ValueError(f"reward weights {sorted(weights)} are not the terms {sorted(terms)}")
-        terms = {name: jnp.where(invalid, 0.0, weights[name] * terms[name]) for name in terms}
+        reward, terms = weigh(self.reward_weights, terms, invalid)
         result = StepResult(
-            reward=jnp.sum(jnp.stack(list(terms.values())), axis=0),
+            reward=reward,
             terms=terms,
             terminated=success | out | invalid,
             metrics={"success_once": success, "out_of_area": out},

@@ -8,15 +8,13 @@ the same push once for each naming of the screws.
 import jax
 import jax.numpy as jnp
 
+from screwpush_jax.tasks.parts import Field, in_layout, make_layout
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import (
     UNITS,
-    Field,
     arm_sizes,
     arm_values,
-    in_layout,
-    make_layout,
     screw_values,
 )
 from screwpush_jax.tasks.separate.config import SeparateConfig

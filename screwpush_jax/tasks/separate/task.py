@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.drawing import Drawing
+from screwpush_jax.tasks.parts import Field
 from screwpush_jax.tasks.records import Figure, Records
 from screwpush_jax.tasks.screws.geometry import pair_distances
 from screwpush_jax.tasks.screws.kinematics import TipPose
-from screwpush_jax.tasks.screws.observe import Field
 from screwpush_jax.tasks.screws.reward import Outcome
 from screwpush_jax.tasks.screws.task import ScrewsTask
 from screwpush_jax.tasks.screws.types import Derived, Memory
