@@ -23,7 +23,7 @@ _REQUEST, _PACK, _ROWS, _REQUESTED, _ANSWERED = 0, 1, 2, 3, 16  # 32 bits; the l
 _SUMS, _SLOTS = 512, 4096  # 64 bits: sums of the time taken, by the number of the answer
 _ALL = 0xFFFFFFFF
 _FAR_AHEAD = 1 << 30
-_NAP_S = 1e-4
+_NAP_S, _LONGEST_NAP_S = 1e-4, 0.01  # one that idles for long costs the host next to nothing
 
 ROWS_BYTE, REQUESTED_BYTE, ANSWERED_BYTE = 4 * _ROWS, 4 * _REQUESTED, 4 * _ANSWERED
 """Where a stream finds these words, bytes from the page's start."""
@@ -104,7 +104,7 @@ class HandshakePage:
             waited_s = time.monotonic() - begin
             if waited_s < spin_s:
                 continue
-            if select.select([sock], [], [], _NAP_S)[0]:
+            if select.select([sock], [], [], nap_s(waited_s))[0]:
                 return False
             if timeout_s is not None and waited_s > timeout_s:
                 raise socket.timeout("no turn")
@@ -115,6 +115,11 @@ class HandshakePage:
         self._words.release()
         self._sums.release()
         self._page.close()
+
+
+def nap_s(waited_s: float) -> float:
+    """How long to sleep before the next look: a hundredth of the wait so far, within bounds."""
+    return min(max(_NAP_S, 0.01 * waited_s), _LONGEST_NAP_S)
 
 
 def next_number(number: int) -> int:

@@ -142,3 +142,11 @@ def test_who_is_let_go_has_no_answer_to_wait_for(sides, asked):
     learner.release()
     for number in range(asked, asked + 1000):
         assert (learner._words[handshake._ANSWERED] - number) % (1 << 32) < 1 << 31
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "nap_s"),
+    [(0.0, 1e-4), (0.005, 1e-4), (0.05, 5e-4), (0.5, 5e-3), (1.0, 0.01), (600.0, 0.01)],
+)
+def test_naps_grow_with_the_wait_within_bounds(waited_s, nap_s):
+    assert handshake.nap_s(waited_s) == pytest.approx(nap_s)
