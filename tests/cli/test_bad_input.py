@@ -1,13 +1,17 @@
 """Each mistake: one line that names what is valid, exit code 2, nothing written."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from screwpush_jax import cli, train
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -119,9 +123,14 @@ def test_a_bad_flag_is_refused(mistake, tmp_path, refuse, debug_config):
 
 
 @pytest.mark.parametrize("mistake", LATER)
-def test_what_is_not_there_is_refused(mistake, tmp_path, run_command, debug_config):
+def test_what_is_not_there_is_refused(
+    mistake, tmp_path, tmp_path_factory, run_command, debug_config
+):
     args, hint = LATER[mistake]
-    args, env = ["--config", debug_config, *args], {"JAX_PLATFORMS": ""}
+    absent = tmp_path_factory.mktemp("absent")  # to the command's interpreter wandb is not there
+    (absent / "sitecustomize.py").write_text("import sys; sys.modules['wandb'] = None\n")
+    args = ["--config", debug_config, *args]
+    env = {"JAX_PLATFORMS": "", "PYTHONPATH": f"{absent}{os.pathsep}{ROOT}"}
     assert_refused(run_command("train", *args, cwd=tmp_path, env=env), hint)
     assert not list(tmp_path.iterdir())
 
