@@ -35,7 +35,8 @@ def with_physics(scene, **changes):
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
 @pytest.mark.parametrize("drawn", [False, True])
 def test_contacts_are_mujocos_own_where_nothing_else_is_asked_for(scene, drawn):
-    text = mjcf.build_mjcf(scene, with_visuals=drawn)
+    own = with_physics(scene, contact_time_s=0.02, contact_impedance=(0.9, 0.95))
+    text = mjcf.build_mjcf(own, with_visuals=drawn)
     root = ET.fromstring(text)
     root.remove(root.find("default"))
     np.testing.assert_array_equal(compiled(text), compiled(ET.tostring(root, encoding="unicode")))
