@@ -99,7 +99,7 @@ $(VENV)/.dev: pyproject.toml
 	touch $(VENV)/.run $(VENV)/.video $@
 
 $(VENV)/.all: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --editable '.[dev,video,view,rsl-rl,skrl,stable-baselines3]' playwright
+	$(BIN)/python -m pip install --quiet --editable '.[dev,video,view,wandb,swanlab,tensorboard,rsl-rl,skrl,stable-baselines3]' playwright
 	touch $@
 
 clean:

@@ -52,6 +52,7 @@ def test_transition_and_update_are_traced_once(world):
     assert update._cache_size() == 1
 
 
+@pytest.mark.heavy
 def test_random_fails_and_the_script_mostly_succeeds(world):
     config, _ = world
     config = from_tree({"env": {"horizon": 300}, "num_envs": 48}, Config, config)

@@ -20,6 +20,7 @@ ENGINES = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("engine", ENGINES)
 def test_it_is_trained_and_evaluated_on(engine, tmp_path, run_command, debug_config):
     if engine == "physx" and importlib.util.find_spec("ovphysx") is None:

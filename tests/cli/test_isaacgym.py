@@ -52,6 +52,7 @@ def test_training_leaves_metrics_and_an_evaluation(folder):
     assert list(run.glob("eval-*-isaacgym.json"))
 
 
+@pytest.mark.heavy
 def test_a_run_goes_on_from_its_checkpoint(folder, run_command):
     result = run_command(
         "train", "--checkpoint", "gym", "--total-env-steps", 384, *ENGINE, cwd=folder
@@ -77,6 +78,7 @@ def wait_for_a_checkpoint(learner, folder):
         time.sleep(0.01)
 
 
+@pytest.mark.heavy
 def test_a_killed_worker_is_replaced_and_the_run_goes_on(tmp_path, start_command, debug_config):
     """Killed after the first checkpoint: what lies behind it is done again, in one process."""
     args = ("--config", debug_config, "--total-env-steps", 12 * 128, "--checkpoint-every", 2)

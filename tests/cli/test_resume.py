@@ -129,6 +129,7 @@ def stop_at(process, start_of_line, number):
     return "".join(said)
 
 
+@pytest.mark.heavy
 def test_a_scheduler_s_signal_saves_and_the_printed_command_goes_on(
     unbroken, tmp_path, run_command, start_command, debug_config
 ):
