@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -36,8 +37,10 @@ class Args:
     """Windows of each kind."""
     scenes: int = 4
     """Scenes that are watched."""
-    view: tuple[str, ...] = ()
-    """More flags of `play`, such as --view --sim mujoco --device cpu."""
+    sim: str = ""
+    """Another engine than the run's for what is watched, on the device that it takes by itself."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where what is watched computes."""
     out: Path = Path("benchmarks/results/watching.jsonl")
     """File that rows are appended to."""
 
@@ -48,7 +51,7 @@ def main(args: Args) -> None:
         minutes = 2 * _LONGEST_START_S / 60 + args.pairs * args.window_s / 20
         flags = ("--config", str(args.config), "--max-minutes", f"{minutes:.0f}", "--headless")
         with (Path(folder) / "train.txt").open("w") as log:
-            trainer = _start("train", (*flags, *where, "--checkpoint-every", "5"), log)
+            trainer = _start("train", (*flags, *where, "--checkpoint-every", "20"), log)
         try:
             run = _wait_for_checkpoint(Path(folder), trainer)
             rows = []
@@ -65,7 +68,8 @@ def main(args: Args) -> None:
 
 def _watched(run: Path, args: Args, folder: str) -> list[dict]:
     """The windows in which the viewer starts, and in which it is there."""
-    more = ("--scenes", str(args.scenes), "--port", "0", *args.view)
+    more = ["--scenes", str(args.scenes), "--port", "0", "--device", args.device]
+    more += ["--sim", args.sim] if args.sim else []
     path = Path(folder) / "play.txt"
     with path.open("w") as log:
         which = ("--checkpoint", str(run), "--follow", "--view", "browser")

@@ -120,8 +120,8 @@ def _watch(args: PlayArgs, found: Found) -> None:
     world = make_world(config, args.scenes, args.physics)
     try:
         load = partial(evaluate.load_policy, config, world=world)
-        session = start.make_session(world, found, load, args.policy, config.eval.seed)
-        session.set_follow(args.follow)
+        seed = config.eval.seed
+        session = start.make_session(world, found, load, args.policy, seed, args.follow)
         start.watch(session, native, args.host, args.port)
     finally:
         world.sim.close()

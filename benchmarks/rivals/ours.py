@@ -42,6 +42,7 @@ class _Recorder:
     """The part of a `Recorder` that the loop calls."""
 
     stopper = SimpleNamespace(nothing_to_save=contextlib.nullcontext, requested=False)
+    films = SimpleNamespace(prepare=lambda *_: None, see=lambda *_: None)
 
     def __init__(self, config: Config, world: World, policy: Any, watch: Watch):
         self._config, self._watch, self._algorithm = config, watch, world.algorithm

@@ -8,6 +8,7 @@ from typing import Any
 
 from screwpush_jax import checkpoint, run_folder
 from screwpush_jax.checkpoint import Found
+from screwpush_jax.errors import CheckpointError
 
 LATEST, BEST = "latest", "best"
 
@@ -15,15 +16,17 @@ LATEST, BEST = "latest", "best"
 class Checkpoints:
     """The policy in use, and the others that there are."""
 
-    def __init__(self, found: Found, load: Callable[[Found], Any]):
+    def __init__(self, found: Found, load: Callable[[Found], Any], follow: bool = False):
         """Begins with `found`; `load` reads a checkpoint's policy.
+
+        With `follow` a newer one does as well, where `found` cannot be read any more.
 
         Raises:
           CheckpointError: it cannot be read.
         """
         self._load = load
-        self.found, self.policy = found, load(found)
-        self._tried = found.step
+        self.found, self.policy = _first(found, load, follow)
+        self._tried = self.found.step
 
     @property
     def step(self) -> int:
@@ -58,3 +61,15 @@ class Checkpoints:
             return ""
         self._tried = known[-1]
         return str(known[-1])
+
+
+def _first(found: Found, load: Callable[[Found], Any], follow: bool) -> tuple[Found, Any]:
+    """`found` and its policy, or a newer one's where it was deleted before it was read."""
+    while True:
+        try:
+            return found, load(found)
+        except CheckpointError:
+            known = run_folder.steps(found.run_dir)
+            if not follow or not known or known[-1] <= found.step:
+                raise
+            found = checkpoint.find_in(found.run_dir, best=False)

@@ -36,18 +36,23 @@ def make_session(
     load: Callable[[Found], Any],
     policy: str,
     seed: int,
+    follow: bool = False,
 ) -> Session:
     """A session in `world` that begins with the checkpoint `found`, from start states of `seed`.
+
+    With `follow` it takes each newer checkpoint of the run, from the beginning.
 
     Raises:
       CheckpointError: `load` cannot read it.
       StartsError: hardly any state is a start.
       SimError: the physics failed.
     """
-    checkpoints = Checkpoints(found, load)
+    checkpoints = Checkpoints(found, load, follow)
     size = _STARTS_EACH * world.sim.spec.num_envs
     starts = world.task.starts(world.sim, size, seed, compiled.jit)
-    return Session(Stage(world, starts, seed), checkpoints, policy)
+    session = Session(Stage(world, starts, seed), checkpoints, policy)
+    session.set_follow(follow)
+    return session
 
 
 def watch(session: Session, native: bool, host: str, port: int) -> None:

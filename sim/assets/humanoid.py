@@ -36,8 +36,8 @@ class SceneConfig:
 
     physics: NamedPhysics = NamedPhysics(
         train=PhysicsConfig(
-            *(1 / 240, 4),
-            contact_time_s=0.01,
+            *(1 / 360, 6),
+            contact_time_s=0.0056,
             contact_impedance=(0.95, 0.99),
             solver_iterations=8,
         ),

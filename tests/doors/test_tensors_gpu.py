@@ -97,7 +97,8 @@ def lost(batch, monkeypatch) -> dict[str, int]:
         return made
 
     early, late, sent = [], [], []
-    with monkeypatch.context() as patch:
+    # a stream of its own: CUDA's default stream waits for Warp's, whoever tells it to
+    with monkeypatch.context() as patch, torch.cuda.stream(torch.cuda.Stream()):
         patch.setattr(batch, "reset", spied_reset)
         patch.setattr(batch, "step", spied_step)
         door = tensors.TensorBatch(batch)

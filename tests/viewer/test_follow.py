@@ -4,6 +4,10 @@ import shutil
 
 import pytest
 
+from screwpush_jax import checkpoint
+from screwpush_jax.errors import CheckpointError
+from screwpush_jax.viewer.checkpoints import Checkpoints
+
 
 def look(session, now_s):
     session.tick(now_s)
@@ -64,6 +68,26 @@ def test_a_checkpoint_that_is_deleted_meanwhile_costs_one_line(session, run, cap
     assert look(watched, 8.0) == 300
     watched.step()
     assert watched.checkpoints.names() == ("latest", "best")
+
+
+def test_the_first_may_be_deleted_before_it_is_read_if_newer_ones_are_followed(run):
+    """A fast run keeps a checkpoint for seconds; the simulator that shows it takes longer to build."""
+    found = checkpoint.find_in(run.path, best=False)
+
+    def load(one):
+        if not (one.run_dir / "checkpoints" / str(one.step)).exists():
+            raise CheckpointError("gone")
+        return f"policy of {one.step}"
+
+    run.put(200)
+    shutil.rmtree(run.path / "checkpoints" / "100")
+    followed = Checkpoints(found, load, follow=True)
+    assert (followed.step, followed.policy, followed.newer()) == (200, "policy of 200", "")
+    with pytest.raises(CheckpointError, match="gone"):
+        Checkpoints(found, load)
+    shutil.rmtree(run.path / "checkpoints" / "200")
+    with pytest.raises(CheckpointError, match="gone"):
+        Checkpoints(found, load, follow=True)
 
 
 def test_a_person_chooses_a_checkpoint(session, run, capsys):

@@ -157,7 +157,9 @@ class Tensors:
         )
 
     def wait(self) -> bool:
-        """Until Warp's stream has done all that it was given: the bindings wait for nothing.
+        """Until Warp's stream has done all that it was given.
+
+        Nothing that PhysX promises makes its bindings wait for that stream; on an H100 they did.
 
         Returns:
           Whether there are states that PhysX is to be given.

@@ -1,7 +1,9 @@
 """PhysX's hand-overs on a CUDA device: pointers, order, scenes in one place that do not meet.
 
-Races are provoked: all that JAX lends is late on purpose, and poisoned as soon as `step` has returned. Each
-wait has a test without it, to show that the others can fail.
+Races are provoked: all that JAX lends is late on purpose, and poisoned as soon as `step` has returned. A
+test without the streams' order shows that the others can fail. Without `Tensors.wait` nothing was ever seen
+lost on an H100: Warp's stream is one that CUDA's default stream waits for, and so does what PhysX queues
+there.
 """
 
 import dataclasses
@@ -71,17 +73,6 @@ def test_views_are_the_memory_that_physx_writes(sim):
 def test_the_simulator_and_its_reader_agree_on_a_thousand_steps(sim):
     """What a late transition read is what physics wrote; PhysX has the targets and states of each."""
     assert lost_hand_overs(sim, STEPS, rounds=80) == {"read": 0, "targets": 0, "states": 0}
-
-
-def test_without_the_wait_for_the_stream_hand_overs_are_lost(sim, monkeypatch):
-    """PhysX is called at once, with the targets of before.
-
-    Views that are still to be read were never seen overwritten on an H100. Why is not known (PhysX
-    may wait for the device in its own step), so nothing is asserted of them.
-    """
-    monkeypatch.setattr(wp, "synchronize_stream", lambda stream: None)
-    lost = lost_hand_overs(sim, 30, rounds=800)
-    assert lost["targets"] > 0, lost
 
 
 def test_without_the_streams_order_hand_overs_are_lost(sim, monkeypatch):
