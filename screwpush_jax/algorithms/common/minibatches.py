@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from screwpush_jax.algorithms.common.networks import bound_std
 from screwpush_jax.algorithms.common.optimizer import OptimizerConfig, make_optimizer
 from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Params
 
+L = TypeVar("L", bound=Learner[Any])
 Loss = Callable[[Params, Any], tuple[jax.Array, Metrics]]
 """`(params, batch) -> (loss [], metrics)`; the leaves of `batch` are `[M, ...]`."""
 
@@ -38,18 +39,16 @@ def minibatch_rows(key: jax.Array, size: int, num_minibatches: int) -> jax.Array
     return jax.random.permutation(key, size).reshape(num_minibatches, -1)
 
 
-def epochs(
-    config: EpochsConfig, loss: Loss, learner: Learner, samples: Any
-) -> tuple[Learner, Metrics]:
+def epochs(config: EpochsConfig, loss: Loss, learner: L, samples: Any) -> tuple[L, Metrics]:
     """Shuffled passes over the samples `[S, ...]`; metrics are means over all minibatches."""
     size = jax.tree.leaves(samples)[0].shape[0]
 
-    def epoch(learner: Learner, _: None) -> tuple[Learner, Metrics]:
+    def epoch(learner: L, _: None) -> tuple[L, Metrics]:
         key, shuffle_key = jax.random.split(learner.key)
         shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
         order = minibatch_rows(shuffle_key, size, config.num_minibatches)
 
-        def step(learner: Learner, rows: jax.Array) -> tuple[Learner, Metrics]:
+        def step(learner: L, rows: jax.Array) -> tuple[L, Metrics]:
             return _minibatch(config, loss, learner, jax.tree.map(lambda x: x[rows], samples))
 
         return jax.lax.scan(step, dataclasses.replace(learner, key=key), order)
@@ -58,9 +57,7 @@ def epochs(
     return learner, jax.tree.map(jnp.mean, metrics)
 
 
-def _minibatch(
-    config: EpochsConfig, loss: Loss, learner: Learner, batch: Any
-) -> tuple[Learner, Metrics]:
+def _minibatch(config: EpochsConfig, loss: Loss, learner: L, batch: Any) -> tuple[L, Metrics]:
     """One gradient step; a gradient that is not finite changes nothing."""
     params = learner.policy.params
     grads, metrics = jax.grad(loss, has_aux=True)(params, batch)

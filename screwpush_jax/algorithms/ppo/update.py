@@ -29,7 +29,7 @@ from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
 
 def init_learner(
     config: PPOConfig, obs_sizes: Mapping[str, int], action_size: int, key: jax.Array
-) -> Learner:
+) -> Learner[Policy]:
     """A fresh learner."""
     init_key, key = jax.random.split(key)
     obs = {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()}
@@ -45,8 +45,8 @@ def init_learner(
 
 
 def update(
-    config: PPOConfig, num_iterations: int, learner: Learner, rollout: Rollout
-) -> tuple[Learner, Metrics]:
+    config: PPOConfig, num_iterations: int, learner: Learner[Policy], rollout: Rollout
+) -> tuple[Learner[Policy], Metrics]:
     """Learns from one rollout `[T, N, ...]`; runs inside a mapped axis named `AXIS`.
 
     The observation moments that acted also train; the rollout's are merged at the end.
