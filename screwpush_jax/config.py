@@ -216,15 +216,15 @@ class Config:
                 f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // steps}, as"
                 f" num_envs * {steps} steps are samples numbered up to {LARGEST_INT}"
             )
-        for name, whole, what in (
-            ("num_minibatches", batch, f"num_envs * {steps} steps"),
-            ("group_size", self.num_envs, "num_envs"),
+        for name, least, whole, what in (
+            ("group_size", 2, self.num_envs, "num_envs"),
+            ("num_minibatches", 1, batch, f"num_envs * {steps} steps"),
         ):
             if whole % (value := getattr(options, name)):
-                good = [n for n in range(1, min(whole, 128) + 1) if whole % n == 0]
+                good = [str(n) for n in range(least, min(whole, 128) + 1) if whole % n == 0]
                 raise ValueError(
                     f"{self.algorithm}.{name} {value} does not divide {what} ="
-                    f" {whole}; valid: {', '.join(map(str, good))}"
+                    f" {whole}; valid: {', '.join(good) or 'another num_envs'}"
                 )
         if self.num_iterations > LARGEST_INT:
             raise ValueError(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 _EPS = 1e-6
+"""Of reward; so much is added to a group's deviation."""
 
 
 class Outcomes(NamedTuple):
@@ -18,8 +19,8 @@ class Outcomes(NamedTuple):
     counts: (
         jax.Array
     )  # [T, N] bool, steps of an episode whose whole group has ended within the rollout
-    group_ends: jax.Array  # [T, N] bool, where a whole group has ended
-    deviations: jax.Array  # [T, N] of the group's returns, 0 elsewhere
+    compared: jax.Array  # [T, N] bool, where a whole group has ended, whose returns are numbers
+    deviations: jax.Array  # [T, N] of the group's returns there, 0 elsewhere
 
 
 def find_outcomes(
@@ -48,12 +49,12 @@ def find_outcomes(
     nothing = (jnp.zeros_like(returns[0]), jnp.zeros_like(over[0]))
     steps = tuple(jnp.broadcast_to(x, over.shape) for x in (group_ends, relative, sound))
     _, (advantages, known) = jax.lax.scan(back, nothing, steps, reverse=True)
-    advantages, known, group_ends, deviation = (
+    advantages, known, compared, deviation = (
         jnp.broadcast_to(x, over.shape).reshape(return_.shape)
-        for x in (advantages, known, group_ends, deviation)
+        for x in (advantages, known, sound, deviation)
     )
     counts = known & live
-    return Outcomes(jnp.where(counts, advantages, 0.0), counts, group_ends, deviation)
+    return Outcomes(jnp.where(counts, advantages, 0.0), counts, compared, deviation)
 
 
 def relative_returns(returns: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -37,7 +37,7 @@ def grpo_loss(
     log_prob = distribution.log_prob(batch.action)
     policy = -mean(clipped_surrogate(log_prob, batch.log_prob, batch.advantages, config.clip_eps))
     entropy = mean(distribution.entropy())
-    clipped = is_clipped(log_prob, batch.log_prob, config.clip_eps).astype(jnp.float32)
+    clipped = jnp.where(is_clipped(log_prob, batch.log_prob, config.clip_eps), 1.0, 0.0)
     metrics = {
         "actor/loss": policy,
         "actor/entropy": entropy,

@@ -136,14 +136,13 @@ def _rollout_metrics(rollout: Rollout, outcomes: Outcomes) -> Metrics:
     def total(x: jax.Array) -> jax.Array:
         return jax.lax.psum(jnp.sum(x, dtype=jnp.float32), AXIS)
 
-    ends, live = outcomes.group_ends, rollout.records["live"]
+    ends, live = outcomes.compared, rollout.records["live"]
     episodes = jnp.maximum(total(ends), 1.0)
     returns = jnp.where(ends, rollout.records["return"], 0.0)
-    deviations = jnp.where(ends, outcomes.deviations, 0.0)
     size = jax.lax.psum(jnp.float32(live.size), AXIS)
     return {
         "rollout/returns_mean": total(returns) / episodes,
-        "rollout/returns_std_in_group": total(deviations) / episodes,
+        "rollout/returns_std_in_group": total(outcomes.deviations) / episodes,
         "rollout/equal_groups": total(ends & (outcomes.deviations == 0.0)) / episodes,
         "rollout/live_steps": total(live) / size,
         "rollout/counted_steps": total(outcomes.counts) / size,
