@@ -12,8 +12,7 @@ import tyro
 
 from benchmarks import record, runs
 from screwpush_jax import pictures
-from screwpush_jax.algorithms.ppo.config import PPOConfig
-from screwpush_jax.config import Config
+from screwpush_jax.config import config_type_of, load_yaml
 from screwpush_jax.loggers import read_metrics
 from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.options import IsaacGymConfig
@@ -84,13 +83,11 @@ def _engine(args: Args) -> list[str]:
 
 def _scenes(config: str, num_envs: int) -> list[str]:
     """Flags for another number of scenes than the file's: as many more minibatches as there are scenes."""
-    tree = load_tree(Path(config))
-    ppo, before = tree.get("ppo", {}), int(tree.get("num_envs", Config.num_envs))
-    minibatches = int(ppo.get("num_minibatches", PPOConfig.num_minibatches))
-    return [
-        *("--num-envs", str(num_envs)),
-        *("--ppo.num-minibatches", str(max(1, minibatches * num_envs // before))),
-    ]
+    kind = config_type_of(load_tree(Path(config)))
+    known = load_yaml(Path(config), kind, kind())
+    minibatches = known.algorithm_options.num_minibatches * num_envs // known.num_envs
+    flag = f"--{known.algorithm}.num-minibatches"
+    return ["--num-envs", str(num_envs), flag, str(max(1, minibatches))]
 
 
 def curve(metrics: list[dict[str, float]]) -> dict[str, list[float]]:

@@ -113,7 +113,7 @@ def changed_world(
     changed = dataclasses.replace(getattr(config, engine), **options)
     scene = dataclasses.replace(scene, physics=stepped)
     sim = registry.make_simulator(engine, scene, num_envs, changed)
-    algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
+    algorithm = PPO(config.algorithm_options, task.obs_sizes, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
 
 

@@ -93,7 +93,7 @@ def _parts(config: Config, training: list[dict[str, float]]) -> dict[str, float]
     """Milliseconds of a control step's parts, and the largest use of room and memory."""
     times = ("perf/sim_ms", "perf/transition_ms", "perf/update_ms")
     parts = {
-        name: record.spread([row[name] / config.ppo.num_steps for row in training])["median"]
+        name: record.spread([row[name] / config.num_steps for row in training])["median"]
         for name in times
     }
     peaks = [k for k in training[0] if k.endswith(("_peak", "overflow", "gpu_mem_mb"))]
@@ -126,7 +126,7 @@ def _train(args: Args, config: Config, world: World, state: RunState):
 
 def _replay(args: Args, config: Config, world: World, state: RunState) -> dict[str, list[float]]:
     """Control steps/s of physics alone, with the bridge, and with the policy."""
-    sim, carry, num_steps = world.sim, state.carry, config.ppo.num_steps
+    sim, carry, num_steps = world.sim, state.carry, config.num_steps
     transition = compiled.compile_transition(world.env, world.algorithm)
     start, targets = sim.snapshot(), carry.env.control.copy()
     script, speeds = [], {"physics": [], "+ bridge": [], "+ policy": []}

@@ -97,7 +97,7 @@ def main(args: Args) -> None:
         config = dataclasses.replace(config, num_envs=args.num_envs)
     filmed = dataclasses.replace(config.video, every=2 * args.iterations)
     config = dataclasses.replace(config, video=filmed)
-    needed = -(-config.env.horizon // config.ppo.num_steps) + 1
+    needed = -(-config.env.horizon // config.num_steps) + 1
     if args.iterations < needed:
         raise SystemExit(
             f"--iterations {args.iterations}; valid: {needed} or more, a film's length"

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import jax
 
 from screwpush_jax import compiled
+from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
-from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
 from screwpush_jax.field_kinds import listed
+from screwpush_jax.restart import for_training
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
@@ -37,8 +38,11 @@ def make_world(config: Config, num_envs: int, physics: Name) -> World:
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
     sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
-    algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
-    return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
+    algorithm = algorithms.find(config.algorithm).make(
+        config.algorithm_options, task.horizon, task.obs_sizes, task.action_size
+    )
+    restart = for_training(algorithm.group_size)
+    return World(sim, Env(task, sim.unpack, sim.pack, restart), algorithm)
 
 
 def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from screwpush_jax import checkpoint, plugins
+from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.build import differences
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import (
     FLAG_ONLY,
     Config,
     config_type,
+    config_type_of,
     from_tree,
     load_tree,
     load_yaml,
     parse,
+    text_of,
 )
 from screwpush_jax.config_text import to_yaml
 from screwpush_jax.device import use_device
@@ -99,16 +102,18 @@ def configure(
     plugins.load()
     early = _early(args)
     file = load_tree(Path(early.config)) if early.config else {}
-    task = early.task or _text(file, "task")
+    task, algorithm = (getattr(early, n) or text_of(file, n) for n in ("task", "algorithm"))
     printing = early.print_config
     spec = early.checkpoint or checkpoint_spec
     found = None
     if spec and not {"-h", "--help"} & set(args) and (early.checkpoint or not printing):
-        runs_dir = expand(early.runs_dir or _text(file, "runs_dir") or Config.runs_dir, "runs-dir")
+        runs_dir = expand(
+            early.runs_dir or text_of(file, "runs_dir") or Config.runs_dir, "runs-dir"
+        )
         in_task = tasks.find(task or tasks.DEFAULT).name
         found = checkpoint.find(spec, runs_dir, in_task, None if printing else claim)
-        task = _same_task(found, task)
-    full_kind = config_type(task or tasks.DEFAULT, kind)
+        task, algorithm = _same_task(found, task), _same_algorithm(found, algorithm)
+    full_kind = config_type(task or tasks.DEFAULT, kind, algorithm or algorithms.DEFAULT)
     known = full_kind()
     old = _of_checkpoint(found) if found else None
     if old is not None:
@@ -168,6 +173,7 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config", default=None)
     parser.add_argument("--checkpoint", default=None)
     parser.add_argument("--task", default="")
+    parser.add_argument("--algorithm", default="")
     parser.add_argument("--runs-dir", "--runs_dir", default="")
     parser.add_argument("--print-config", "--print_config", action="store_true")
     try:
@@ -178,12 +184,6 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
         if getattr(early, flag) == "":
             raise UsageError(f"--{flag} is empty; valid: {valid}")
     return early
-
-
-def _text(tree: dict[str, Any], key: str) -> str:
-    """A text at a file's top level; what is none of it is told when the whole file is read."""
-    value = tree.get(key)
-    return value if isinstance(value, str) else ""
 
 
 def _same_task(found: Found, task: str) -> str:
@@ -202,9 +202,20 @@ def _same_task(found: Found, task: str) -> str:
     return own
 
 
+def _same_algorithm(found: Found, algorithm: str) -> str:
+    """The checkpoint's algorithm, which has to be the one that was asked for, if any was."""
+    own = text_of(found.meta["config"], "algorithm") or algorithms.DEFAULT
+    if own not in algorithms.ALGORITHMS or algorithm not in ("", own):
+        algorithms.find(algorithm or own)
+        raise CheckpointError(
+            f"checkpoint {found.run_dir.name}/{found.step} is of --algorithm {own}, not {algorithm}"
+        )
+    return own
+
+
 def _of_checkpoint(found: Found) -> Config:
     """The checkpoint's configuration; engines that are not known here have no section."""
-    kind = config_type(found.meta["task"])
+    kind = config_type_of({**found.meta["config"], "task": found.meta["task"]})
     known = {field.name for field in dataclasses.fields(kind)}
     tree = found.meta["config"]
     try:
@@ -239,5 +250,5 @@ def check_layout(found: Found, layout: Sequence[Sequence[object]]) -> None:
 
 def fields_of(config: Config, kind: type[Config]) -> Config:
     """The part of a command's configuration that is a `kind`, the task's and engines' with it."""
-    full_kind = config_type(config.task, kind)
+    full_kind = config_type(config.task, kind, config.algorithm)
     return full_kind(**{f.name: getattr(config, f.name) for f in dataclasses.fields(full_kind)})

@@ -1,19 +1,19 @@
 """Every knob of a run: frozen dataclasses, filled from YAML (`config_file`) and flags (`flags`).
 
 `Config` has what every run has. The options of a task and of the engines are known to the registries
-alone: `config_type(task)` is `Config` with a section `env` of the task's own type, and one section
-for each engine by its name.
+alone: `config_type(task)` is `Config` with a section `env` of the task's own type, one section for each
+engine by its name, and one for the learning algorithm by its.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
-from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.bounds import LARGEST_INT, as_flag, check_section
 from screwpush_jax.config_file import FLAG_ONLY, from_tree, load_yaml, to_tree
 from screwpush_jax.errors import UsageError
@@ -109,6 +109,8 @@ class Config:
 
     task: str = tasks.DEFAULT
     """The task to learn."""
+    algorithm: str = algorithms.DEFAULT
+    """How it is learned."""
     sim: str = "auto"
     """Physics engine; auto picks one and says why."""
     device: Device = "auto"
@@ -140,8 +142,6 @@ class Config:
     """Newest checkpoints kept, beside the best one."""
     env: Any = None
     """Options of the task."""
-    ppo: PPOConfig = PPOConfig()
-    """The learner."""
     eval: EvalConfig = EvalConfig()
     """Evaluation after training and by the evaluate command."""
     log: LogConfig = LogConfig()
@@ -150,7 +150,7 @@ class Config:
     """Videos along the way."""
 
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("seed", "num_envs")
-    POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("task",)
+    POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("task", "algorithm")
     MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "log", "video")
 
     def __post_init__(self) -> None:
@@ -158,9 +158,19 @@ class Config:
             raise TypeError("without a task there are no options: config_type(task)() has them")
 
     @property
+    def algorithm_options(self) -> Any:
+        """The section of the algorithm: `algorithms.registry.Options`, and its own fields."""
+        return getattr(self, self.algorithm)
+
+    @property
+    def num_steps(self) -> int:
+        """T: control steps of an update's rollout."""
+        return self.algorithm_options.rollout_steps(tasks.find(self.task)(self.env).horizon)
+
+    @property
     def batch_size(self) -> int:
         """Samples in one update."""
-        return self.num_envs * self.ppo.num_steps
+        return self.num_envs * self.num_steps
 
     @property
     def num_iterations(self) -> int:
@@ -200,18 +210,22 @@ class Config:
         check_paths(dataclasses.replace(self, compile_cache=""))  # without that one it runs, too
 
     def _check_sizes(self) -> None:
-        batch, minibatches = self.batch_size, self.ppo.num_minibatches
+        options, batch, steps = self.algorithm_options, self.batch_size, self.num_steps
         if batch > LARGEST_INT:
             raise ValueError(
-                f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // self.ppo.num_steps}, as"
-                f" num_envs * num_steps samples are numbered up to {LARGEST_INT}"
+                f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // steps}, as"
+                f" num_envs * {steps} steps are samples numbered up to {LARGEST_INT}"
             )
-        if batch % minibatches:
-            good = [n for n in range(1, min(batch, 128) + 1) if batch % n == 0]
-            raise ValueError(
-                f"ppo.num_minibatches {minibatches} does not divide num_envs * num_steps ="
-                f" {batch}; valid: {', '.join(map(str, good))}"
-            )
+        for name, least, whole, what in (
+            ("group_size", 2, self.num_envs, "num_envs"),
+            ("num_minibatches", 1, batch, f"num_envs * {steps} steps"),
+        ):
+            if whole % (value := getattr(options, name)):
+                good = [str(n) for n in range(least, min(whole, 128) + 1) if whole % n == 0]
+                raise ValueError(
+                    f"{self.algorithm}.{name} {value} does not divide {what} ="
+                    f" {whole}; valid: {', '.join(good) or 'another num_envs'}"
+                )
         if self.num_iterations > LARGEST_INT:
             raise ValueError(
                 f"total_env_steps {self.total_env_steps}; valid: at most {LARGEST_INT * batch},"
@@ -226,28 +240,51 @@ class Config:
             )
 
 
-def config_type(task: str = tasks.DEFAULT, kind: type[T] = Config) -> type[T]:
-    """`kind` with the sections of the task and of every engine; its fields all have defaults.
+def config_type(
+    task: str = tasks.DEFAULT, kind: type[T] = Config, algorithm: str = algorithms.DEFAULT
+) -> type[T]:
+    """`kind` with the sections of the task, the algorithm and every engine; all fields have defaults.
 
     Raises:
-      UsageError: no such task.
+      UsageError: no such task or algorithm.
     """
-    section = tasks.find(task).options
-    return _config_type(task, kind, section, tuple(tasks.TASKS), tuple(engines.ENGINES.items()))
+    sections = (tasks.find(task).options, algorithms.find(algorithm).options)
+    known = (tuple(tasks.TASKS), tuple(algorithms.ALGORITHMS), tuple(engines.ENGINES.items()))
+    return _config_type(task, algorithm, kind, sections, *known)
+
+
+def config_type_of(tree: Mapping[str, Any], kind: type[T] = Config) -> type[T]:
+    """`config_type` of the task and the algorithm that a file names. Raises UsageError as it does."""
+    return config_type(
+        text_of(tree, "task") or tasks.DEFAULT,
+        kind,
+        text_of(tree, "algorithm") or algorithms.DEFAULT,
+    )
+
+
+def text_of(tree: Mapping[str, Any], key: str) -> str:
+    """A text at a file's top level; what is none of it is told when the whole file is read."""
+    value = tree.get(key)
+    return value if isinstance(value, str) else ""
 
 
 @functools.cache  # so that equal configurations are of one type, and compare as equal
 def _config_type(
     task: str,
+    algorithm: str,
     kind: type[T],
-    section: type,
+    sections: tuple[type, type],
     known_tasks: tuple[str, ...],
+    known_algorithms: tuple[str, ...],
     known_engines: tuple[tuple[str, engines.EngineDef], ...],
 ) -> type[T]:
+    of_task, of_algorithm = sections
     fields: list[tuple[str, Any, Any]] = [
         ("task", Literal[known_tasks], task),
+        ("algorithm", Literal[known_algorithms], algorithm),
         ("sim", Literal[("auto", *(name for name, _ in known_engines))], "auto"),
-        ("env", section, section()),
+        ("env", of_task, of_task()),
+        (algorithm, of_algorithm, of_algorithm()),
         *((name, engine.options, engine.options()) for name, engine in known_engines),
     ]
     return dataclasses.make_dataclass(kind.__name__, fields, bases=(kind,), frozen=True)

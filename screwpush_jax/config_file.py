@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import yaml
 
 from screwpush_jax import migrate
+from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.bounds import shown
 from screwpush_jax.errors import UsageError
 from screwpush_jax.yaml_file import load_tree
@@ -65,7 +66,7 @@ def _merge(tree: dict[str, Any], default: Any, prefix: str) -> Any:
         known = getattr(default, key) if key in hints else None
         if isinstance(value, dict) and not dataclasses.is_dataclass(known):
             what = "is no section" if key in hints else "is unknown"
-            where = migrate.hint(path)
+            where = migrate.hint(path) or algorithms.section_hint(path)
             raise UsageError(f"the section {path!r} {what}{where}; {_valid_keys(default)}")
         if key not in hints:
             where = migrate.field_hint(path)

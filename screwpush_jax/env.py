@@ -175,8 +175,12 @@ def _starts(
     """A start for each environment, should it begin anew: what is derived, memory, clock."""
     task, restart = env.task, env.restart
     num_envs, size = fresh.shape[0], jax.tree.leaves(starts)[0].shape[0]
-    rows = restart.rows(keys.rows, size, (task.rows_per_start, num_envs))
+    rows = restart.rows(keys.rows, size, (task.rows_per_start, num_envs // restart.group_size))
     start, memory = task.reset(starts, rows, keys.reset)
+    if restart.group_size > 1:
+        start, memory = jax.tree.map(
+            lambda leaf: jnp.repeat(leaf, restart.group_size, axis=0), (start, memory)
+        )
     first = restart.first_step(keys.first_step, num_envs, task.horizon)
     return start, memory, jnp.where(fresh, first, 0)
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from screwpush_jax.env import Env, EnvKeys, EnvState, advance
+from screwpush_jax.restart import AUTO_RESET
 from screwpush_jax.tasks.optional import Captioned
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_sim.protocol import Views
@@ -91,7 +92,8 @@ def _look(
     first: Any = jax.tree.map(lambda x: x[:num_scenes], (env.unpack(views), state))
     sim_state, part = first
     part = dataclasses.replace(part, term_sums=part.term_sums or term_sums)
-    plain = dataclasses.replace(env, unpack=lambda x: x, pack=lambda x: x)
+    # some scenes may be no whole group, and what begins after this instant is not looked at
+    plain = dataclasses.replace(env, unpack=lambda x: x, pack=lambda x: x, restart=AUTO_RESET)
     keys = EnvKeys(*jax.random.split(jax.random.key(0), 4))
     done, after, _ = advance(plain, starts, part, sim_state, keys)
     task: Any = env.task

@@ -163,8 +163,9 @@ class Recorder:
         if not compiled.is_finite(state.learner):
             raise DivergedError(
                 f"after {step:,} control steps the learner is not finite any more, which is not"
-                f" saved; what is in {self._run_dir} stays (a smaller --ppo.learning-rate or"
-                " --ppo.max-grad-norm may help)"
+                f" saved; what is in {self._run_dir} stays (a smaller"
+                f" --{self._config.algorithm}.learning-rate or"
+                f" --{self._config.algorithm}.max-grad-norm may help)"
             )
         score = self._sums.score(f"env/{task.score}")
         if t == 0:

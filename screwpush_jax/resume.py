@@ -52,9 +52,10 @@ def is_to_be_evaluated(config: Config, found: Found) -> bool:
 def _check_fixed(config: Config, found: Found) -> None:
     old, new = found.meta["config"], to_tree(config)
     engine = registry.choose(config.sim)[0]
+    adapts = config.algorithm_options.schedule == "adaptive"
     fixed = [
         *listed(config, "FIXED_FIELDS"),
-        *(["ppo.learning_rate"] if config.ppo.schedule == "adaptive" else []),
+        *([f"{config.algorithm}.learning_rate"] if adapts else []),
     ]
     pairs = {path: (_get(old, path), _get(new, path)) for path in fixed}
     pairs["sim"] = (found.meta["engine"], engine)

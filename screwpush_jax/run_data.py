@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from screwpush_jax import checkpoint, eval_file, migrate, run_folder
-from screwpush_jax.config import config_type, from_tree
+from screwpush_jax.config import config_type_of, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.eval_file import Stored
 from screwpush_jax.field_kinds import of_a_run
@@ -88,7 +88,7 @@ def load(folder: Path) -> Run:
     except (ValueError, yaml.YAMLError, RecursionError):
         raise UsageError(f"{folder}: its {CONFIG_FILE} is damaged") from None
     try:
-        kind = config_type(tree["task"])
+        kind = config_type_of({**tree, "task": tree["task"]})
         known = {field.name for field in dataclasses.fields(kind)}
         tree = migrate.config_of_today(tree)
         tree = {k: v for k, v in tree.items() if k in known or not isinstance(v, dict)}

@@ -63,8 +63,8 @@ class RunFolder:
         self.release()
 
 
-def create(parent: Path, name: str) -> RunFolder:
-    """A new run's folder under `parent`; without a `name` only the time names it.
+def create(parent: Path, name: str, without: str = "ppo") -> RunFolder:
+    """A new run's folder under `parent`; without a `name` the time and `without` name it.
 
     Of several processes that ask for one name, one gets it. A name is free again where a run has
     ended, or was killed, before its first checkpoint.
@@ -78,7 +78,7 @@ def create(parent: Path, name: str) -> RunFolder:
         with _one_at_a_time(parent):
             for taken in (p for p in runs(parent) if name and run_name(p) == name):
                 _set_aside(taken, name)
-            return RunFolder(_new_folder(parent, name or "ppo"), made)
+            return RunFolder(_new_folder(parent, name or without), made)
     except OSError as error:
         raise UsageError(
             f"no run can be made in {parent} ({error.strerror}); valid for --runs-dir: a folder that"

@@ -89,7 +89,9 @@ def main(argv: Sequence[str]) -> int:
             with stopper.nothing_to_save():
                 if not found or not resume.is_newest(found):  # what an older one led to stays
                     parent = config.runs_path / config.task
-                    claimed.append(held.enter_context(run_folder.create(parent, config.name)))
+                    claimed.append(
+                        held.enter_context(run_folder.create(parent, config.name, config.algorithm))
+                    )
             services = held.enter_context(Services(config, claimed[-1].path))
             recorder = _train(config, found, claimed[-1].path, stopper, live)
         if stopper.requested:

@@ -12,7 +12,7 @@ from flax import struct
 
 from screwpush_jax.algorithms.algorithm import Algorithm, Decision, blank_step
 from screwpush_jax.algorithms.common.rollout import init_rollout, record
-from screwpush_jax.algorithms.common.types import Obs, Records, Rollout
+from screwpush_jax.algorithms.common.types import Obs, Progress, Records, Rollout
 from screwpush_jax.env import (
     Env,
     EnvKeys,
@@ -97,18 +97,20 @@ def transition(
     keys = EnvKeys(rows_key, clock_key, *others)
     done, state, now = advance(env, starts, carry.env, views, keys)
     memory = carry.pending.decision.memory
-    rollout = _record(carry, done, algorithm.after(policy, memory, done.final_obs))
+    progress = Progress(done.live, done.figures["return"])
+    rollout = _record(carry, done, algorithm.after(policy, memory, done.final_obs, progress))
     tally = _count(carry, done)
 
     memory = select(now.restarted, algorithm.init_memory(now.restarted.shape[0]), memory)
     decision = algorithm.act(policy, memory, now.obs, action_key)
     control, state = act(env, state, now, decision.action)
+    obs = {name: now.obs[name] for name in algorithm.obs_sizes}
     t = (carry.t + 1) % rollout.reward.shape[0]
     return (
         control,
         now.rewritten,
         now.views,
-        Carry(key, t, state, Pending(now.obs, decision), rollout, tally),
+        Carry(key, t, state, Pending(obs, decision), rollout, tally),
     )
 
 

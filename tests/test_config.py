@@ -8,11 +8,13 @@ from typing import Annotated
 import pytest
 from annotated_types import MultipleOf
 
+from screwpush_jax.algorithms.common.config import ClippedConfig
+from screwpush_jax.algorithms.registry import ALGORITHMS
 from screwpush_jax.bounds import check_section
-from screwpush_jax.config import config_type, from_tree, load_yaml, parse
+from screwpush_jax.config import config_type, config_type_of, from_tree, load_yaml, parse
 from screwpush_jax.config_text import field_docs, to_yaml
 from screwpush_jax.errors import UsageError
-from screwpush_jax.tasks.registry import DEFAULT, TASKS
+from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.assets.bolt import Bolt
 
@@ -32,12 +34,13 @@ def leaf_fields(config, prefix=""):
 
 
 DEFAULTS = {task: config_type(task)() for task in TASKS}
-LEAVES = dict(leaf for config in DEFAULTS.values() for leaf in leaf_fields(config))
+EACH = [*DEFAULTS.values(), *(config_type(algorithm=name)() for name in ALGORITHMS)]
+LEAVES = dict(leaf for config in EACH for leaf in leaf_fields(config))
 
 
 def default_with(*paths):
-    """The default configuration of the first task that has all these fields."""
-    known = ((dict(leaf_fields(config)), config) for config in DEFAULTS.values())
+    """The default configuration of the first task or algorithm that has all these fields."""
+    known = ((dict(leaf_fields(config)), config) for config in EACH)
     return next(config for leaves, config in known if set(paths) <= leaves.keys())
 
 
@@ -73,7 +76,7 @@ ANY_FINITE = {
     "env.area_center_m",
     "env.goal_pos_m",
     *("isaacgym.rest_offset_m", "physx.rest_offset_m"),
-    "ppo.init_log_std",
+    *("ppo.init_log_std", "grpo.init_log_std"),
     *(path for path in NUMBERS if path.startswith("env.reward.")),
 }
 """Fields that declare no bound of their own."""
@@ -165,6 +168,13 @@ OUTSIDE = {
     **dict.fromkeys(("isaacgym.velocity_iterations", "physx.velocity_iterations"), (-1, 256)),
     "physx.collision_stack_mb": (0, 4096),
     "physx.env_id_bits": (-2, 17),
+    "grpo.group_size": (1, 0, -8, INT32 + 1),
+    "grpo.kl_coef": (-1e-9,),
+}
+OUTSIDE |= {  # what every algorithm can be told
+    f"grpo.{name}": OUTSIDE[f"ppo.{name}"]
+    for name in (field.name for field in dataclasses.fields(ClippedConfig))
+    if f"ppo.{name}" in OUTSIDE
 }
 """Values next to what each number takes, and beyond, by hand."""
 
@@ -195,6 +205,8 @@ INSIDE = {
     "isaacgym.thickness_m": (0.0, 0.02),
     "physx.rest_offset_m": (-0.01,),
     "physx.env_id_bits": (-1, 16),
+    "grpo.group_size": (2, 4096),
+    "grpo.kl_coef": (0.0,),
     "isaacgym.spin_s": (0.0,),
     "mujoco.num_threads": (0, 1024),
 }
@@ -233,7 +245,7 @@ def test_a_printed_configuration_is_read_back_whole(task, tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_each_preset_is_valid(path):
-    kind = config_type(load_tree(path).get("task", DEFAULT))
+    kind = config_type_of(load_tree(path))
     load_yaml(path, kind, kind()).check()
 
 
@@ -267,6 +279,24 @@ def test_a_number_that_is_not_finite_in_float32_is_refused(path, value):
 
 RELATIONS = {
     "minibatches divide": ({"ppo.num_minibatches": 7}, "ppo.num-minibatches 7", "valid: 1, 2, 3"),
+    "minibatches divide horizons": (
+        {"num_envs": 8, "grpo.num_minibatches": 7, "env.horizon": 20},
+        "grpo.num-minibatches 7",
+        "num_envs * 20 steps = 160; valid: 1, 2, 4",
+    ),
+    "groups divide": (
+        {"num_envs": 12, "grpo.group_size": 8},
+        "grpo.group-size 8",
+        "num_envs = 12; valid: 2, 3, 4, 6, 12",
+    ),
+    "no groups of one": (
+        {"num_envs": 1, "grpo.group_size": 8},
+        "grpo.group-size 8",
+        "num_envs = 1; valid: another num_envs",
+    ),
+    "horizons in int32": ({"num_envs": INT32, "grpo.kl_coef": 0.0}, "num-envs", "at most 7158278"),
+    "deviations reversed in grpo": ({"grpo.std_range": [2.0, 0.1]}, "grpo.std-range", "lower bound"),
+    "rate above in grpo": ({"grpo.learning_rate": 0.006}, "grpo.learning-rate 0.006", "0.005"),
     "batch in int32": ({"num_envs": INT32}, "num-envs", "at most 89478485"),
     "iterations in int32": (
         {"num_envs": 8, "ppo.num_steps": 1, "total_env_steps": INT32 * 8 + 1},

@@ -9,10 +9,11 @@ import pytest
 import tyro
 
 from screwpush_jax import play
-from screwpush_jax.config import config_type
+from screwpush_jax.config import config_type_of
 from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import parse
 from screwpush_jax.tasks.task import StartsError
+from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.errors import SimError
 
 ROOT = Path(__file__).parents[1]
@@ -79,8 +80,10 @@ def test_a_command_in_the_docs_is_one_that_is_taken(command):
         return
     kind = getattr(module, ARGUMENTS[name])
     if name in OF_A_RUN:
-        task = argv[argv.index("--task") + 1] if "--task" in argv else "separate"
-        kind = config_type(task, kind)
+        tree = load_tree(ROOT / argv[argv.index("--config") + 1]) if "--config" in argv else {}
+        named = (name for name in ("task", "algorithm") if f"--{name}" in argv)
+        tree |= {name: argv[argv.index(f"--{name}") + 1] for name in named}
+        kind = config_type_of(tree, kind)
     taken = parse(kind, play.with_view(argv) if name == "play" else argv, kind(), command, "")
     if name in OF_A_RUN:
         taken.check()

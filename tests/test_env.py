@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax.env import Env, EnvKeys, act, advance, init_env
-from screwpush_jax.restart import AUTO_RESET, ON_REQUEST, ONCE, Restart, random_rows, step_zero
+from screwpush_jax.restart import AUTO_RESET, ON_REQUEST, ONCE, for_training
 from screwpush_jax.tasks.task import StepResult
 
 N, B, HORIZON, GOAL, GROUP = 6, 9, 5, 2.0, 3
@@ -59,20 +59,11 @@ class ToyTask:
         return 0.01 * memory[:, None]
 
 
-def groups(key, size, shape):
-    """Each group of `GROUP` environments shares its rows."""
-    return jnp.repeat(random_rows(key, size, (shape[0], shape[1] // GROUP)), GROUP, axis=1)
-
-
-def whole_group(over):
-    return jnp.repeat(jnp.all(over.reshape(-1, GROUP), axis=1), GROUP)
-
-
 RULES = {
     "auto": AUTO_RESET,
     "once": ONCE,
     "request": ON_REQUEST,
-    "groups": Restart(groups, step_zero, whole_group),
+    "groups": for_training(GROUP),
 }
 
 
@@ -94,8 +85,8 @@ class One:
 class Loop:
     """The toy engine: x moves by the control; `advance` and `act` compiled once for each rule."""
 
-    def __init__(self, rule):
-        env = Env(ToyTask(), lambda views: Toy(views["x"]), lambda s: {"x": s.x}, rule)
+    def __init__(self, rule, task=None):
+        env = Env(task or ToyTask(), lambda views: Toy(views["x"]), lambda s: {"x": s.x}, rule)
         rng = np.random.default_rng(1)
         draw = rng.uniform([-1.0, 0.2], [0.5, 0.9], (B, 2)).astype(np.float32)
         self.starts = {"place": jnp.asarray(draw[:, 0]), "push": jnp.asarray(draw[:, 1])}
@@ -112,7 +103,8 @@ class Loop:
         control, self.state = self._act(self.state, now, jnp.asarray(action))
         written = np.where(now.rewritten, np.asarray(now.views["x"]), self.x)
         self.x = (written + np.asarray(control)[:, 0]).astype(np.float32)
-        rows = np.asarray(self.rule.rows(keys.rows, B, (2, N)))
+        drawn = self.rule.rows(keys.rows, B, (2, N // self.rule.group_size))
+        rows = np.repeat(np.asarray(drawn), self.rule.group_size, axis=1)
         first = np.asarray(self.rule.first_step(keys.first_step, N, HORIZON))
         return shown, jax.tree.map(np.asarray, (done, now, control)), rows, first
 
@@ -216,6 +208,27 @@ def test_a_group_shares_its_start_and_waits_for_its_last_one():
                 assert len(np.unique(now.obs["policy"][mates], axis=0)) == 1
     assert starts >= 6
     assert waited > 6
+
+
+@pytest.mark.slow
+def test_a_group_shares_what_its_reset_draws():
+    """Another group draws anew, also from the same rows."""
+
+    class Drawing(ToyTask):
+        def reset(self, starts, rows, key):
+            push = starts["push"][rows[1]] + jax.random.uniform(key, rows[1].shape)
+            return self.derive(push, Toy(starts["place"][rows[0]])), push
+
+    loop = Loop(for_training(GROUP), Drawing())
+    loop.starts = jax.tree.map(lambda x: jnp.full_like(x, x[0]), loop.starts)
+    _, (_, now, _), *_ = loop.turn(0, np.zeros((N, 1)))
+    pushes = now.obs["policy"][:, 1].reshape(-1, GROUP)
+    assert (pushes == pushes[:, :1]).all()
+    assert len(np.unique(pushes[:, 0])) == N // GROUP
+
+
+def test_who_compares_nobody_restarts_at_once():
+    assert for_training(1) is AUTO_RESET
 
 
 @pytest.mark.slow

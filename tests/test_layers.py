@@ -13,7 +13,7 @@ OURS = tuple(PACKAGES)
 ALLOWED = {
     "screwpush_jax.algorithms.common": ("screwpush_jax.algorithms.common",),
     "screwpush_jax.algorithms.algorithm": ("screwpush_jax.algorithms.common",),
-    "screwpush_jax.algorithms": ("screwpush_jax.algorithms",),
+    "screwpush_jax.algorithms": ("screwpush_jax.algorithms", "screwpush_jax.errors"),
     "screwpush_jax.tasks": (
         *("screwpush_jax.tasks", "screwpush_jax.errors"),
         *("screwpush_sim.state", "screwpush_sim.scene", "screwpush_sim.protocol"),
@@ -25,7 +25,7 @@ ALLOWED = {
 """What of the project a module or folder may know, itself aside."""
 
 KNOWN_BY = {
-    "screwpush_jax.algorithms.ppo": "build config",
+    "screwpush_jax.algorithms.registry": "build cli config config_file",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
     "screwpush_jax.algorithms.common": "compiled episodes transition",

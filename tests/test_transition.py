@@ -66,7 +66,7 @@ class Learner(NamedTuple):
 class Counting:
     """Remembers how often it has acted in this episode, and notes that down, without any critic."""
 
-    num_steps, obs_sizes, action_size = T, Walk.obs_sizes, 1
+    num_steps, group_size, obs_sizes, action_size = T, 1, Walk.obs_sizes, 1
 
     def init(self, key):
         return Learner(jnp.float32(0.3))
@@ -81,8 +81,9 @@ class Counting:
     def act_best(self, policy, memory, obs):
         return policy + 0.1 * memory[:, None].astype(jnp.float32), memory + 1
 
-    def after(self, policy, memory, obs):
-        return {"led_to": obs["policy"][:, 0], "acted_then": memory}
+    def after(self, policy, memory, obs, progress):
+        records = {"led_to": obs["policy"][:, 0], "acted_then": memory}
+        return records | {"live": progress.live, "return_then": progress.return_}
 
     def update(self, num_iterations, learner, rollout):
         raise NotImplementedError
@@ -117,7 +118,14 @@ def steps():
 def test_an_algorithms_own_records_fill_its_rollout(steps):
     for count, (shown, before, _, after) in enumerate(steps[1:]):
         step = jax.tree.map(lambda leaf, t=count % T: leaf[t], after.rollout)
-        assert step.records.keys() == {"log_prob", "acted", "led_to", "acted_then"}
+        assert step.records.keys() == {
+            "log_prob",
+            "acted",
+            "led_to",
+            "acted_then",
+            "live",
+            "return_then",
+        }
         decision = before.pending.decision
         np.testing.assert_array_equal(step.action, decision.action)
         np.testing.assert_array_equal(step.obs["policy"], before.pending.obs["policy"])
@@ -138,6 +146,7 @@ def test_the_tally_is_what_a_slow_count_finds(steps):
         for n, x in enumerate(shown):
             invalid, beyond = np.isnan(x), x > 1
             returns[n] += 0.0 if invalid else 5.0 * beyond - 1.0
+            assert after.rollout.records["return_then"][count % T, n] == pytest.approx(returns[n])
             over = invalid or beyond or clock[n] == HORIZON
             assert mask[n] == over
             if not over:
@@ -149,6 +158,7 @@ def test_the_tally_is_what_a_slow_count_finds(steps):
             found |= {"invalid": invalid, "beyond": beyond, "episode_len": clock[n]}
             total = {name: value + found[name[4:]] for name, value in total.items()}
             clock[n], returns[n] = 0, 0.0
+        np.testing.assert_array_equal(after.rollout.records["live"][count % T], True)
         assert after.tally.episodes == ended
         got = {name: float(value) for name, value in after.tally.finished.items()}
         assert got == pytest.approx(total)

@@ -68,7 +68,7 @@ def _peer(
 
     batch = WatchedBatch(config, watch)
     try:
-        module.train(batch, config.seed, None if published else config.ppo)
+        module.train(batch, config.seed, None if published else config.algorithm_options)
     finally:
         batch.close()
     policies = [policy for _, policy in watch.policies]

@@ -4,8 +4,8 @@ What it learns (`Learner`), what acts (`policy`), what a policy remembers (`memo
 down at each step (`records`) are the algorithm's own, which nobody else looks into; of a learner only
 `policy` is known. One control step reads like this::
 
-    records = algorithm.after(policy, decision.memory, final_obs)  # of the step that just ended
-    decision = algorithm.act(policy, memory, obs, key)             # of the one that begins
+    records = algorithm.after(policy, decision.memory, final_obs, progress)  # of the step that ended
+    decision = algorithm.act(policy, memory, obs, key)                       # of the one that begins
 
 and after T of them `update` learns from the rollout that holds both decisions' and ends' records.
 `screwpush_jax.transition` does that. Legend: T steps, N environments, A action, O observation.
@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.algorithms.common.types import Metrics, Obs, Records, Rollout
+from screwpush_jax.algorithms.common.types import Metrics, Obs, Progress, Records, Rollout
 
 
 @struct.dataclass
@@ -46,8 +46,13 @@ class Algorithm(Protocol):
         ...
 
     @property
+    def group_size(self) -> int:
+        """G: environments in a row that start together from one start state; 1 for none."""
+        ...
+
+    @property
     def obs_sizes(self) -> Mapping[str, int]:
-        """O of each observation that the task gives."""
+        """O of each observation that is read, of those that the task gives."""
         ...
 
     @property
@@ -73,10 +78,10 @@ class Algorithm(Protocol):
         """What stands in `policy` beside the network's weights, as JSON, for those who take it away."""
         ...
 
-    def after(self, policy: Any, memory: Any, obs: Obs) -> Records:
+    def after(self, policy: Any, memory: Any, obs: Obs, progress: Progress) -> Records:
         """What there is to note down when a step has led to `obs [N, O]`, raw, before any restart.
 
-        `memory` is what the step's decision left behind.
+        `memory` is what the step's decision left behind, `progress` how its episode stands.
         """
         ...
 
@@ -95,9 +100,10 @@ def blank_step(algorithm: Algorithm, num_envs: int) -> tuple[Decision, Rollout]:
         policy = algorithm.init(key).policy
         obs = {name: jnp.zeros((num_envs, size)) for name, size in algorithm.obs_sizes.items()}
         decision = algorithm.act(policy, algorithm.init_memory(num_envs), obs, key)
-        records = decision.records | algorithm.after(policy, decision.memory, obs)
-        ended = jnp.zeros(num_envs, bool)
-        return decision, Rollout(obs, decision.action, records, jnp.zeros(num_envs), ended, ended)
+        ended, reward = jnp.zeros(num_envs, bool), jnp.zeros(num_envs)
+        progress = Progress(live=ended, return_=reward)
+        records = decision.records | algorithm.after(policy, decision.memory, obs, progress)
+        return decision, Rollout(obs, decision.action, records, reward, ended, ended)
 
     shapes = jax.eval_shape(step, jax.random.key(0))
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)

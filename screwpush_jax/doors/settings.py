@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from screwpush_jax import plugins
-from screwpush_jax.config import Config, config_type, from_tree, load_yaml
+from screwpush_jax.config import Config, config_type_of, from_tree, load_tree, load_yaml
 from screwpush_jax.device import use_device
 from screwpush_jax.errors import UsageError
 from screwpush_sim import bridge, registry
@@ -22,7 +22,8 @@ def resolve(task: str, config: str | Path = "", **fields: Any) -> Config:
       UsageError: in one line, what is wrong and what is valid.
     """
     plugins.load()
-    kind = config_type(task)
+    file = load_tree(Path(config)) if config else {}
+    kind = config_type_of({**file, **fields, "task": task})
     found = load_yaml(Path(config), kind, kind()) if config else kind()
     if found.task != task:
         raise UsageError(f"{config} is of the task {found.task}; valid here: {task}")

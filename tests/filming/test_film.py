@@ -19,7 +19,7 @@ from screwpush_jax.filming import films, job
 from screwpush_jax.filming.camera import Camera
 from screwpush_jax.filming.films import TrainingFilms
 from screwpush_jax.filming.studio import Studio
-from screwpush_jax.restart import AUTO_RESET, ONCE
+from screwpush_jax.restart import AUTO_RESET, ONCE, for_training
 from screwpush_jax.tasks.task import StepResult
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 
@@ -91,7 +91,10 @@ def run(restart, witness, count, summed):
     return seen
 
 
-@pytest.mark.parametrize(("restart", "summed"), [(AUTO_RESET, ("goal", "time")), (ONCE, ())])
+@pytest.mark.parametrize(
+    ("restart", "summed"),
+    [(AUTO_RESET, ("goal", "time")), (ONCE, ()), (for_training(N), ("goal", "time"))],
+)
 def test_each_frame_shows_what_the_environments_say(restart, summed):
     env = Env(Walk(), lambda views: Toy(views["x"]), lambda state: {"x": state.x}, restart)
     camera, prepared = Camera(env, S, 20), []

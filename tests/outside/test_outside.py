@@ -31,8 +31,13 @@ rail = toys:ENGINE
 """
 SMALL = (
     *("--task", "mark", "--device", "cpu", "--fast-compile", "--num-envs", "64", "--headless"),
-    *("--total-env-steps", "40960", "--ppo.num-steps", "16", "--ppo.hidden-sizes", "16", "16"),
-    *("--ppo.num-minibatches", "4", "--eval.episodes", "64"),
+    *("--total-env-steps", "40960", "--eval.episodes", "64"),
+)
+BY_PPO = (
+    *("--ppo.num-steps", "16", "--ppo.hidden-sizes", "16", "16", "--ppo.num-minibatches", "4"),
+)
+BY_GRPO = (
+    *("--algorithm", "grpo", "--grpo.hidden-sizes", "16", "16", "--grpo.num-minibatches", "4"),
 )
 
 
@@ -74,8 +79,8 @@ def python(site, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(python):
     """The folder of a run of the toy task on the toy engine, by the command as it is shipped."""
-    python("-m", "screwpush_jax.train", *SMALL, "--sim", "rail", "--rail.lag", "0.9")
-    (run,) = (python.folder / "runs" / "mark").iterdir()
+    python("-m", "screwpush_jax.train", *SMALL, *BY_PPO, "--sim", "rail", "--rail.lag", "0.9")
+    (run,) = (python.folder / "runs" / "mark").glob("*-ppo")
     return run
 
 
@@ -91,6 +96,51 @@ def test_it_learns_what_chance_does_not_reach(trained):
     assert found["up"]["success_rate"] < 0.95
     assert found["engine"] == "rail"
     assert found["learned"]["distance_rad"] < 0.06
+
+
+@pytest.fixture(scope="module")
+def trained_without_critic(python):
+    """The folder of a run of the toy task by GRPO."""
+    named = ("--sim", "rail", "--name", "groups", "--checkpoint-every", "16")
+    python("-m", "screwpush_jax.train", *SMALL, *BY_GRPO, *named)
+    (run,) = (python.folder / "runs" / "mark").glob("*-groups")
+    return run
+
+
+def test_it_is_learned_without_a_critic_too(trained_without_critic):
+    found = evaluation(trained_without_critic)
+    assert found["learned"]["success_rate"] > 0.9
+    assert found["random"]["success_rate"] < 0.5
+    config = yaml.safe_load((trained_without_critic / "config.yaml").read_text())
+    assert config["algorithm"] == "grpo"
+    assert "ppo" not in config
+    lines = (trained_without_critic / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert rows[-1]["env_steps"] == 40960
+    assert not {name for row in rows for name in row if "value" in name}
+    assert rows[0]["rollout/live_steps"] > rows[-1]["rollout/live_steps"]  # it gets there sooner
+
+
+@pytest.mark.heavy
+def test_a_run_without_a_critic_goes_on_and_keeps_its_algorithm(trained_without_critic, python):
+    one = "--checkpoint", str(trained_without_critic)
+    more = (*one, "--total-env-steps", "43520", "--headless")
+    for flag, said in (
+        (("--algorithm", "ppo"), "is of --algorithm grpo, not ppo"),
+        (("--grpo.group-size", "4"), "a run goes on with its own grpo.group_size 8"),
+        (("--grpo.reference", "first"), "grpo.reference 'first' (checkpoint: 'update')"),
+    ):
+        result = python("-m", "screwpush_jax.train", *more, *flag, code=2)
+        assert said in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert "restored" in python("-m", "screwpush_jax.train", *more, "--grpo.clip-eps", "0.1").stdout
+    (older, *_) = sorted(
+        (trained_without_critic / "checkpoints").iterdir(), key=lambda p: int(p.name)
+    )
+    anew = python(
+        "-m", "screwpush_jax.train", "--checkpoint", str(older), *more[2:], "--name", "anew"
+    )
+    assert "restored" in anew.stdout
 
 
 def test_its_options_are_those_of_the_run(trained):
@@ -129,7 +179,7 @@ cli.run(train.main)
 
 
 def test_a_plain_call_registers_as_well_and_the_task_runs_on_an_engine_of_ours(python):
-    result = python("-c", PLAIN_CALL, *SMALL, "--sim", "mujoco", "--name", "plain")
+    result = python("-c", PLAIN_CALL, *SMALL, *BY_PPO, "--sim", "mujoco", "--name", "plain")
     assert "engine mujoco" in result.stdout
     (run,) = (python.folder / "runs" / "mark").glob("*-plain")
     assert evaluation(run)["learned"]["success_rate"] > 0.95

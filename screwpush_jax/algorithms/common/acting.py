@@ -4,7 +4,7 @@ import jax
 
 from screwpush_jax.algorithms.common.networks import ActorCritic, action_distribution, value
 from screwpush_jax.algorithms.common.normalize import denormalize, normalize_each
-from screwpush_jax.algorithms.common.types import Obs, Policy
+from screwpush_jax.algorithms.common.types import Actor, Obs, Policy
 
 
 def predict_value(network: ActorCritic, policy: Policy, obs: Obs) -> jax.Array:
@@ -14,7 +14,7 @@ def predict_value(network: ActorCritic, policy: Policy, obs: Obs) -> jax.Array:
 
 
 def choose_action(
-    network: ActorCritic, policy: Policy, obs: Obs, key: jax.Array
+    network: ActorCritic, policy: Actor, obs: Obs, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Sampled actions `[N, A]` and their log density `[N]` at raw `obs [N, O]`."""
     obs = normalize_each(policy.obs_moments, obs)
@@ -23,7 +23,7 @@ def choose_action(
     return action, distribution.log_prob(action)
 
 
-def best_action(network: ActorCritic, policy: Policy, obs: Obs) -> jax.Array:
+def best_action(network: ActorCritic, policy: Actor, obs: Obs) -> jax.Array:
     """The distribution's mean `[N, A]` at raw `obs [N, O]`: the deterministic policy."""
     obs = normalize_each(policy.obs_moments, obs)
     return action_distribution(network, policy.params, obs).mean

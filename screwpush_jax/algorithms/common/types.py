@@ -1,6 +1,6 @@
 """What crosses the two jitted calls. Legend: T steps, N environments, A action, O observation."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -29,19 +29,28 @@ class Moments:
 
 
 @struct.dataclass
-class Policy:
+class Actor:
     """What acting needs: parameters and the normalisers they were trained with."""
 
     params: Params
     obs_moments: dict[str, Moments]  # [O] each, by the observations' names
-    value_moments: Moments  # []
 
 
 @struct.dataclass
-class Learner:
+class Policy(Actor):
+    """An actor whose parameters hold a critic, too."""
+
+    value_moments: Moments  # []
+
+
+A = TypeVar("A", bound=Actor)
+
+
+@struct.dataclass
+class Learner(Generic[A]):
     """Everything that `update` changes."""
 
-    policy: Policy
+    policy: A
     opt_state: optax.OptState
     learning_rate: jax.Array  # [] that the next update adapts (`adaptive`) or the last one used
     key: jax.Array
@@ -55,6 +64,14 @@ def is_finite(learner: Learner) -> jax.Array:
     """
     numbers = [x for x in jax.tree.leaves(learner) if jnp.issubdtype(x.dtype, jnp.inexact)]
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]))
+
+
+@struct.dataclass
+class Progress:
+    """How far the environments have got with the step that just ended, `[N]` each."""
+
+    live: jax.Array  # bool, an episode was under way; else it was over and waits for its restart
+    return_: jax.Array  # reward of the episode so far, from its beginning
 
 
 @struct.dataclass

@@ -10,7 +10,15 @@ from screwpush_jax.algorithms.algorithm import Decision
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import ActorCritic, make_network
 from screwpush_jax.algorithms.common.normalize import describe_normalizer
-from screwpush_jax.algorithms.common.types import Learner, Metrics, Obs, Policy, Records, Rollout
+from screwpush_jax.algorithms.common.types import (
+    Learner,
+    Metrics,
+    Obs,
+    Policy,
+    Progress,
+    Records,
+    Rollout,
+)
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.update import init_learner, update
 
@@ -35,7 +43,11 @@ class PPO:
     def num_steps(self) -> int:
         return self.config.num_steps
 
-    def init(self, key: jax.Array) -> Learner:
+    @property
+    def group_size(self) -> int:
+        return self.config.group_size
+
+    def init(self, key: jax.Array) -> Learner[Policy]:
         return init_learner(self.config, self.obs_sizes, self.action_size, key)
 
     def init_memory(self, num_envs: int) -> tuple[()]:
@@ -53,13 +65,13 @@ class PPO:
     def describe(self, policy: Policy) -> dict[str, Any]:
         return {"normalizer": describe_normalizer(policy.obs_moments["policy"])}
 
-    def after(self, policy: Policy, memory: Any, obs: Obs) -> Records:
-        del memory
+    def after(self, policy: Policy, memory: Any, obs: Obs, progress: Progress) -> Records:
+        del memory, progress
         return {"next_value": predict_value(self._network, policy, obs)}
 
     def update(
-        self, num_iterations: int, learner: Learner, rollout: Rollout
-    ) -> tuple[Learner, Metrics]:
+        self, num_iterations: int, learner: Learner[Policy], rollout: Rollout
+    ) -> tuple[Learner[Policy], Metrics]:
         return update(self.config, num_iterations, learner, rollout)
 
     @property

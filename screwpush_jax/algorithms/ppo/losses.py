@@ -1,9 +1,10 @@
-"""The clipped surrogate, the clipped value loss and their sum with the entropy bonus."""
+"""The clipped value loss, and its sum with the clipped surrogate and the entropy bonus."""
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
+from screwpush_jax.algorithms.common.clipping import clipped_surrogate, is_clipped, kl_estimate
 from screwpush_jax.algorithms.common.networks import ActorCritic, action_distribution
 from screwpush_jax.algorithms.common.networks import value as predict
 from screwpush_jax.algorithms.common.types import Obs, Params
@@ -22,27 +23,12 @@ class Minibatch:
     returns: jax.Array  # [M] normalised
 
 
-def surrogate_loss(
-    log_prob: jax.Array, old_log_prob: jax.Array, advantages: jax.Array, clip_eps: float
-) -> jax.Array:
-    """Mean over `[M]` of the negative clipped surrogate (Schulman et al. 2017, eq. 7)."""
-    ratio = jnp.exp(log_prob - old_log_prob)
-    clipped = jnp.clip(ratio, 1.0 - clip_eps, 1.0 + clip_eps)
-    return -jnp.mean(jnp.minimum(ratio * advantages, clipped * advantages))
-
-
 def value_loss(
     value: jax.Array, old_value: jax.Array, returns: jax.Array, value_clip: float
 ) -> jax.Array:
     """Half the mean over `[M]` of the larger of the plain and the clipped squared error."""
     clipped = old_value + jnp.clip(value - old_value, -value_clip, value_clip)
     return 0.5 * jnp.mean(jnp.maximum((value - returns) ** 2, (clipped - returns) ** 2))
-
-
-def approx_kl(log_prob: jax.Array, old_log_prob: jax.Array) -> jax.Array:
-    """KL(old, new) estimated over `[M]`: mean of (r - 1) - log r (Schulman 2020, estimator k3)."""
-    log_ratio = log_prob - old_log_prob
-    return jnp.mean(jnp.expm1(log_ratio) - log_ratio)
 
 
 def ppo_loss(
@@ -53,20 +39,22 @@ def ppo_loss(
     value = predict(network, params, batch.obs)
     log_prob = distribution.log_prob(batch.action)
     entropy = jnp.mean(distribution.entropy())
-    policy = surrogate_loss(log_prob, batch.log_prob, batch.advantages, config.clip_eps)
+    policy = -jnp.mean(
+        clipped_surrogate(log_prob, batch.log_prob, batch.advantages, config.clip_eps)
+    )
     critic = value_loss(value, batch.value, batch.returns, config.value_clip)
     metrics = {
         "actor/loss": policy,
         "actor/value_loss": critic,
         "actor/entropy": entropy,
-        "actor/approx_kl": approx_kl(log_prob, batch.log_prob),
-        "actor/pg_clipfrac": _share(jnp.exp(log_prob - batch.log_prob) - 1.0, config.clip_eps),
-        "actor/value_clip_ratio": _share(value - batch.value, config.value_clip),
+        "actor/approx_kl": jnp.mean(kl_estimate(log_prob, batch.log_prob)),
+        "actor/pg_clipfrac": _share(is_clipped(log_prob, batch.log_prob, config.clip_eps)),
+        "actor/value_clip_ratio": _share(jnp.abs(value - batch.value) > config.value_clip),
         "actor/std": jnp.mean(jnp.exp(distribution.log_std)),
     }
     return policy + config.vf_coef * critic - config.ent_coef * entropy, metrics
 
 
-def _share(change: jax.Array, bound: float) -> jax.Array:
-    """Part of `change [M]` that is beyond `bound`."""
-    return jnp.mean(jnp.abs(change) > bound, dtype=jnp.float32)
+def _share(true: jax.Array) -> jax.Array:
+    """Part of `true [M]`."""
+    return jnp.mean(true, dtype=jnp.float32)

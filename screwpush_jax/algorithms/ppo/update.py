@@ -5,15 +5,10 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from screwpush_jax.algorithms.common.gae import gae
-from screwpush_jax.algorithms.common.networks import (
-    ActorCritic,
-    bound_std,
-    make_network,
-    rescale_value_head,
-)
+from screwpush_jax.algorithms.common.minibatches import epochs, variance
+from screwpush_jax.algorithms.common.networks import make_network, rescale_value_head
 from screwpush_jax.algorithms.common.normalize import (
     init_moments,
     merge_batch,
@@ -27,14 +22,14 @@ from screwpush_jax.algorithms.common.optimizer import (
     learning_rate,
     make_optimizer,
 )
-from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Policy, Rollout
+from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Params, Policy, Rollout
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
 
 
 def init_learner(
     config: PPOConfig, obs_sizes: Mapping[str, int], action_size: int, key: jax.Array
-) -> Learner:
+) -> Learner[Policy]:
     """A fresh learner."""
     init_key, key = jax.random.split(key)
     obs = {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()}
@@ -50,8 +45,8 @@ def init_learner(
 
 
 def update(
-    config: PPOConfig, num_iterations: int, learner: Learner, rollout: Rollout
-) -> tuple[Learner, Metrics]:
+    config: PPOConfig, num_iterations: int, learner: Learner[Policy], rollout: Rollout
+) -> tuple[Learner[Policy], Metrics]:
     """Learns from one rollout `[T, N, ...]`; runs inside a mapped axis named `AXIS`.
 
     The observation moments that acted also train; the rollout's are merged at the end.
@@ -69,7 +64,12 @@ def update(
     samples = _samples(policy, rollout, *_bound_targets(policy, rollout, advantages, returns))
     rate = learning_rate(config, learner.learning_rate, learner.iteration, num_iterations)
     learner = dataclasses.replace(learner, policy=policy, learning_rate=rate)
-    learner, metrics = _epochs(config, learner, samples)
+    network = make_network(config, rollout.action.shape[-1])
+
+    def loss(params: Params, batch: Minibatch) -> tuple[jax.Array, Metrics]:
+        return ppo_loss(params, network, batch, config)
+
+    learner, metrics = epochs(config, loss, learner, samples)
     obs_moments = {
         name: merge_batch(moments, rollout.obs[name], AXIS)
         for name, moments in learner.policy.obs_moments.items()
@@ -80,7 +80,7 @@ def update(
         learning_rate=adapt_learning_rate(config, rate, metrics["actor/approx_kl"]),
         iteration=learner.iteration + 1,
     )
-    residual, spread = _variance(returns - rollout.records["value"]), _variance(returns)
+    residual, spread = variance(returns - rollout.records["value"]), variance(returns)
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
         "actor/lr": rate,
@@ -115,7 +115,7 @@ def _samples(
     policy: Policy, rollout: Rollout, advantages: jax.Array, returns: jax.Array
 ) -> Minibatch:
     """The whole rollout as samples, leaves `[T * N, ...]`."""
-    mean, var = jax.lax.pmean(jnp.mean(advantages), AXIS), _variance(advantages)
+    mean, var = jax.lax.pmean(jnp.mean(advantages), AXIS), variance(advantages)
     samples = Minibatch(
         obs=normalize_each(policy.obs_moments, rollout.obs),
         action=rollout.action,
@@ -125,55 +125,3 @@ def _samples(
         returns=standardize(policy.value_moments, returns),
     )
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), samples)
-
-
-def _variance(x: jax.Array) -> jax.Array:
-    """Variance `[]` over all devices."""
-    mean = jax.lax.pmean(jnp.mean(x), AXIS)
-    return jax.lax.pmean(jnp.mean((x - mean) ** 2), AXIS)
-
-
-def minibatch_rows(key: jax.Array, size: int, num_minibatches: int) -> jax.Array:
-    """The sample numbers of one epoch's minibatches, `[num_minibatches, M]`: each once, at random."""
-    return jax.random.permutation(key, size).reshape(num_minibatches, -1)
-
-
-def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Learner, Metrics]:
-    """Shuffled passes over the samples; metrics are means over all minibatches."""
-    size = samples.advantages.shape[0]
-    network = make_network(config, samples.action.shape[-1])
-
-    def epoch(learner: Learner, _: None) -> tuple[Learner, Metrics]:
-        key, shuffle_key = jax.random.split(learner.key)
-        shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
-        order = minibatch_rows(shuffle_key, size, config.num_minibatches)
-
-        def step(learner: Learner, rows: jax.Array) -> tuple[Learner, Metrics]:
-            return _minibatch(config, network, learner, jax.tree.map(lambda x: x[rows], samples))
-
-        return jax.lax.scan(step, dataclasses.replace(learner, key=key), order)
-
-    learner, metrics = jax.lax.scan(epoch, learner, None, length=config.num_epochs)
-    return learner, jax.tree.map(jnp.mean, metrics)
-
-
-def _minibatch(
-    config: PPOConfig, network: ActorCritic, learner: Learner, batch: Minibatch
-) -> tuple[Learner, Metrics]:
-    """One gradient step; a gradient that is not finite changes nothing."""
-    params = learner.policy.params
-    grads, metrics = jax.grad(ppo_loss, has_aux=True)(params, network, batch, config)
-    grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
-    grad_norm = optax.tree.norm(grads)
-    direction, opt_state = make_optimizer(config).update(grads, learner.opt_state)
-    stepped = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
-    stepped = bound_std(stepped, config.std_range)
-    finite = jnp.isfinite(grad_norm)
-    params, opt_state = jax.tree.map(
-        lambda new, old: jnp.where(finite, new, old),
-        (stepped, opt_state),
-        (params, learner.opt_state),
-    )
-    policy = dataclasses.replace(learner.policy, params=params)
-    learner = dataclasses.replace(learner, policy=policy, opt_state=opt_state)
-    return learner, metrics | {"actor/grad_norm": grad_norm}

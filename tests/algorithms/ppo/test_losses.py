@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from screwpush_jax.algorithms.ppo.losses import (
-    Minibatch,
-    approx_kl,
-    ppo_loss,
-    surrogate_loss,
-    value_loss,
-)
+from screwpush_jax.algorithms.common.clipping import clipped_surrogate, kl_estimate
+from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss, value_loss
 
 EPS = 0.2
+
+
+def surrogate_loss(log_prob, old, advantage, clip_eps):
+    return -jnp.mean(clipped_surrogate(log_prob, old, advantage, clip_eps))
+
+
+def approx_kl(log_prob, old):
+    return jnp.mean(kl_estimate(log_prob, old))
 
 
 def surrogate(ratio, advantage):

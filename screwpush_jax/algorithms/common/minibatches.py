@@ -1,0 +1,77 @@
+"""Epochs of minibatches, one gradient step each. Pure; every mean is over all devices."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from screwpush_jax.algorithms.common.networks import bound_std
+from screwpush_jax.algorithms.common.optimizer import OptimizerConfig, make_optimizer
+from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Params
+
+L = TypeVar("L", bound=Learner[Any])
+Loss = Callable[[Params, Any], tuple[jax.Array, Metrics]]
+"""`(params, batch) -> (loss [], metrics)`; the leaves of `batch` are `[M, ...]`."""
+
+
+class EpochsConfig(OptimizerConfig, Protocol):
+    """What an algorithm's configuration says about its passes over a rollout."""
+
+    @property
+    def num_epochs(self) -> int: ...
+    @property
+    def num_minibatches(self) -> int: ...
+    @property
+    def std_range(self) -> tuple[float, float]: ...
+
+
+def variance(x: jax.Array) -> jax.Array:
+    """Variance `[]` over all devices."""
+    mean = jax.lax.pmean(jnp.mean(x), AXIS)
+    return jax.lax.pmean(jnp.mean((x - mean) ** 2), AXIS)
+
+
+def minibatch_rows(key: jax.Array, size: int, num_minibatches: int) -> jax.Array:
+    """The sample numbers of one epoch's minibatches, `[num_minibatches, M]`: each once, at random."""
+    return jax.random.permutation(key, size).reshape(num_minibatches, -1)
+
+
+def epochs(config: EpochsConfig, loss: Loss, learner: L, samples: Any) -> tuple[L, Metrics]:
+    """Shuffled passes over the samples `[S, ...]`; metrics are means over all minibatches."""
+    size = jax.tree.leaves(samples)[0].shape[0]
+
+    def epoch(learner: L, _: None) -> tuple[L, Metrics]:
+        key, shuffle_key = jax.random.split(learner.key)
+        shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
+        order = minibatch_rows(shuffle_key, size, config.num_minibatches)
+
+        def step(learner: L, rows: jax.Array) -> tuple[L, Metrics]:
+            return _minibatch(config, loss, learner, jax.tree.map(lambda x: x[rows], samples))
+
+        return jax.lax.scan(step, dataclasses.replace(learner, key=key), order)
+
+    learner, metrics = jax.lax.scan(epoch, learner, None, length=config.num_epochs)
+    return learner, jax.tree.map(jnp.mean, metrics)
+
+
+def _minibatch(config: EpochsConfig, loss: Loss, learner: L, batch: Any) -> tuple[L, Metrics]:
+    """One gradient step; a gradient that is not finite changes nothing."""
+    params = learner.policy.params
+    grads, metrics = jax.grad(loss, has_aux=True)(params, batch)
+    grads, metrics = jax.lax.pmean((grads, metrics), AXIS)
+    grad_norm = optax.tree.norm(grads)
+    direction, opt_state = make_optimizer(config).update(grads, learner.opt_state)
+    stepped = jax.tree.map(lambda p, d: p - learner.learning_rate * d, params, direction)
+    stepped = bound_std(stepped, config.std_range)
+    finite = jnp.isfinite(grad_norm)
+    params, opt_state = jax.tree.map(
+        lambda new, old: jnp.where(finite, new, old),
+        (stepped, opt_state),
+        (params, learner.opt_state),
+    )
+    policy = dataclasses.replace(learner.policy, params=params)
+    learner = dataclasses.replace(learner, policy=policy, opt_state=opt_state)
+    return learner, metrics | {"actor/grad_norm": grad_norm}
