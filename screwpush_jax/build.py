@@ -12,6 +12,7 @@ from screwpush_jax.config import Config
 from screwpush_jax.env import Env
 from screwpush_jax.field_kinds import listed
 from screwpush_jax.tasks import registry as tasks
+from screwpush_jax.tasks.optional import obs_sets
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
@@ -37,7 +38,7 @@ def make_world(config: Config, num_envs: int, physics: Name) -> World:
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
     sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
-    algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
+    algorithm = PPO(config.ppo, task.obs_sizes, task.action_size, obs_sets(task))
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
 
 

@@ -10,6 +10,7 @@ from screwpush_jax.algorithms.algorithm import Decision
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import ActorCritic, make_network
 from screwpush_jax.algorithms.common.normalize import describe_normalizer
+from screwpush_jax.algorithms.common.sets import MEMBERS, Sets, split
 from screwpush_jax.algorithms.common.types import Learner, Metrics, Obs, Policy, Records, Rollout
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.update import init_learner, update
@@ -24,6 +25,8 @@ class PPO:
     obs_sizes: Mapping[str, int]
     """Of `policy` and, where the critic has its own, `critic`."""
     action_size: int
+    obs_sets: Sets = dataclasses.field(default_factory=dict)
+    """Of those that have one."""
 
     def __post_init__(self) -> None:
         if set(self.obs_sizes) not in ({"policy"}, {"policy", "critic"}):
@@ -36,30 +39,34 @@ class PPO:
         return self.config.num_steps
 
     def init(self, key: jax.Array) -> Learner:
-        return init_learner(self.config, self.obs_sizes, self.action_size, key)
+        return init_learner(self.config, self.obs_sizes, self.action_size, key, self.obs_sets)
 
     def init_memory(self, num_envs: int) -> tuple[()]:
         del num_envs
         return ()
 
     def act(self, policy: Policy, memory: Any, obs: Obs, key: jax.Array) -> Decision:
+        obs = split(self.obs_sets, obs)
         action, log_prob = choose_action(self._network, policy, obs, key)
         value = predict_value(self._network, policy, obs)
         return Decision(action, {"log_prob": log_prob, "value": value}, memory)
 
     def act_best(self, policy: Policy, memory: Any, obs: Obs) -> tuple[jax.Array, Any]:
-        return best_action(self._network, policy, obs), memory
+        return best_action(self._network, policy, split(self.obs_sets, obs)), memory
 
     def describe(self, policy: Policy) -> dict[str, Any]:
-        return {"normalizer": describe_normalizer(policy.obs_moments["policy"])}
+        names = {"normalizer": "policy", "set_normalizer": f"policy{MEMBERS}"}
+        moments = policy.obs_moments
+        return {k: describe_normalizer(moments[n]) for k, n in names.items() if n in moments}
 
     def after(self, policy: Policy, memory: Any, obs: Obs) -> Records:
         del memory
-        return {"next_value": predict_value(self._network, policy, obs)}
+        return {"next_value": predict_value(self._network, policy, split(self.obs_sets, obs))}
 
     def update(
         self, num_iterations: int, learner: Learner, rollout: Rollout
     ) -> tuple[Learner, Metrics]:
+        rollout = dataclasses.replace(rollout, obs=split(self.obs_sets, rollout.obs))
         return update(self.config, num_iterations, learner, rollout)
 
     @property

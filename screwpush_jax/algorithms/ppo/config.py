@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
-LayerSize = Annotated[int, Interval(gt=0, le=65536)]
+from screwpush_jax.algorithms.common.set_encoder import LayerSize, SetEncoderConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,8 @@ class PPOConfig:
     """Logarithm of the policy's standard deviation at the start, per axis."""
     std_range: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.01, 2.0)
     """Bounds of the policy's standard deviation, per axis; actions count within -1 to 1."""
+    set_encoder: SetEncoderConfig = SetEncoderConfig()
+    """How a set is read, where the observation has one."""
 
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("hidden_sizes",)
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("num_steps", "init_log_std")
