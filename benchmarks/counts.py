@@ -122,7 +122,7 @@ def _judge(config: Config, world: World, found: Sequence[Found]) -> Iterator[dic
         yield {
             "benchmark": "counts",
             "run": one.run_dir.name,
-            **_trained(one.meta),
+            **_trained(one),
             "evaluated": world.sim.spec.engine,
             "physics": "eval",
             "bolts": config.env.scene.num_screws,
@@ -131,17 +131,17 @@ def _judge(config: Config, world: World, found: Sequence[Found]) -> Iterator[dic
         }
 
 
-def _trained(meta: dict[str, Any]) -> dict[str, Any]:
-    """What a policy was trained on."""
-    config = meta["config"]
+def _trained(found: Found) -> dict[str, Any]:
+    """What a policy was trained on, and for how long."""
+    config = found.meta["config"]
     env, most = config["env"], config["env"]["scene"]["num_screws"]
     fewest, encoder = env.get("fewest_screws") or most, config["ppo"].get("set_encoder", {})
     return {
         "policy": "sorted" if env["observation"] != "set" else f"set, {encoder.get('kind')}",
         "trained_bolts": f"{most}" if fewest == most else f"{fewest} to {most}",
         "seed": config["seed"],
-        "env_steps": meta["counters"]["iterations"] * config["num_envs"] * config["ppo"]["num_steps"],
-        "train_s": meta["counters"]["elapsed_s"],
+        "env_steps": found.step,
+        "train_s": found.meta["counters"]["elapsed_s"],
     }
 
 
