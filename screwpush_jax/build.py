@@ -78,5 +78,5 @@ def differences(config: Config, other: Config) -> list[str]:
     return [
         f"{name} {new.get(name)!r} (checkpoint: {value!r})"
         for name, value in old.items()
-        if new.get(name) != value
+        if name in new and new[name] != value
     ]
