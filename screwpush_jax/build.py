@@ -13,6 +13,7 @@ from screwpush_jax.env import Env
 from screwpush_jax.field_kinds import listed
 from screwpush_jax.restart import for_training
 from screwpush_jax.tasks import registry as tasks
+from screwpush_jax.tasks.optional import obs_sets
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
@@ -39,7 +40,7 @@ def make_world(config: Config, num_envs: int, physics: Name) -> World:
     task = tasks.find(config.task)(config.env)
     sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
     algorithm = algorithms.find(config.algorithm).make(
-        config.algorithm_options, task.horizon, task.obs_sizes, task.action_size
+        config.algorithm_options, task.horizon, task.obs_sizes, task.action_size, obs_sets(task)
     )
     restart = for_training(algorithm.group_size)
     return World(sim, Env(task, sim.unpack, sim.pack, restart), algorithm)
@@ -81,5 +82,5 @@ def differences(config: Config, other: Config) -> list[str]:
     return [
         f"{name} {new.get(name)!r} (checkpoint: {value!r})"
         for name, value in old.items()
-        if new.get(name) != value
+        if name in new and new[name] != value
     ]

@@ -1,6 +1,7 @@
 """What a configuration's dataclasses say of their fields, in class variables that list names.
 
-- `POLICY_FIELDS`: a trained policy is bound to them.
+- `POLICY_FIELDS`: a trained policy is bound to them, but for those that `unbound_fields` names, where a
+  configuration has that: then it depends on other values.
 - `FIXED_FIELDS`: a run that goes on cannot change them, for its arrays have decided them.
 - `MACHINE_FIELDS`: they belong to the machine that a run is on. So does every free text: a checkpoint
   may come from anywhere, and names no program, no folder and no service.
@@ -51,7 +52,8 @@ def with_values(config: Any, values: dict[str, Any]) -> Any:
 
 
 def _listed(section: Any, table: str, prefix: str) -> Iterator[str]:
-    yield from (f"{prefix}{name}" for name in getattr(type(section), table, ()))
+    free = getattr(section, "unbound_fields", ()) if table == "POLICY_FIELDS" else ()
+    yield from (f"{prefix}{name}" for name in getattr(type(section), table, ()) if name not in free)
     for field in dataclasses.fields(section):
         value = getattr(section, field.name)
         if dataclasses.is_dataclass(value):

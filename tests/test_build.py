@@ -29,3 +29,16 @@ def test_start_states_settle_in_the_physics_of_evaluation(monkeypatch, num_envs,
     assert reports == [{"perf/steps": 7.0}]
     assert built == [(scenes, "eval")]
     assert closed
+
+
+@pytest.mark.parametrize(("observation", "bound"), [("full", True), ("set", False)])
+def test_a_policy_that_reads_a_set_is_not_bound_to_how_many_there_are(observation, bound):
+    def config(count, observation):
+        env = {"observation": observation, "scene": {"num_screws": count}}
+        return from_tree({"env": env}, Config, Config())
+
+    three, five = (config(count, observation) for count in (3, 5))
+    changed = ["env.scene.num_screws 5 (checkpoint: 3)"] if bound else []
+    assert build.differences(five, three) == changed
+    other = config(3, "set" if bound else "full")
+    assert [line.split()[0] for line in build.differences(other, three)] == ["env.observation"]

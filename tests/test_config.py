@@ -103,6 +103,9 @@ OUTSIDE = {
     "video.size": ([14, 360], [480, 4098]),
     "stop_at_success": (-1e-9, 1.0),
     "env.scene.num_screws": (1, 9, -3),
+    "env.fewest_screws": (-1, 9),
+    "ppo.set_encoder.hidden_sizes": ([], [0], [64, -1], [65537]),
+    "ppo.set_encoder.num_heads": (0, 65),
     **dict.fromkeys((f"env.scene.physics.{name}.dt_s" for name in PHYSICS), (0.0, -0.005, 0.1001)),
     **dict.fromkeys(
         (f"env.scene.physics.{name}.contact_impedance" for name in PHYSICS),
@@ -171,10 +174,11 @@ OUTSIDE = {
     "grpo.group_size": (1, 0, -8, INT32 + 1),
     "grpo.kl_coef": (-1e-9,),
 }
+SHARED = {field.name for field in dataclasses.fields(ClippedConfig)}
 OUTSIDE |= {  # what every algorithm can be told
-    f"grpo.{name}": OUTSIDE[f"ppo.{name}"]
-    for name in (field.name for field in dataclasses.fields(ClippedConfig))
-    if f"ppo.{name}" in OUTSIDE
+    path.replace("ppo.", "grpo.", 1): values
+    for path, values in OUTSIDE.items()
+    if path.startswith("ppo.") and path.split(".")[1] in SHARED
 }
 """Values next to what each number takes, and beyond, by hand."""
 
@@ -185,6 +189,8 @@ INSIDE = {
     "checkpoint_every": (1, INT32),
     "stop_at_success": (0.0, 0.999),
     "env.scene.num_screws": (2, 8),
+    "env.fewest_screws": (0, 3),
+    "ppo.set_encoder.num_heads": (1, 64),
     "env.fall_height_m": (0.0,),
     "env.max_tilt_rad": (0.0, 1.5),
     "env.tip_height_m": ([0.06, 0.10], [0.0, 0.2]),
@@ -311,6 +317,14 @@ RELATIONS = {
         {"env.observation": "prototype19", "env.scene.num_screws": 4},
         "env.observation prototype19",
         "--env.scene.num-screws 3",
+    ),
+    "one screw": ({"env.fewest_screws": 1}, "env.fewest-screws 1", "0, or 2 to scene.num_screws, 3"),
+    "more than there are": ({"env.fewest_screws": 4}, "env.fewest-screws 4", "scene.num_screws, 3"),
+    "some in an order": ({"env.fewest_screws": 2}, "env.fewest-screws 2", "--env.observation set"),
+    "heads of unequal width": (
+        {"ppo.set_encoder.kind": "attention", "ppo.set_encoder.num_heads": 5},
+        "ppo.set-encoder.num-heads 5",
+        "valid: 1, 2, 4, 8, 16, 32, 64",
     ),
     "deviations reversed": ({"ppo.std_range": [2.0, 0.1]}, "ppo.std-range", "lower bound first"),
     "begins beyond": ({"ppo.std_range": [0.1, 0.5]}, "ppo.init-log-std", "-0.693"),

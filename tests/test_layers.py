@@ -34,7 +34,7 @@ KNOWN_BY = {
     " filming outcomes policy_file recording train transition viewer",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.drawing": "viewer",
-    "screwpush_jax.tasks.optional": "eval_report export film recording viewer",
+    "screwpush_jax.tasks.optional": "build eval_report export film policy_file recording viewer",
     "screwpush_sim.protocol": "build doors env episodes evaluation film filming tasks"
     " transition viewer",
     "screwpush_sim.state": "env evaluation film filming play policy_file tasks viewer",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from screwpush_jax.algorithms.algorithm import Algorithm
+from screwpush_jax.algorithms.common.sets import Sets
 from screwpush_jax.algorithms.grpo.algorithm import GRPO
 from screwpush_jax.algorithms.grpo.config import GRPOConfig
 from screwpush_jax.algorithms.ppo.algorithm import PPO
@@ -36,13 +37,15 @@ class AlgorithmDef:
     name: str
     options: type[Any]
     """A dataclass with the members of `Options`."""
-    make: Callable[[Any, int, Mapping[str, int], int], Algorithm]
-    """`(options, horizon, obs_sizes, action_size) -> algorithm`."""
+    make: Callable[[Any, int, Mapping[str, int], int, Sets], Algorithm]
+    """`(options, horizon, obs_sizes, action_size, obs_sets) -> algorithm`."""
 
 
-def _ppo(options: PPOConfig, horizon: int, obs_sizes: Mapping[str, int], size: int) -> PPO:
+def _ppo(
+    options: PPOConfig, horizon: int, obs_sizes: Mapping[str, int], size: int, obs_sets: Sets
+) -> PPO:
     del horizon
-    return PPO(options, obs_sizes, size)
+    return PPO(options, obs_sizes, size, obs_sets)
 
 
 ALGORITHMS: dict[str, AlgorithmDef] = {

@@ -1,5 +1,6 @@
 """What a policy file says about itself, as JSON: all that a user needs without this package."""
 
+import dataclasses
 from importlib import metadata
 from typing import Any
 
@@ -10,10 +11,12 @@ from screwpush_jax.policy_file.controller import (
     ACTION,
     CONTROL,
     OBSERVATION,
+    POLICY,
     STEP,
     Controller,
     is_memory,
 )
+from screwpush_jax.tasks.optional import obs_sets
 from screwpush_jax.tasks.task import Task
 from screwpush_sim.physics import Name
 from screwpush_sim.scene import Scene
@@ -24,6 +27,11 @@ _USE = (
     "Once every control_dt_s seconds: give the state and the memory that the last call returned, get"
     " the control and the next memory. step counts the calls of an episode from 0; at 0 the memory is"
     " not read. Frames: world, z up; quaternions wxyz; velocities are of the body's origin."
+)
+_SET_NOTE = (
+    "From start on num_members members of size numbers each follow each other, in any order; layout has"
+    " the first one's rows. The first number of each is 1, or 0 where its place is empty; set_normalizer"
+    " is of the others, normalizer of all that is in no member."
 )
 _UNITS = {
     "joint_pos": "rad",
@@ -66,7 +74,7 @@ def describe(
             "axes": [axis._asdict() for axis in task.action_axes],
             "clipped_to": [-1.0, 1.0],
         },
-        "observation": {"layout": _layout(task), **algorithm.describe(policy)},
+        "observation": {"layout": _layout(task), **_sets(task), **algorithm.describe(policy)},
     }
 
 
@@ -85,6 +93,12 @@ def describe_arrays(controller: Controller, scene: Scene) -> dict[str, Any]:
         ]
 
     return {"inputs": rows(controller.inputs), "outputs": rows(controller.outputs)}
+
+
+def _sets(task: Task) -> dict[str, Any]:
+    """Of what acts: where the members of a set stand, if it has one."""
+    one = obs_sets(task).get(POLICY)
+    return {"set": dataclasses.asdict(one) | {"note": _SET_NOTE}} if one else {}
 
 
 def _layout(task: Task) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 
 from screwpush_jax.tasks.drawing import Drawing
+from screwpush_jax.tasks.parts import SetLayout
 from screwpush_jax.tasks.records import Figure, Records
 from screwpush_sim.state import SimState
 
@@ -30,6 +31,24 @@ class Exportable(Protocol):
     def begin(self, state: SimState) -> Any:
         """The memory `[N, ...]` of episodes that begin in `state`."""
         ...
+
+
+@runtime_checkable
+class WithSets(Protocol):
+    """Shows members of equal kind, in no order, so that one policy acts whatever their number.
+
+    Of a set `obs_layout` has the rows of its first member alone, behind all else.
+    """
+
+    @property
+    def obs_sets(self) -> Mapping[str, SetLayout]:
+        """Where they stand, by the name of the observation; an observation may have none."""
+        ...
+
+
+def obs_sets(task: Any) -> Mapping[str, SetLayout]:
+    """The sets in what `task` shows, by the name of the observation; most have none."""
+    return task.obs_sets if isinstance(task, WithSets) else {}
 
 
 @runtime_checkable

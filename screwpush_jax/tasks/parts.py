@@ -1,5 +1,6 @@
 """What tasks on any robot share: the table of an observation, weighted terms, clipped actions."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,6 +18,22 @@ class Field(NamedTuple):
     start: int
     stop: int
     unit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SetLayout:
+    """Members of equal kind, one after the other: `obs[start : start + num_members * size]`.
+
+    The first number of each is 1 where it is there, and 0 where its place is empty.
+    """
+
+    start: int
+    num_members: int
+    size: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.num_members * self.size
 
 
 def make_layout(sizes: Mapping[str, int], units: Mapping[str, str]) -> tuple[Field, ...]:

@@ -7,17 +7,22 @@ import pytest
 from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.policy_file.controller import make_controller
-from screwpush_jax.tasks.optional import Exportable
+from screwpush_jax.tasks.optional import Exportable, obs_sets
 from screwpush_jax.tasks.registry import TASKS
 from screwpush_sim.state import home_state
 
 MEMORY = {"memory.joint_targets", "memory.action"}
-CASES = [("separate", {}), ("separate", {"observation": "prototype19"}), ("goal", {})]
+CASES = [
+    ("separate", {}),
+    ("separate", {"observation": "set"}),
+    ("separate", {"observation": "prototype19"}),
+    ("goal", {}),
+]
 
 
 def controller_of(name, options):
     task = TASKS[name](TASKS[name].options(**options))
-    algorithm = PPO(PPOConfig(hidden_sizes=(8,)), task.obs_sizes, task.action_size)
+    algorithm = PPO(PPOConfig(hidden_sizes=(8,)), task.obs_sizes, task.action_size, obs_sets(task))
     policy = algorithm.init(jax.random.key(0)).policy
     return task, make_controller(task, algorithm, policy, task.scene())
 
@@ -27,8 +32,9 @@ def controller_of(name, options):
 def test_only_what_has_a_say_goes_in(name, options):
     _, controller = controller_of(name, options)
     remembered = {n for n in controller.inputs if n.startswith("memory.")}
-    assert remembered == (MEMORY if not options else {"memory.joint_targets"})
-    assert ("robot.joint_vel" in controller.inputs) == (not options)
+    all_shown = options.get("observation") != "prototype19"
+    assert remembered == (MEMORY if all_shown else {"memory.joint_targets"})
+    assert ("robot.joint_vel" in controller.inputs) == all_shown
     assert set(controller.outputs) == {"control", "action", "observation"} | {
         f"{n}.next" for n in remembered
     }

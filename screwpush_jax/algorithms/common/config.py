@@ -4,9 +4,9 @@ import dataclasses
 import math
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval, MinLen
+from annotated_types import Ge, Gt, MinLen
 
-LayerSize = Annotated[int, Interval(gt=0, le=65536)]
+from screwpush_jax.algorithms.common.set_encoder import LayerSize, SetEncoderConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,8 @@ class ClippedConfig:
     """Logarithm of the policy's standard deviation at the start, per axis."""
     std_range: tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]] = (0.01, 2.0)
     """Bounds of the policy's standard deviation, per axis; actions count within -1 to 1."""
+    set_encoder: SetEncoderConfig = SetEncoderConfig()
+    """How a set is read, where the observation has one."""
 
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("hidden_sizes",)
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("init_log_std",)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from screwpush_jax.algorithms.common.distribution import DiagGaussian
+from screwpush_jax.algorithms.common.set_encoder import SetEncoder, SetEncoderConfig
+from screwpush_jax.algorithms.common.sets import MEMBERS
 from screwpush_jax.algorithms.common.types import Obs, Params
 
 
@@ -31,16 +33,19 @@ class ActorCritic(nn.Module):
     """Two separate trunks; the standard deviation does not depend on the observation.
 
     The critic reads the observation `critic` where there is one (asymmetric actor-critic, Pinto et
-    al. 2017), else the policy's.
+    al. 2017), else the policy's. Where an observation has a set, each trunk reads it by an encoder of
+    its own.
     """
 
     hidden_sizes: tuple[int, ...]
     action_size: int
     init_log_std: float
+    set_encoder: SetEncoderConfig = SetEncoderConfig()
 
     def setup(self) -> None:
         self.actor = Mlp(self.hidden_sizes, self.action_size, 0.01)
         self.critic = Mlp(self.hidden_sizes, 1, 1.0)
+        self.actor_set, self.critic_set = (SetEncoder(self.set_encoder) for _ in range(2))
         init = nn.initializers.constant(self.init_log_std)
         self.log_std = self.param("log_std", init, (self.action_size,))
 
@@ -50,12 +55,19 @@ class ActorCritic(nn.Module):
 
     def act(self, obs: Obs) -> DiagGaussian:
         """Action distribution of normalised `obs [..., O]`."""
-        mean = self.actor(obs["policy"])
+        mean = self.actor(_read(self.actor_set, obs, "policy"))
         return DiagGaussian(mean, jnp.broadcast_to(self.log_std, mean.shape))
 
     def evaluate(self, obs: Obs) -> jax.Array:
         """Normalised value `[...]` of normalised `obs [..., O]`."""
-        return self.critic(obs.get("critic", obs["policy"]))[..., 0]
+        name = "critic" if "critic" in obs else "policy"
+        return self.critic(_read(self.critic_set, obs, name))[..., 0]
+
+
+def _read(encoder: SetEncoder, obs: Obs, name: str) -> jax.Array:
+    """What a trunk reads of the observation `name`."""
+    members = obs.get(name + MEMBERS)
+    return obs[name] if members is None else encoder(obs[name], members)
 
 
 def action_distribution(network: ActorCritic, params: Params, obs: Obs) -> DiagGaussian:
@@ -75,10 +87,12 @@ class NetworkConfig(Protocol):
     def hidden_sizes(self) -> tuple[int, ...]: ...
     @property
     def init_log_std(self) -> float: ...
+    @property
+    def set_encoder(self) -> SetEncoderConfig: ...
 
 
 def make_network(config: NetworkConfig, action_size: int) -> ActorCritic:
-    return ActorCritic(config.hidden_sizes, action_size, config.init_log_std)
+    return ActorCritic(config.hidden_sizes, action_size, config.init_log_std, config.set_encoder)
 
 
 def rescale_value_head(params: Params, scale: jax.Array, shift: jax.Array) -> Params:

@@ -9,7 +9,7 @@ import jax
 from screwpush_jax.algorithms.algorithm import Decision
 from screwpush_jax.algorithms.common.acting import best_action, choose_action
 from screwpush_jax.algorithms.common.networks import ActorCritic, make_network
-from screwpush_jax.algorithms.common.normalize import describe_normalizer
+from screwpush_jax.algorithms.common.sets import Sets, describe_normalizers, split
 from screwpush_jax.algorithms.common.types import Actor, Metrics, Obs, Progress, Records, Rollout
 from screwpush_jax.algorithms.grpo.config import GRPOConfig
 from screwpush_jax.algorithms.grpo.update import Learner, init_learner, update
@@ -25,6 +25,8 @@ class GRPO:
     task_obs_sizes: Mapping[str, int]
     """Of `policy`; what is for a critic nobody reads."""
     action_size: int
+    obs_sets: Sets = dataclasses.field(default_factory=dict)
+    """Of those that have one."""
 
     @property
     def num_steps(self) -> int:
@@ -39,7 +41,7 @@ class GRPO:
         return {"policy": self.task_obs_sizes["policy"]}
 
     def init(self, key: jax.Array) -> Learner:
-        return init_learner(self.config, self.obs_sizes, self.action_size, key)
+        return init_learner(self.config, self.obs_sizes, self.action_size, key, self.obs_sets)
 
     def init_memory(self, num_envs: int) -> tuple[()]:
         del num_envs
@@ -53,7 +55,7 @@ class GRPO:
         return best_action(self._network, policy, self._read(obs)), memory
 
     def describe(self, policy: Actor) -> dict[str, Any]:
-        return {"normalizer": describe_normalizer(policy.obs_moments["policy"])}
+        return describe_normalizers(policy.obs_moments)
 
     def after(self, policy: Actor, memory: Any, obs: Obs, progress: Progress) -> Records:
         del policy, memory, obs
@@ -62,6 +64,7 @@ class GRPO:
     def update(
         self, num_iterations: int, learner: Learner, rollout: Rollout
     ) -> tuple[Learner, Metrics]:
+        rollout = dataclasses.replace(rollout, obs=split(self.obs_sets, rollout.obs))
         return update(self.config, num_iterations, learner, rollout)
 
     @property
@@ -69,4 +72,4 @@ class GRPO:
         return make_network(self.config, self.action_size)
 
     def _read(self, obs: Obs) -> Obs:
-        return {name: obs[name] for name in self.obs_sizes}
+        return split(self.obs_sets, {name: obs[name] for name in self.obs_sizes})

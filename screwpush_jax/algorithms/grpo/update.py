@@ -20,6 +20,8 @@ from screwpush_jax.algorithms.common.optimizer import (
     learning_rate,
     make_optimizer,
 )
+from screwpush_jax.algorithms.common.sets import NONE as NO_SETS
+from screwpush_jax.algorithms.common.sets import Sets, split
 from screwpush_jax.algorithms.common.types import AXIS, Actor, Metrics, Obs, Params, Rollout
 from screwpush_jax.algorithms.common.types import Learner as CommonLearner
 from screwpush_jax.algorithms.grpo.config import GRPOConfig
@@ -35,13 +37,17 @@ class Learner(CommonLearner[Actor]):
 
 
 def init_learner(
-    config: GRPOConfig, obs_sizes: Mapping[str, int], action_size: int, key: jax.Array
+    config: GRPOConfig,
+    obs_sizes: Mapping[str, int],
+    action_size: int,
+    key: jax.Array,
+    obs_sets: Sets = NO_SETS,
 ) -> Learner:
     """A fresh learner, whose network is an actor alone."""
     init_key, key = jax.random.split(key)
-    obs = {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()}
+    obs = split(obs_sets, {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()})
     params = make_network(config, action_size).init(init_key, obs, method=ActorCritic.act)
-    actor = Actor(params, {name: init_moments((size,)) for name, size in obs_sizes.items()})
+    actor = Actor(params, {name: init_moments(x.shape[-1:]) for name, x in obs.items()})
     return Learner(
         policy=actor,
         opt_state=make_optimizer(config).init(params),
@@ -128,8 +134,8 @@ def _log_prob(network: ActorCritic, actor: Actor, rollout: Rollout) -> jax.Array
 
 
 def _only(live: jax.Array, x: jax.Array) -> jax.Array:
-    """`x [T, N, O]` where an episode was under way; what is over and waits counts in no moment."""
-    return jnp.where(live[..., None], x, jnp.nan)
+    """`x [T, N, ...]` where an episode was under way; what is over and waits counts in no moment."""
+    return jnp.where(live.reshape(*live.shape, *[1] * (x.ndim - 2)), x, jnp.nan)
 
 
 def _rollout_metrics(rollout: Rollout, outcomes: Outcomes) -> Metrics:

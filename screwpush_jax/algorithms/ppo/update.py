@@ -22,19 +22,25 @@ from screwpush_jax.algorithms.common.optimizer import (
     learning_rate,
     make_optimizer,
 )
+from screwpush_jax.algorithms.common.sets import NONE as NO_SETS
+from screwpush_jax.algorithms.common.sets import Sets, split
 from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Params, Policy, Rollout
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
 
 
 def init_learner(
-    config: PPOConfig, obs_sizes: Mapping[str, int], action_size: int, key: jax.Array
+    config: PPOConfig,
+    obs_sizes: Mapping[str, int],
+    action_size: int,
+    key: jax.Array,
+    obs_sets: Sets = NO_SETS,
 ) -> Learner[Policy]:
     """A fresh learner."""
     init_key, key = jax.random.split(key)
-    obs = {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()}
+    obs = split(obs_sets, {name: jnp.zeros((1, size)) for name, size in obs_sizes.items()})
     params = make_network(config, action_size).init(init_key, obs)
-    obs_moments = {name: init_moments((size,)) for name, size in obs_sizes.items()}
+    obs_moments = {name: init_moments(x.shape[-1:]) for name, x in obs.items()}
     return Learner(
         policy=Policy(params, obs_moments, init_moments(())),
         opt_state=make_optimizer(config).init(params),

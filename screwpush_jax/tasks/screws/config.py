@@ -84,6 +84,11 @@ class ScrewsConfig:
         "start_tip_height_m",
     )
 
+    @property
+    def counts(self) -> range:
+        """How many screws an episode may be about; equally many start states for each number."""
+        return range(self.scene.num_screws, self.scene.num_screws + 1)
+
     def check(self) -> None:
         """Raises ValueError, beginning with the field's name, where fields contradict each other."""
         self._check_axes()

@@ -10,6 +10,7 @@ import numpy as np
 
 from screwpush_jax.tasks.records import Map, Records
 from screwpush_jax.tasks.screws.config import ScrewsConfig
+from screwpush_jax.tasks.screws.parking import present
 from screwpush_jax.tasks.screws.types import Derived
 
 SCREWS, TIP = "screw_pos_w", "tip_pos_w"
@@ -25,13 +26,14 @@ def ends_map(
     config: ScrewsConfig, records: Records, marked: Any = slice(None), **outlines: np.ndarray
 ) -> Map:
     """Where the screws that `marked` selects ended, and where the rod's tip was, in the work area."""
-    ends = records.last[SCREWS][:, marked, :2]
+    ends = records.last[SCREWS][:, marked]
+    there = present(config, ends)
     by_end = {"success": records.success, "failure": ~records.success}
     return Map(
         title="where screws ended and the rod went",
         visited=records.path[TIP][..., :2].reshape(-1, 2),
         visited_label="rod's tip, instants",
-        points={f"screw, {end}": ends[which].reshape(-1, 2) for end, which in by_end.items()},
+        points={f"screw, {end}": ends[which][there[which], :2] for end, which in by_end.items()},
         outlines={"work area": square(config.area_center_m, config.area_half_m), **outlines},
     )
 

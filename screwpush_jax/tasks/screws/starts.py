@@ -43,25 +43,49 @@ def find_starts(
     More than three screws cost more to step and seldom all come to rest. Of those only a part of a
     large number is dropped (one in 12, and at least 256); the others are the same jumbles turned
     about the area's centre, settled and sifted again. A state that keeps all `rules` is accepted.
-    `jit` compiles the pure functions among the steps. How far it is goes to the log every few
+    Equally many are about each number of screws that the configuration asks for, one number after the
+    other. `jit` compiles the pure functions among the steps. How far it is goes to the log every few
     seconds.
 
     Raises:
       StartsError: hardly any drop is accepted; the message names the rate and the rules.
     """
-    rng, num_envs, screws = (
-        np.random.default_rng(seed),
-        sim.spec.num_envs,
-        sim.spec.scene.groups[0].count,
-    )
+    rng = np.random.default_rng(seed)
     rod_down = jit(_rod_down(elfin15.arm_spec()))
     settle = _settler(sim, jit)
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
-    wanted = size if screws <= 3 else min(size, max(-(-size // _TURNS), _LEAST_DROPPED))
+    parts = [
+        _jumbles(config, rules, sim, settle, rng, parked, number, of_it)
+        for number, of_it in zip(config.counts, _shares(size, len(config.counts)), strict=True)
+        if of_it
+    ]
+    state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    starts, tips = rod_down(start_tips(config, size, rng))
+    return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
+
+
+def _shares(size: int, parts: int) -> list[int]:
+    """`size` in that many parts, as equal as can be."""
+    return [size // parts + (part < size % parts) for part in range(parts)]
+
+
+def _jumbles(
+    config: ScrewsConfig,
+    rules: Rules,
+    sim: Simulator,
+    settle: Callable[[SimState, float], SimState],
+    rng: np.random.Generator,
+    parked: np.ndarray,
+    number: int,
+    size: int,
+) -> SimState:
+    """`size` jumbles of `number` screws, host arrays `[size, ...]`; the arm at `parked` (rad)."""
+    num_envs, screws = sim.spec.num_envs, sim.spec.scene.groups[0].count
+    wanted = size if number <= 3 else min(size, max(-(-size // _TURNS), _LEAST_DROPPED))
 
     def drop() -> SimState:
-        return settle(jumble.drop(config, parked, num_envs, screws, rng), config.settle_s)
+        return settle(jumble.drop(config, parked, num_envs, screws, rng, number), config.settle_s)
 
     def turn() -> SimState:
         rows = rng.permutation(wanted)[np.arange(num_envs) % wanted]
@@ -71,8 +95,7 @@ def find_starts(
     if wanted < size:
         more = _sift(rules, turn, size - wanted)
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
-    starts, tips = rod_down(start_tips(config, size, rng))
-    return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
+    return state
 
 
 def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:

@@ -1,6 +1,7 @@
 """What tasks on the same screws share: start states, the arm's poses, the action, how it ends."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.optional import ActionAxis
-from screwpush_jax.tasks.parts import Field, clip_action, weigh
+from screwpush_jax.tasks.parts import Field, SetLayout, clip_action, weigh
 from screwpush_jax.tasks.screws import jumble, records
 from screwpush_jax.tasks.screws.action import action_axes, move_command
 from screwpush_jax.tasks.screws.config import ScrewsConfig
@@ -45,7 +46,13 @@ class ScrewsTask:
 
     @property
     def obs_sizes(self) -> dict[str, int]:
-        return {"policy": self.obs_layout[-1].stop}
+        last = self.obs_sets.get("policy", self.obs_layout[-1])
+        return {"policy": last.stop}
+
+    @property
+    def obs_sets(self) -> Mapping[str, SetLayout]:
+        """See `screwpush_jax.tasks.optional.WithSets`."""
+        return {}
 
     @property
     def reward_keys(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.geometry import safe_norm
+from screwpush_jax.tasks.screws.parking import present
 from screwpush_sim.state import SimState
 
 _MAX_SPIN_RAD_S = 1e4
@@ -32,9 +33,10 @@ def is_still(config: ScrewsConfig, state: SimState) -> jax.Array:
 
 
 def is_out(config: ScrewsConfig, state: SimState) -> jax.Array:
-    """A screw left the work area or fell, `[]`."""
-    offset = jnp.abs(state.bodies["screws"].pos_w[:, :2] - jnp.array([config.area_center_m]))
-    outside = jnp.any(offset > config.area_half_m)
+    """A screw left the work area or fell, `[]`; parked ones were never in it."""
+    pos = state.bodies["screws"].pos_w
+    offset = jnp.abs(pos[:, :2] - jnp.array([config.area_center_m]))
+    outside = jnp.any((offset > config.area_half_m) & present(config, pos)[:, None])
     return outside | jnp.any(state.bodies["screws"].pos_w[:, 2] < config.fall_height_m)
 
 
@@ -50,7 +52,8 @@ def is_invalid(config: ScrewsConfig, state: SimState) -> jax.Array:
     # written so that NaN is invalid, too
     valid = [
         safe_norm(screws.linvel_w) <= config.max_speed_m_s,
-        safe_norm(screws.pos_w - center) <= config.max_speed_m_s * 1.0,  # in one second
+        (safe_norm(screws.pos_w - center) <= config.max_speed_m_s * 1.0)  # in one second
+        | ~present(config, screws.pos_w),
         jnp.abs(norm - 1.0) <= _QUAT_SLACK,
         jnp.abs(screws.angvel_w) <= _MAX_SPIN_RAD_S,
         jnp.abs(robot.joint_pos) <= _MAX_JOINT_RAD,

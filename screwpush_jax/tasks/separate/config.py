@@ -34,10 +34,15 @@ class SeparateConfig(ScrewsConfig):
     """The closest pair of a jumble is closer than this, in units of D."""
 
     # observation
-    observation: Literal["full", "prototype19"] = "full"
-    """Observation layout."""
+    observation: Literal["full", "set", "prototype19"] = "full"
+    """Observation layout. full: the screws in an order, so each number of them takes a policy of its own;
+    set: in none, so that one policy acts whatever their number; prototype19: the earlier system's."""
     sort_screws: bool = True
-    """Canonical order: the closest pair first, and of equals the one nearer to the tip."""
+    """Canonical order of full: the closest pair first, and of equals the one nearer to the tip."""
+
+    fewest_screws: Annotated[int, Interval(ge=0, le=8)] = 0
+    """With the observation set: equally many episodes are about each number of screws from this one to
+    scene.num_screws, the other screws are parked far away; 0: each is about all of them."""
 
     reward: RewardWeights = RewardWeights()
     """Weights of the reward terms."""
@@ -49,16 +54,37 @@ class SeparateConfig(ScrewsConfig):
         *ScrewsConfig.FIXED_FIELDS,
         "jumble_all_pairs",
         "jumble_closest_pair",
+        "fewest_screws",
     )
+
+    @property
+    def counts(self) -> range:
+        return range(self.fewest_screws or self.scene.num_screws, self.scene.num_screws + 1)
+
+    @property
+    def unbound_fields(self) -> tuple[str, ...]:
+        """Of `POLICY_FIELDS`: what a policy that reads a set is not bound to."""
+        return ("scene.num_screws",) if self.observation == "set" else ()
 
     def check(self) -> None:
         super().check()
         self._check_at_most("jumble_closest_pair", "jumble_all_pairs")
 
+    def _check_fewest(self) -> None:
+        fewest, most = self.fewest_screws, self.scene.num_screws
+        if fewest and not 2 <= fewest <= most:
+            raise ValueError(f"fewest_screws {fewest}; valid: 0, or 2 to scene.num_screws, {most}")
+        if len(self.counts) > 1 and self.observation != "set":
+            raise ValueError(
+                f"fewest_screws {fewest} needs --env.observation set: {self.observation} shows as many"
+                " screws as there are"
+            )
+
     def check_scene(self) -> None:
         num_screws, shank_radius_m = self.scene.num_screws, self.scene.screw.shank_radius_m
         if self.observation == "prototype19" and num_screws != 3:
             raise ValueError("observation prototype19 needs --env.scene.num-screws 3")
+        self._check_fewest()
         side = 2 * self.area_half_m
         largest = side * _LARGEST_SEPARATION[num_screws]
         if self.separation_m > largest:

@@ -4,6 +4,7 @@ import numpy as np
 
 from screwpush_jax.tasks.drawing import BAD, GOOD, Drawing, Line
 from screwpush_jax.tasks.screws.geometry import pair_indices
+from screwpush_jax.tasks.screws.parking import present
 from screwpush_jax.tasks.separate.config import SeparateConfig
 
 _MOST_TEXTS = 3
@@ -12,6 +13,7 @@ _MOST_TEXTS = 3
 
 def draw(config: SeparateConfig, pos_w: np.ndarray) -> Drawing:
     """A line between each pair of the screws at `pos_w [S, 3]` (m), with its length and D."""
+    pos_w = pos_w[present(config, pos_w)]
     pairs = list(zip(*pair_indices(len(pos_w)), strict=True))
     lines = []
     for first, second in pairs:

@@ -2,13 +2,13 @@
 
 Permutation symmetry: the three screws are alike, so `full` lists them in a canonical order (screws
 with the nearest neighbour first, the tip's distance breaks ties). The policy then need not learn
-the same push once for each naming of the screws.
+the same push once for each naming of the screws. `set` leaves that to the network (`observe_set.py`).
 """
 
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax.tasks.parts import Field, in_layout, make_layout
+from screwpush_jax.tasks.parts import Field, SetLayout, in_layout, make_layout
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.screws.kinematics import TipPose
 from screwpush_jax.tasks.screws.observe import (
@@ -17,23 +17,30 @@ from screwpush_jax.tasks.screws.observe import (
     arm_values,
     screw_values,
 )
+from screwpush_jax.tasks.screws.parking import present
+from screwpush_jax.tasks.separate import observe_set
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_sim.state import SimState
 
-_UNITS = UNITS | {
-    "screw_pos_c": "m, from the centre of the work area, world axes, per screw",
-    "pair_distance": "m, pairs 12, 13, .., 23, ..",
-    "min_gap": "m, smallest pair distance minus D",
-    "tip_pos_w": "m",
-    "tip_rpy": "rad, roll pitch yaw of the last link, world axes",
-    "screw_pos_w": "m, per screw",
-    "min_distance": "m",
-}
+_UNITS = (
+    UNITS
+    | observe_set.UNITS
+    | {
+        "screw_pos_c": "m, from the centre of the work area, world axes, per screw",
+        "pair_distance": "m, pairs 12, 13, .., 23, ..",
+        "min_gap": "m, smallest pair distance minus D",
+        "tip_pos_w": "m",
+        "tip_rpy": "rad, roll pitch yaw of the last link, world axes",
+        "screw_pos_w": "m, per screw",
+        "min_distance": "m",
+    }
+)
 
 
 def layout(config: SeparateConfig, num_screws: int, num_joints: int) -> tuple[Field, ...]:
     """The table of the configured observation."""
     pairs = num_screws * (num_screws - 1) // 2
+    clock = {"prev_action": len(config.active_axes), "remaining_time": 1}
     if config.observation == "prototype19":
         sizes = {
             "tip_pos_w": 3,
@@ -42,18 +49,28 @@ def layout(config: SeparateConfig, num_screws: int, num_joints: int) -> tuple[Fi
             "pair_distance": pairs,
             "min_distance": 1,
         }
+    elif config.observation == "set":
+        sizes = (
+            arm_sizes(num_joints)
+            | {"closest_middle_tip": 3, "min_gap": 1}
+            | clock
+            | observe_set.SIZES
+        )
     else:
         per_screw = dict.fromkeys(
             ("screw_pos_tip", "screw_pos_c", "screw_axis_w", "screw_linvel_w", "screw_angvel_w"),
             3 * num_screws,
         )
-        sizes = (
-            arm_sizes(num_joints)
-            | per_screw
-            | {"pair_distance": pairs, "min_gap": 1}
-            | {"prev_action": len(config.active_axes), "remaining_time": 1}
-        )
+        sizes = arm_sizes(num_joints) | per_screw | {"pair_distance": pairs, "min_gap": 1} | clock
     return make_layout(sizes, _UNITS)
+
+
+def sets(config: SeparateConfig, fields: tuple[Field, ...]) -> dict[str, SetLayout]:
+    """The screws in the configured observation, whose table is `fields`, where they are a set."""
+    if config.observation != "set":
+        return {}
+    (start,) = (field.start for field in fields if field.name == next(iter(observe_set.SIZES)))
+    return {"policy": observe_set.set_layout(config.scene.num_screws, start)}
 
 
 def observe(
@@ -65,21 +82,39 @@ def observe(
     remaining_time: jax.Array,
 ) -> jax.Array:
     """Observation `[O]` in the configured layout."""
-    if config.observation == "prototype19":
-        values = _prototype19(state, tip)
-    else:
-        values = _full(config, state, tip, command, prev_action, remaining_time)
     fields = layout(config, state.bodies["screws"].pos_w.shape[0], state.robot.joint_pos.shape[0])
-    return in_layout(fields, values)
+    clock = {"prev_action": prev_action, "remaining_time": remaining_time}
+    if config.observation == "prototype19":
+        return in_layout(fields, _prototype19(state, tip))
+    if config.observation == "set":
+        return _with_set(config, fields, state, tip, command, clock)
+    return in_layout(fields, _full(config, state, tip, command) | clock)
 
 
-def _full(
+def _with_set(
     config: SeparateConfig,
+    fields: tuple[Field, ...],
     state: SimState,
     tip: TipPose,
     command: TipPose,
-    prev_action: jax.Array,
-    remaining_time: jax.Array,
+    clock: dict[str, jax.Array],
+) -> jax.Array:
+    """All that is of no single screw, and the screws one after the other."""
+    pos = state.bodies["screws"].pos_w
+    distances, (first, second) = pair_distances(pos), pair_indices(len(pos))
+    values = arm_values(config, state, tip, command) | clock
+    values |= {  # no pair with a parked screw is the closest
+        "closest_middle_tip": (0.5 * (pos[first] + pos[second]))[jnp.argmin(distances)] - tip.pos_w,
+        "min_gap": jnp.min(distances) - config.separation_m,
+    }
+    rest = tuple(field for field in fields if field.name in values)
+    there = jnp.asarray(present(config, pos))
+    members = observe_set.members(config, state, tip, there)
+    return jnp.concatenate([in_layout(rest, values), members.reshape(-1)])
+
+
+def _full(
+    config: SeparateConfig, state: SimState, tip: TipPose, command: TipPose
 ) -> dict[str, jax.Array]:
     order = screw_order(state.bodies["screws"].pos_w, tip.pos_w)
     order = order if config.sort_screws else jnp.arange(order.shape[0])
@@ -90,9 +125,7 @@ def _full(
         "pair_distance": distances,
         "min_gap": jnp.min(distances) - config.separation_m,
     }
-    clock = {"prev_action": prev_action, "remaining_time": remaining_time}
-    arm = arm_values(config, state, tip, command)
-    return arm | screw_values(state, tip, order) | apart | clock
+    return arm_values(config, state, tip, command) | screw_values(state, tip, order) | apart
 
 
 def _prototype19(state: SimState, tip: TipPose) -> dict[str, jax.Array]:

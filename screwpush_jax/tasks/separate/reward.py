@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
+from screwpush_jax.tasks.screws.parking import present
 from screwpush_jax.tasks.screws.reward import Outcome, differences, event_terms
 from screwpush_sim.state import SimState
 
@@ -46,12 +47,14 @@ def potentials(
     distances = pair_distances(state.bodies["screws"].pos_w)
     gaps = jnp.minimum(distances / config.separation_m, config.progress_clip)
     first, second = pair_indices(state.bodies["screws"].pos_w.shape[0])
-    closest = jnp.argmin(distances)
+    there = present(config, state.bodies["screws"].pos_w)
+    counted = there[first] & there[second] if len(config.counts) > 1 else None
+    closest = jnp.argmin(distances)  # no pair with a parked screw is a close one
     middle = (
         0.5 * (state.bodies["screws"].pos_w[first] + state.bodies["screws"].pos_w[second])[closest]
     )
     return {
-        "progress": jnp.mean(gaps) + jnp.min(gaps),
+        "progress": jnp.mean(gaps, where=counted) + jnp.min(gaps),
         "reach": -safe_norm(tip_pos_w - middle) / _REACH_UNIT_M,
     }
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices
+from screwpush_jax.tasks.screws.parking import present
 from screwpush_jax.tasks.screws.pushing import Pushes, heads, is_free, push
 from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate.config import SeparateConfig
@@ -31,7 +32,9 @@ def _action(config: SeparateConfig, derived: Derived) -> jax.Array:
 def _pushes(config: SeparateConfig, state: SimState) -> Pushes:
     """A push outward for each screw, scored by the need for it."""
     pos, head = state.bodies["screws"].pos_w[:, :2], heads(state)
-    outward = pos - jnp.mean(pos, axis=0)[None]
+    there = present(config, state.bodies["screws"].pos_w)
+    middle = jnp.mean(pos, axis=0, where=there[:, None] if len(config.counts) > 1 else None)
+    outward = pos - middle[None]
     far = jnp.linalg.norm(outward, axis=-1, keepdims=True)
     direction = outward / (far + 1e-6)
     clear = is_free(state, head, direction)
@@ -40,7 +43,7 @@ def _pushes(config: SeparateConfig, state: SimState) -> Pushes:
     edge = jnp.max(ahead, axis=-1) > config.area_half_m
     score = far[:, 0] / config.separation_m + jnp.where(clear, 2.0, 0.0) - jnp.where(edge, 8.0, 0.0)
     crowded = _crowded(config, state.bodies["screws"].pos_w)
-    return Pushes(head, direction, score + crowded)
+    return Pushes(head, direction, jnp.where(there, score + crowded, -jnp.inf))
 
 
 def _crowded(config: SeparateConfig, screw_pos_w: jax.Array) -> jax.Array:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from screwpush_jax.tasks.screws.geometry import pair_indices
-from screwpush_jax.tasks.screws.jumble import room_factor
+from screwpush_jax.tasks.screws.jumble import room_factors
+from screwpush_jax.tasks.screws.parking import present
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_sim.state import SimState
 
@@ -16,11 +17,14 @@ def rules(config: SeparateConfig, state: SimState) -> dict[str, np.ndarray]:
     """
     pos = np.asarray(state.bodies["screws"].pos_w)
     first, second = pair_indices(pos.shape[1])
-    far = room_factor(pos.shape[1]) * config.jumble_all_pairs * config.separation_m
+    there = present(config, pos)
+    wider = room_factors(pos.shape[1])[np.sum(there, axis=1, keepdims=True)]
+    far = wider * config.jumble_all_pairs * config.separation_m
+    counted = there[:, first] & there[:, second]
     near = config.jumble_closest_pair * config.separation_m
     with np.errstate(invalid="ignore"):
         distances = np.linalg.norm(pos[:, first] - pos[:, second], axis=-1)
         return {
-            "jumble_all_pairs": np.all(distances < far, axis=1),
+            "jumble_all_pairs": np.all((distances < far) | ~counted, axis=1),
             "jumble_closest_pair": np.min(distances, axis=1) < near,
         }

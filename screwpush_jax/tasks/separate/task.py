@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax.tasks.drawing import Drawing
-from screwpush_jax.tasks.parts import Field
+from screwpush_jax.tasks.parts import Field, SetLayout
 from screwpush_jax.tasks.records import Figure, Records
 from screwpush_jax.tasks.screws.geometry import pair_distances
 from screwpush_jax.tasks.screws.kinematics import TipPose
@@ -19,7 +19,7 @@ from screwpush_jax.tasks.screws.types import Derived, Memory
 from screwpush_jax.tasks.separate import records, starts
 from screwpush_jax.tasks.separate.config import SeparateConfig
 from screwpush_jax.tasks.separate.draw import draw
-from screwpush_jax.tasks.separate.observe import layout, observe
+from screwpush_jax.tasks.separate.observe import layout, observe, sets
 from screwpush_jax.tasks.separate.reward import potentials, reward_terms
 from screwpush_jax.tasks.separate.scripted import scripted
 from screwpush_jax.tasks.separate.termination import is_separated
@@ -66,6 +66,10 @@ class SeparateTask(ScrewsTask):
         closest = jnp.min(distances, axis=-1)
         wanted = jnp.full_like(closest, self.config.separation_m)
         return {"closest_pair_m": closest, "D_m": wanted}
+
+    @property
+    def obs_sets(self) -> Mapping[str, SetLayout]:
+        return sets(self.config, self.obs_layout)
 
     def layout(self, num_screws: int, num_joints: int) -> tuple[Field, ...]:
         return layout(self.config, num_screws, num_joints)

@@ -1,0 +1,180 @@
+"""Success by the number of bolts: `python -m benchmarks.counts --checkpoint RUN [RUN ...]`.
+
+Judges each run's best checkpoint on unseen episodes with each number of bolts, in the physics `eval`: a
+policy that reads a set with all of `--counts`, one that reads them in an order with its own number alone.
+With `--train` it trains what is to be compared first: sorted and set at equal time, and the mixture.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks import record, runs
+from screwpush_jax import checkpoint, compiled, pictures
+from screwpush_jax.build import World, make_world
+from screwpush_jax.checkpoint import Found
+from screwpush_jax.config import Config, config_type_of, from_tree
+from screwpush_jax.device import use_device
+from screwpush_jax.episodes import LEARNED
+from screwpush_jax.evaluate import load_policy
+from screwpush_jax.evaluation import run_episodes, summarize, unseen_starts
+from screwpush_jax.field_kinds import with_values
+
+_SORTED, _SET = (
+    ("--env.observation", kind, "--env.fewest-screws", "0") for kind in ("full", "set")
+)
+VARIANTS: dict[str, tuple[str, ...]] = {
+    **{f"sorted{n}": (*_SORTED, "--env.scene.num-screws", str(n)) for n in (3, 5)},
+    **{f"set{n}": (*_SET, "--env.scene.num-screws", str(n)) for n in (3, 5)},
+    "attention3": (*_SET, "--env.scene.num-screws", "3", "--ppo.set-encoder.kind", "attention"),
+    "mixture": (),
+}
+"""The preset with something changed, as flags."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """What to judge."""
+
+    checkpoint: tuple[Path, ...] = ()
+    """Folders of runs."""
+    counts: tuple[int, ...] = (2, 3, 4, 5, 6)
+    """Numbers of bolts."""
+    episodes: int = 4096
+    """Unseen episodes of each policy with each number."""
+    train: tuple[str, ...] = ()
+    """Names out of the table in this file, to be trained and judged, too."""
+    config: str = "configs/bolts.yaml"
+    """The preset that they are trained with."""
+    max_minutes: float | None = None
+    """Another limit of the training time than the preset's."""
+    seeds: tuple[int, ...] = (0, 1)
+    """One training each."""
+    gpus: tuple[int, ...] = ()
+    """Numbers of GPUs that share the trainings; the first one if not given."""
+    runs_dir: Path = Path("runs")
+    """Folder of the trainings' runs."""
+    out: Path = Path("benchmarks/results/counts.jsonl")
+    """File that rows are appended to."""
+    picture: Path = Path("docs/results/counts.png")
+    """Success by the number of bolts."""
+
+
+def main(args: Args) -> None:
+    found = [checkpoint.find_in(folder, best=True) for folder in (*args.checkpoint, *_train(args))]
+    rows = []
+    for config, some in _groups(found, args):
+        print(f"device {use_device(config)}", flush=True)
+        world = make_world(config, args.episodes, "eval")
+        try:
+            judged = list(_judge(config, world, some))
+        finally:
+            world.sim.close()
+        record.write(args.out, judged)
+        rows += judged
+    draw(rows, args.picture)
+
+
+def _train(args: Args) -> list[Path]:
+    """The folders of the trainings that were asked for."""
+    common = ["--config", args.config, "--eval.no-baselines", "--eval.episodes", "256"]
+    if args.max_minutes is not None:
+        common += ["--max-minutes", str(args.max_minutes)]
+    flags = {
+        f"counts-{name}-{seed}": [*common, *VARIANTS[name], "--seed", str(seed)]
+        for name in args.train
+        for seed in args.seeds
+    }
+    return [run.folder for run in runs.train_all(flags, args.runs_dir, args.gpus).values()]
+
+
+def _groups(found: Sequence[Found], args: Args) -> Iterator[tuple[Config, list[Found]]]:
+    """Those that act in the same world, by the configuration that makes it."""
+    groups: dict[Config, list[Found]] = {}
+    for one in found:
+        kind = config_type_of({**one.meta["config"], "task": one.meta["task"]})
+        own = from_tree(one.meta["config"], kind, kind())
+        counts = args.counts if own.env.observation == "set" else (own.env.scene.num_screws,)
+        for count in counts:
+            values = {"env.scene.num_screws": count, "env.fewest_screws": 0}
+            same = {"env": with_values(own, values).env, "algorithm": own.algorithm}
+            same |= {own.algorithm: own.algorithm_options}
+            same |= {name: getattr(own, name) for name in ("sim", "device", "fast_compile")}
+            plain = dataclasses.replace(kind(), **same)
+            groups.setdefault(plain, []).append(one)
+    yield from sorted(groups.items(), key=lambda item: item[0].env.scene.num_screws)
+
+
+def _judge(config: Config, world: World, found: Sequence[Found]) -> Iterator[dict[str, Any]]:
+    """A row for each policy: all on the same start states, by functions that are compiled once."""
+    seed = config.eval.seed
+    functions = compiled.compile_episodes(world.env, world.algorithm)
+    starts = unseen_starts(world, seed)
+    for one in found:
+        begun_s = time.perf_counter()
+        policy = load_policy(config, one, world)
+        episodes = run_episodes(world, functions, policy, starts, LEARNED, seed)
+        world.sim.report()()
+        result = summarize(world.task, episodes)
+        yield {
+            "benchmark": "counts",
+            "run": one.run_dir.name,
+            **_trained(one),
+            "evaluated": world.sim.spec.engine,
+            "physics": "eval",
+            "bolts": config.env.scene.num_screws,
+            "took_s": time.perf_counter() - begun_s,
+            **runs.figures({LEARNED: result.row()}),
+        }
+
+
+def _trained(found: Found) -> dict[str, Any]:
+    """What a policy was trained on, and for how long."""
+    config = found.meta["config"]
+    env, most = config["env"], config["env"]["scene"]["num_screws"]
+    fewest, encoder = env.get("fewest_screws") or most, config["ppo"].get("set_encoder", {})
+    return {
+        "policy": "sorted" if env["observation"] != "set" else f"set, {encoder.get('kind')}",
+        "trained_bolts": f"{most}" if fewest == most else f"{fewest} to {most}",
+        "seed": config["seed"],
+        "env_steps": found.step,
+        "train_s": found.meta["counters"]["elapsed_s"],
+    }
+
+
+def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """One line a policy, with its 95 % intervals."""
+
+    def paint(figure) -> None:
+        figure.set_layout_engine("constrained")
+        axes = figure.subplots()
+        names = dict.fromkeys((r["policy"], r["trained_bolts"], r["seed"], r["run"]) for r in rows)
+        for number, (policy, bolts, seed, run) in enumerate(names):
+            mine = sorted((r for r in rows if r["run"] == run), key=lambda r: r["bolts"])
+            rate, low, high = ([r[f"success_{k}"] for r in mine] for k in ("rate", "low", "high"))
+            axes.errorbar(
+                [r["bolts"] + 0.02 * (number - len(names) / 2) for r in mine],
+                rate,
+                [
+                    [r - lo for r, lo in zip(rate, low, strict=True)],
+                    [hi - r for r, hi in zip(rate, high, strict=True)],
+                ],
+                marker="o" if len(mine) == 1 else ".",
+                label=f"{policy}, trained on {bolts}, seed {seed}",
+                capsize=2,
+                lw=1,
+            )
+        axes.set(xlabel="bolts", ylabel="success", ylim=(0, 1.01))
+        axes.set_xticks(sorted({r["bolts"] for r in rows}))
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+
+    pictures.draw(path, (7, 5), paint)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))
