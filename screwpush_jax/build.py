@@ -8,15 +8,19 @@ import jax
 from screwpush_jax import compiled
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.algorithms.ppo.algorithm import PPO
+from screwpush_jax.bounds import flag
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
+from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import listed
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
+from screwpush_sim.errors import VariationNotSupportedError
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
+from screwpush_sim.variation import Variation
 
 
 class World(NamedTuple):
@@ -31,14 +35,39 @@ class World(NamedTuple):
         return self.env.task
 
 
-def make_world(config: Config, num_envs: int, physics: Name) -> World:
-    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task."""
+def make_world(config: Config, num_envs: int, physics: Name, vary_seed: int | None = None) -> World:
+    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task.
+
+    With `vary_seed` the scenes differ as the task's `variation` says, by draws from this seed.
+
+    Raises:
+      UsageError: the engine cannot vary that.
+    """
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
-    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
+    scene, variation = task.scene(physics), variation_of(config)
+    params = {}
+    if vary_seed is not None:
+        check_variation(config)
+        params = variation.draw(num_envs, vary_seed)
+    sim = registry.make_simulator(engine, scene, num_envs, options, params)
     algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
+
+
+def variation_of(config: Config) -> Variation:
+    """How the task's options let scenes differ; a task without the option lets none."""
+    return getattr(config.env, "variation", Variation())
+
+
+def check_variation(config: Config) -> None:
+    """Raises UsageError if the engine cannot vary what the task's options say; builds nothing."""
+    engine, scene = registry.choose(config.sim)[0], tasks.find(config.task)(config.env).scene()
+    try:
+        registry.check_variation(engine, scene, variation_of(config).varied)
+    except VariationNotSupportedError as error:
+        raise UsageError(f"--env.variation.{flag(error.name)}: {error}") from None
 
 
 def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:

@@ -101,6 +101,8 @@ class EvalConfig:
     """Seed of the start states and of the baselines' randomness; another than training's."""
     baselines: bool = True
     """Also run the random and the scripted policy on the same start states."""
+    variation: bool = False
+    """Evaluate in scenes that differ as env.variation says, drawn anew; else in the nominal ones."""
 
 
 @dataclasses.dataclass(frozen=True)

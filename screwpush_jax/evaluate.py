@@ -46,7 +46,7 @@ def run(config: Config, found: Found, physics: Name = "eval") -> dict[str, Resul
       SimError: the physics failed; results of earlier evaluations are as they were.
     """
     check_unseen(config, found)
-    world = make_world(config, config.eval.episodes, physics)
+    world = _make_world(config, physics)
     try:
         return _evaluate(config, world, found, physics)
     finally:
@@ -62,13 +62,18 @@ def run_best(config: Config, run_dir: Path) -> dict[str, Result]:
     """
     rivals = [checkpoint.find_in(run_dir, best=best) for best in (True, False)]
     check_unseen(config, rivals[0])
-    world = make_world(config, config.eval.episodes, "eval")
+    world = _make_world(config, "eval")
     try:
         if rivals[0].step != rivals[1].step:
             _rank(config, world, rivals)
         return _evaluate(config, world, checkpoint.find_in(run_dir, best=True), "eval")
     finally:
         world.sim.close()
+
+
+def _make_world(config: Config, physics: Name) -> World:
+    seed = config.eval.seed if config.eval.variation else None
+    return make_world(config, config.eval.episodes, physics, seed)
 
 
 def _rank(config: Config, world: World, rivals: Sequence[Found]) -> None:

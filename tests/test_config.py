@@ -15,6 +15,7 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.tasks.registry import DEFAULT, TASKS
 from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.assets.bolt import Bolt
+from screwpush_sim.variation import PARAMETERS
 
 Config = config_type()
 
@@ -126,6 +127,10 @@ OUTSIDE = {
             *("physx.friction_offset_threshold_m", "physx.friction_correlation_m"),
         ),
         (0.0, -0.1, 1e-46),  # the last is zero in float32
+    ),
+    **dict.fromkeys(
+        (f"env.variation.{name}" for name in PARAMETERS),
+        ([0.0, 1.0], [-0.5, 1.0], [1.0, 100.1], [1e-46, 1.0]),
     ),
     "env.goal_radius_m": (0.0, -0.1, 1e-46),
     "env.start_distance_m": (-1e-9,),
@@ -312,6 +317,11 @@ RELATIONS = {
     "jumble in the table": ({"env.jumble_height_m": 0.006}, "env.jumble-height-m", "0.006"),
     "success in the table": ({"env.max_height_m": 0.006}, "env.max-height-m", "0.006"),
     "shanks in each other": ({"env.separation_m": 0.019}, "env.jumble-closest-pair", "touch"),
+    "factors reversed": (
+        {"env.variation.friction": [1.67, 0.5]},
+        "env.variation.friction 1.67 0.5",
+        "the smaller factor first",
+    ),
     "a fall when it stands": ({"env.min_height_m": 1.1}, "env.min-height-m 1.1", "stands, 1.1"),
     "success is a blow-up": (
         {"env.success_speed_m_s": 30.0},

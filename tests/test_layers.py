@@ -17,7 +17,7 @@ ALLOWED = {
     "screwpush_jax.tasks": (
         *("screwpush_jax.tasks", "screwpush_jax.errors"),
         *("screwpush_sim.state", "screwpush_sim.scene", "screwpush_sim.protocol"),
-        *("screwpush_sim.assets", "screwpush_sim.physics"),
+        *("screwpush_sim.assets", "screwpush_sim.physics", "screwpush_sim.variation"),
     ),
     "screwpush_sim": ("screwpush_sim",),
     "screwpush_sim.engines.isaacgym.worker": (),  # runs alone, on an interpreter of its own
@@ -43,7 +43,8 @@ KNOWN_BY = {
     "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
     "screwpush_sim.registry": "build cli config device doors plugins resume run_data train",
     "screwpush_sim.options": "config paths",
-    "screwpush_sim.errors": "cli train",
+    "screwpush_sim.variation": "build tasks",
+    "screwpush_sim.errors": "build cli train",
     "screwpush_sim.bridge": "checkpoint compiled device doors filming",
     "screwpush_sim.render": "filming video",
     "screwpush_sim.grid": "viewer",

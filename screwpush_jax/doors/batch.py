@@ -78,7 +78,7 @@ class Batch:
         self.config = config = place(config)
         once = autoreset == "once"
         starts = None if once else find_starts(config)  # before the simulator: some are alone
-        world = make_world(config, config.num_envs, physics)
+        world = make_world(config, config.num_envs, physics, None if once else config.seed)
         if once:
             starts = world.task.starts(world.sim, config.num_envs, config.seed, compiled.jit)
         self.task: Task = world.task

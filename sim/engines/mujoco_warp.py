@@ -23,12 +23,14 @@ from screwpush_sim import bridge, gpu
 from screwpush_sim.builders import mjcf
 from screwpush_sim.clock import Report
 from screwpush_sim.engines import mujoco_layout
+from screwpush_sim.engines.mujoco_variation import varied_fields
 from screwpush_sim.errors import SimClosedError, SimOverflowError
 from screwpush_sim.event_clock import make_clock
-from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
 from screwpush_sim.options import MujocoWarpConfig
 from screwpush_sim.protocol import SimSpec, Snapshot, Views
 from screwpush_sim.scene import Scene, first_control
+from screwpush_sim.variation import Params, to_jax
 
 _LOST = int(
     mjw.OverflowType.NEFC
@@ -93,7 +95,9 @@ def _watch(
 class MujocoWarp:
     """`num_envs` scenes on the device that JAX computes on."""
 
-    def __init__(self, scene: Scene, num_envs: int, config: MujocoWarpConfig):
+    def __init__(
+        self, scene: Scene, num_envs: int, config: MujocoWarpConfig, params: Params | None = None
+    ):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
         gpu_name = f"cuda:{place.local_hardware_id}"
@@ -107,8 +111,10 @@ class MujocoWarp:
         model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+        self._params = params or {}
+        self.params = to_jax(self._params)
         with wp.ScopedDevice(self._device):
-            self._model = mjw.put_model(model)
+            self._model = _put_model(model, scene, self._params)
             self._model.opt.warn_overflow = 0  # counted by `_watch` instead of printed
             self._data: mjw.Data | None = mjw.make_data(
                 model,
@@ -204,12 +210,13 @@ class MujocoWarp:
 
     def snapshot(self) -> Snapshot:
         data = self._open()
-        return {name: getattr(data, name).numpy().copy() for name in self._kept}
+        state = {name: getattr(data, name).numpy().copy() for name in self._kept}
+        return state | kept_params(self._params)
 
     def restore(self, snapshot: Snapshot) -> None:
         data = self._open()
         wanted = {name: (getattr(data, name).shape, np.float32) for name in self._kept}
-        check_snapshot("mujoco_warp", wanted, snapshot)
+        check_snapshot("mujoco_warp", wanted, snapshot, self._params)
         for name in self._kept:
             getattr(data, name).assign(snapshot[name])
 
@@ -262,3 +269,15 @@ class MujocoWarp:
         self._figures.zero_()
         data.overflow.zero_()
         return capture.graph
+
+
+def _put_model(model: "mujoco.MjModel", scene: Scene, params: Params) -> "mjw.Model":
+    """The model on the device; only what differs between scenes has a row for each of them."""
+    if not params:
+        return mjw.put_model(model)
+    fields = varied_fields(model, scene, params)
+    fields.pop("dof_M0", None)  # for mechanisms that Warp does not have
+    put = mjw.put_model(model, {name: len(value) for name, value in fields.items()})
+    for name, value in fields.items():
+        getattr(put, name).assign(value.astype(np.float32))
+    return put

@@ -96,6 +96,7 @@ class IsaacGym:
             scene=scene,
             deterministic=False,
         )
+        self.params: dict[str, jax.Array] = {}
         self.handover = ""
         """Which hand-over was taken, and why."""
         self.not_taken: list[str] = []

@@ -45,6 +45,7 @@ class Physx:
         ordinal = _gpu_ordinal(config)
         self._device = wp.get_device("cpu" if ordinal is None else f"cuda:{ordinal}")
         self._config, self._physics = config, scene.physics
+        self.params: dict[str, jax.Array] = {}
         self._refreshes = self._device.is_cuda and config.refresh_after_write
         self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
