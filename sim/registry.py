@@ -82,6 +82,7 @@ ENGINES: dict[str, EngineDef] = {
             "screwpush_sim.engines.isaacgym.client:IsaacGym",
             on_host=lambda options: options.pipeline == "cpu",
             restarts=lambda options: options.restarts,
+            varies=("body_mass", "robot_mass", "drive_gain"),  # it takes the mean of two frictions
         ),
     )
 }

@@ -1,6 +1,6 @@
 """The contract: scenes whose physics differs by factors behave as mechanics says, the others as ever.
 
-The scene has a box on the ground, a box on a table that shows what it carries, and an arm that hangs out
+The scene has a stool on the ground, a stool on a table that shows what it carries, and an arm that hangs out
 sideways from its only joint: what it sags shows its weight against the strength of its drive.
 """
 
@@ -12,7 +12,7 @@ from screwpush_sim import registry
 from screwpush_sim.errors import SnapshotMismatchError, VariationNotSupportedError
 from screwpush_sim.scene import (
     BodyGroup,
-    Box,
+    Hull,
     Inertia,
     Joint,
     Link,
@@ -20,13 +20,14 @@ from screwpush_sim.scene import (
     PositionDrive,
     RobotModel,
     Scene,
+    Sphere,
     TorqueDrive,
 )
 from screwpush_sim.state import home_state
 from screwpush_sim.variation import PARAMETERS
 
 GRAVITY, FRICTION, SPEED_M_S = 9.81, 0.5, 1.0
-BOX_KG, ARM_KG, ARM_M, STIFFNESS = 0.2, 2.0, 0.5, 400.0
+STOOL_KG, FOOT_M, ARM_KG, ARM_M, STIFFNESS = 0.2, 0.03, 2.0, 0.5, 400.0
 FACTORS = {
     "friction": np.float32([1.0, 0.5, 1.6, 1.0, 1.0, 1.0]),
     "body_mass": np.float32([1.0, 1.0, 1.0, 3.0, 1.0, 1.0]),
@@ -49,13 +50,23 @@ def lab(request, make_lab):
     return make_lab(request.param)
 
 
-def cuboid(half_m) -> tuple[Box, ...]:
-    return (Box("box", (0.0, 0.0, 0.0), half_m),)
+def cuboid(x, y, z) -> tuple[Hull]:
+    """Half as wide as said, about the origin."""
+    corners = tuple((a * x, b * y, c * z) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1))
+    faces = (0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)
+    return (Hull("box", corners, faces),)
+
+
+def feet(radius_m, apart_m) -> tuple[Sphere, ...]:
+    """What slides and does not roll: four round feet."""
+    half = apart_m / 2
+    places = [(a * half, b * half, 0.0) for a in (-1, 1) for b in (-1, 1)]
+    return tuple(Sphere(f"foot{n}", place, radius_m) for n, place in enumerate(places))
 
 
 def make_scene(drive) -> Scene:
     table = Link(
-        "table", "", inertia=Inertia(10.0, (0, 0, 0), (1, 1, 1)), shapes=cuboid((0.2, 0.2, 0.2))
+        "table", "", inertia=Inertia(10.0, (0, 0, 0), (1, 1, 1)), shapes=cuboid(0.2, 0.2, 0.2)
     )
     thin = 0.01
     arm = Link(
@@ -65,20 +76,18 @@ def make_scene(drive) -> Scene:
         inertia=Inertia(ARM_KG, (ARM_M, 0.0, 0.0), (thin, thin, thin)),
         joint=Joint("hinge", (-1.5, 1.5), drive, axis=(0.0, 1.0, 0.0)),
     )
-    side = 0.05
-    moments = (BOX_KG * 2 * (2 * side) ** 2 / 12,) * 3
-    boxes = BodyGroup(
-        "boxes",
-        start_pos_w=((2.0, 0.0, side), (0.0, 0.0, 0.2 + side)),
-        shapes=cuboid((side, side, side)),
-        inertia=Inertia(BOX_KG, (0.0, 0.0, 0.0), moments),
+    stools = BodyGroup(
+        "stools",
+        start_pos_w=((2.0, 0.0, FOOT_M), (0.0, 0.0, 0.2 + FOOT_M)),
+        shapes=feet(FOOT_M, 0.1),
+        inertia=Inertia(STOOL_KG, (0.0, 0.0, 0.0), (5e-4, 5e-4, 8e-4)),
     )
     return Scene(
         robot=RobotModel("scales", (table, arm), home_rad=(0.0,)),
         physics=Physics(
             *(0.002, 10, FRICTION, "elliptic"), solver_iterations=50, contact_time_s=0.004
         ),
-        groups=(boxes,),
+        groups=(stools,),
         contact_links=("table",),
     )
 
@@ -94,10 +103,10 @@ def varied(lab, factors=FACTORS):
 
 
 def state_after(lab, sim, control, seconds: float):
-    """Where it all has come to, the box on the ground pushed along x at first."""
+    """Where it all has come to, the stool on the ground pushed along x at first."""
     start = home_state(sim.spec.scene, sim.spec.num_envs)
-    speed = jnp.zeros_like(start.bodies["boxes"].linvel_w).at[:, 0, 0].set(SPEED_M_S)
-    lab.put(sim, start.with_bodies("boxes", linvel_w=speed))
+    speed = jnp.zeros_like(start.bodies["stools"].linvel_w).at[:, 0, 0].set(SPEED_M_S)
+    lab.put(sim, start.with_bodies("stools", linvel_w=speed))
     return lab.run(sim, control, round(seconds / sim.spec.control_dt_s))[-1]
 
 
@@ -122,7 +131,7 @@ def test_what_slides_stops_where_its_friction_says(lab, ended):
     params, state = ended
     if "friction" not in params:
         pytest.skip(f"{lab.engine} does not vary friction")
-    slid = state.bodies["boxes"].pos_w[:, 0, 0] - 2.0
+    slid = state.bodies["stools"].pos_w[:, 0, 0] - 2.0
     wanted = SPEED_M_S**2 / (2 * FRICTION * FACTORS["friction"] * GRAVITY)
     np.testing.assert_allclose(slid, wanted, rtol=0.06)
 
@@ -130,7 +139,7 @@ def test_what_slides_stops_where_its_friction_says(lab, ended):
 def test_a_body_weighs_on_its_table_as_its_mass_says(ended):
     _, state = ended
     weight = -state.contact["table"][:, 2]
-    np.testing.assert_allclose(weight, BOX_KG * FACTORS["body_mass"] * GRAVITY, rtol=0.03)
+    np.testing.assert_allclose(weight, STOOL_KG * FACTORS["body_mass"] * GRAVITY, rtol=0.03)
 
 
 def test_an_arm_sags_as_its_mass_and_its_drive_say(ended):
@@ -167,7 +176,7 @@ def test_scenes_of_factor_1_are_as_in_a_simulator_that_varies_nothing(lab, ended
     exact = sim.spec.deterministic and lab.engine == "mujoco"
     sim.close()
     for name in ("pos_w", "quat_w", "linvel_w"):
-        one, other = (getattr(s.bodies["boxes"], name)[0] for s in (state, plain))
+        one, other = (getattr(s.bodies["stools"], name)[0] for s in (state, plain))
         np.testing.assert_allclose(one, other, atol=0 if exact else 2e-3)
     np.testing.assert_allclose(
         state.robot.joint_pos[0], plain.robot.joint_pos[0], atol=0 if exact else 1e-4
