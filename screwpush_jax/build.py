@@ -20,7 +20,7 @@ from screwpush_sim import registry
 from screwpush_sim.errors import VariationNotSupportedError
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
-from screwpush_sim.variation import Variation
+from screwpush_sim.variation import Params, Variation
 
 
 class World(NamedTuple):
@@ -35,25 +35,27 @@ class World(NamedTuple):
         return self.env.task
 
 
-def make_world(config: Config, num_envs: int, physics: Name, vary_seed: int | None = None) -> World:
+def make_world(config: Config, num_envs: int, physics: Name, params: Params | None = None) -> World:
     """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task.
 
-    With `vary_seed` the scenes differ as the task's `variation` says, by draws from this seed.
-
-    Raises:
-      UsageError: the engine cannot vary that.
+    The scenes differ by the factors `params`, those of `draw_params` or none.
     """
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
-    scene, variation = task.scene(physics), variation_of(config)
-    params = {}
-    if vary_seed is not None:
-        check_variation(config)
-        params = variation.draw(num_envs, vary_seed)
-    sim = registry.make_simulator(engine, scene, num_envs, options, params)
+    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options, params)
     algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
+
+
+def draw_params(config: Config, num_envs: int, seed: int) -> Params:
+    """The factors by which scenes differ as the task's options say.
+
+    Raises:
+      UsageError: as `check_variation`.
+    """
+    check_variation(config, num_envs)
+    return variation_of(config).draw(num_envs, seed)
 
 
 def variation_of(config: Config) -> Variation:
@@ -61,13 +63,21 @@ def variation_of(config: Config) -> Variation:
     return getattr(config.env, "variation", Variation())
 
 
-def check_variation(config: Config) -> None:
-    """Raises UsageError if the engine cannot vary what the task's options say; builds nothing."""
+def check_variation(config: Config, num_envs: int) -> None:
+    """Raises UsageError if the engine cannot vary what the task's options say, or scenes or start states
+    are fewer than the sizes of their bodies; builds nothing."""
     engine, scene = registry.choose(config.sim)[0], tasks.find(config.task)(config.env).scene()
     try:
         registry.check_variation(engine, scene, variation_of(config).varied)
     except VariationNotSupportedError as error:
         raise UsageError(f"--env.variation.{flag(error.name)}: {error}") from None
+    classes = variation_of(config).start_classes
+    least = min(num_envs, tasks.find(config.task)(config.env).num_starts)
+    if classes > least:
+        raise UsageError(
+            f"--env.variation.body-sizes {classes}; valid: at most {least}, as many as there are scenes"
+            " and start states"
+        )
 
 
 def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:
@@ -80,7 +90,9 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
       SimError: the physics failed.
     """
     size = tasks.find(config.task)(config.env).num_starts
-    world = make_world(config, min(config.num_envs, size), "eval")
+    num_envs = min(config.num_envs, size)
+    sizes = variation_of(config).draw_sizes(num_envs)  # all else is nominal
+    world = make_world(config, num_envs, "eval", sizes)
     try:
         starts = world.task.starts(world.sim, size, config.seed, compiled.jit)
         report = world.sim.report()()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import jax
 
 from screwpush_jax import checkpoint, cli, eval_file, eval_report
-from screwpush_jax.build import World, make_world
+from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import LEARNED
@@ -72,8 +72,9 @@ def run_best(config: Config, run_dir: Path) -> dict[str, Result]:
 
 
 def _make_world(config: Config, physics: Name) -> World:
-    seed = config.eval.seed if config.eval.variation else None
-    return make_world(config, config.eval.episodes, physics, seed)
+    episodes, seed = config.eval.episodes, config.eval.seed
+    params = draw_params(config, episodes, seed) if config.eval.variation else None
+    return make_world(config, episodes, physics, params)
 
 
 def _rank(config: Config, world: World, rivals: Sequence[Found]) -> None:

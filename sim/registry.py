@@ -73,7 +73,7 @@ ENGINES: dict[str, EngineDef] = {
             package="ovphysx",
             install="pip install 'screwpush-jax[physx]' (its binaries: NVIDIA Omniverse licence)",
             on_host=lambda options: options.pipeline == "cpu",
-            varies=PARAMETERS,
+            varies=("friction", "body_mass", "robot_mass", "drive_gain"),
         ),
         # its package lives in another interpreter, which is looked for when the engine is built
         EngineDef(

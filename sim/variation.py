@@ -31,6 +31,11 @@ class Variation:
     """Sliding friction of everything, the ground included."""
     body_mass: Range = (1.0, 1.0)
     """Mass and inertia of all free bodies."""
+    body_size: Range = (1.0, 1.0)
+    """Every length of all free bodies, at the same density. They come in `body_sizes` sizes, and are drawn
+    as the nominal one."""
+    body_sizes: Annotated[int, Interval(ge=1, le=64)] = 8
+    """K: how many sizes lie between the bounds of body_size, these included; scene n has number n modulo K."""
     robot_mass: Range = (1.0, 1.0)
     """Mass and inertia of all links of the robot."""
     drive_gain: Range = (1.0, 1.0)
@@ -40,7 +45,8 @@ class Variation:
     1/f and f."""
 
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = (
-        *("friction", "body_mass", "robot_mass", "drive_gain", "distribution"),
+        *("friction", "body_mass", "body_size", "body_sizes", "robot_mass", "drive_gain"),
+        "distribution",
     )
 
     def check(self) -> None:
@@ -51,6 +57,12 @@ class Variation:
                 raise ValueError(f"{name} {low:g} {high:g}; valid: the smaller factor first")
 
     @property
+    def start_classes(self) -> int:
+        """K where the bodies' sizes differ, else 1: what settled in scene n suits the scenes that have n's
+        remainder modulo K."""
+        return self.body_sizes if "body_size" in self.varied else 1
+
+    @property
     def varied(self) -> tuple[str, ...]:
         """Names of the parameters that are not left alone."""
         return tuple(name for name in PARAMETERS if getattr(self, name) != (1.0, 1.0))
@@ -59,18 +71,26 @@ class Variation:
         """The factors `[N]` of what is varied; equal seeds, equal draws, whatever else is varied."""
         return {name: self._draw(name, num_envs, seed) for name in self.varied}
 
+    def draw_sizes(self, num_envs: int) -> dict[str, np.ndarray]:
+        """Of the factors those that decide what is a start state: they depend on no seed."""
+        return {name: self._draw(name, num_envs, 0) for name in self.varied if name == "body_size"}
+
     def _draw(self, name: str, num_envs: int, seed: int) -> np.ndarray:
         low, high = getattr(self, name)
-        share = np.random.default_rng((seed, zlib.crc32(name.encode()))).random(num_envs)
+        if name == "body_size":
+            count = self.body_sizes
+            share = np.arange(num_envs) % count / max(count - 1, 1)
+        else:
+            rng = np.random.default_rng((seed, zlib.crc32(name.encode())))
+            share = rng.random(num_envs)
         if self.distribution == "uniform":
             return (low + share * (high - low)).astype(np.float32)
         return (low * (high / low) ** share).astype(np.float32)
 
 
-PARAMETERS = tuple(
-    field.name for field in dataclasses.fields(Variation) if field.name != "distribution"
-)
+PARAMETERS = ("friction", "body_mass", "body_size", "robot_mass", "drive_gain")
 """Everything that an engine may be able to vary."""
+OF_BODIES = ("body_mass", "body_size")
 
 
 def check_can_vary(engine: str, can: Sequence[str], scene: Scene, names: Sequence[str]) -> None:
@@ -79,7 +99,7 @@ def check_can_vary(engine: str, can: Sequence[str], scene: Scene, names: Sequenc
     Raises:
       VariationNotSupportedError: the engine cannot, or the scene has nothing of the kind.
     """
-    there = [name for name in PARAMETERS if name != "body_mass" or scene.groups]
+    there = [name for name in PARAMETERS if name not in OF_BODIES or scene.groups]
     valid = [name for name in there if name in can]
     for name in names:
         if name not in valid:

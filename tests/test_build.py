@@ -25,8 +25,9 @@ def test_start_states_settle_in_the_physics_of_evaluation(monkeypatch, num_envs,
     )
     task = SimpleNamespace(starts=lambda sim, size, seed, jit: (size, seed))
 
-    def make_world(config, num_envs, physics):
+    def make_world(config, num_envs, physics, params):
         built.append((num_envs, physics))
+        assert params == {}
         return SimpleNamespace(sim=sim, task=task)
 
     monkeypatch.setattr(build, "make_world", make_world)
@@ -47,7 +48,8 @@ VARIED = {
 
 def test_a_worlds_scenes_differ_by_draws_from_the_seed_that_was_given():
     config = from_tree(VARIED, Config, Config())
-    worlds = [build.make_world(config, 4, "train", seed) for seed in (5, 5, 6, None)]
+    drawn = [*(build.draw_params(config, 4, seed) for seed in (5, 5, 6)), None]
+    worlds = [build.make_world(config, 4, "train", params) for params in drawn]
     params = [jax.tree.map(np.asarray, world.sim.params) for world in worlds]
     for world in worlds:
         world.sim.close()
@@ -60,13 +62,15 @@ def test_a_worlds_scenes_differ_by_draws_from_the_seed_that_was_given():
 
 @pytest.mark.parametrize("is_varied", [False, True])
 def test_evaluation_is_nominal_unless_it_is_asked_to_vary(monkeypatch, is_varied):
-    config = from_tree({**VARIED, "eval": {"variation": is_varied}}, Config, Config())
-    seeds = []
-    monkeypatch.setattr(evaluate, "make_world", lambda *args: seeds.append(args[3]) or 1 / 0)
+    settings = {**VARIED, "eval": {"variation": is_varied, "episodes": 3}}
+    config = from_tree(settings, Config, Config())
+    built = []
+    monkeypatch.setattr(evaluate, "make_world", lambda *args: built.append(args[3]) or 1 / 0)
     monkeypatch.setattr(evaluate, "check_unseen", lambda config, found: None)
     with pytest.raises(ZeroDivisionError):
         evaluate.run(config, None)
-    assert seeds == [config.eval.seed if is_varied else None]
+    wanted = config.env.variation.draw(3, config.eval.seed) if is_varied else {}
+    jax.tree.map(np.testing.assert_array_equal, built[0] or {}, wanted)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,16 @@ def test_what_cannot_be_varied_is_refused_before_anything_is_built(
     tree = {"sim": sim, "env": {"variation": {name: [0.5, 2.0]}}}
     config = from_tree(tree, kind, kind())
     with pytest.raises(UsageError) as caught:
-        build.check_variation(config)
+        build.check_variation(config, 2)
     assert str(caught.value).startswith(said)
     with pytest.raises(UsageError):
-        build.make_world(config, 2, "train", 0)
+        build.draw_params(config, 2, 0)
+
+
+def test_more_sizes_than_scenes_or_start_states_are_refused():
+    tree = {"env": {"bank_size": 5, "variation": {"body_size": [0.8, 1.2], "body_sizes": 6}}}
+    config = from_tree({"sim": "mujoco", **tree}, Config, Config())
+    for num_envs, most in ((16, 5), (4, 4)):
+        with pytest.raises(UsageError) as caught:
+            build.check_variation(config, num_envs)
+        assert str(caught.value).startswith(f"--env.variation.body-sizes 6; valid: at most {most}")

@@ -132,6 +132,7 @@ OUTSIDE = {
         (f"env.variation.{name}" for name in PARAMETERS),
         ([0.0, 1.0], [-0.5, 1.0], [1.0, 100.1], [1e-46, 1.0]),
     ),
+    "env.variation.body_sizes": (0, 65),
     "env.goal_radius_m": (0.0, -0.1, 1e-46),
     "env.start_distance_m": (-1e-9,),
     **dict.fromkeys(("env.success_speed_m_s", "env.min_height_m"), (0.0, -0.1, 1e-46)),

@@ -32,6 +32,7 @@ KNOWN_BY = {
     "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation film"
     " filming outcomes policy_file recording train transition viewer",
+    "screwpush_jax.tasks.start_classes": "env",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.drawing": "viewer",
     "screwpush_jax.tasks.optional": "eval_report export film recording viewer",

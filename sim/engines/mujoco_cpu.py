@@ -17,10 +17,9 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from screwpush_sim import bridge
-from screwpush_sim.builders import mjcf
 from screwpush_sim.clock import HostClock, Report
 from screwpush_sim.engines import mujoco_layout
-from screwpush_sim.engines.mujoco_variation import vary
+from screwpush_sim.engines.mujoco_variation import build_model, vary
 from screwpush_sim.errors import SimClosedError
 from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
 from screwpush_sim.options import MujocoConfig
@@ -37,11 +36,11 @@ class MujocoCpu:
         self, scene: Scene, num_envs: int, config: MujocoConfig, params: Params | None = None
     ):
         mujoco.set_mju_user_warning(_ignore_warning)
-        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
-        model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
-        self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
         self._params = params or {}
         self.params = to_jax(self._params)
+        model = build_model(scene, self._params)
+        model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
+        self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
         if self._params:
             vary(self._batch, scene, self._params)
         self._decimation = scene.physics.decimation

@@ -20,10 +20,9 @@ import numpy as np
 import warp as wp
 
 from screwpush_sim import bridge, gpu
-from screwpush_sim.builders import mjcf
 from screwpush_sim.clock import Report
 from screwpush_sim.engines import mujoco_layout
-from screwpush_sim.engines.mujoco_variation import varied_fields
+from screwpush_sim.engines.mujoco_variation import build_model, varied_fields
 from screwpush_sim.errors import SimClosedError, SimOverflowError
 from screwpush_sim.event_clock import make_clock
 from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
@@ -44,6 +43,8 @@ _LOST = int(
 _PEAK_CONTACTS, _PEAK_CONSTRAINTS, _LOST_STEPS = 0, 1, 2  # places in the figures
 _SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart", "sensordata")
 """The sensors hold the contact forces of the step that has ended: no state of MuJoCo's has them."""
+_NOT_IN_WARP = {"dof_M0", "dof_length", "bvh_aabb"}
+"""Constants of mechanisms that Warp does not have, or has one of for all scenes: sleep, the host's tree."""
 
 
 @wp.kernel
@@ -107,12 +108,12 @@ class MujocoWarp:
         self._kept = _SNAPSHOT if self._has_contact else _SNAPSHOT[:-1]
         layout = mujoco_layout.make_layout(scene)
         self.unpack, self.pack = layout.unpack, layout.pack
-        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+        self._params = params or {}
+        self.params = to_jax(self._params)
+        model = build_model(scene, self._params)
         model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-        self._params = params or {}
-        self.params = to_jax(self._params)
         with wp.ScopedDevice(self._device):
             self._model = _put_model(model, scene, self._params)
             self._model.opt.warn_overflow = 0  # counted by `_watch` instead of printed
@@ -276,8 +277,11 @@ def _put_model(model: "mujoco.MjModel", scene: Scene, params: Params) -> "mjw.Mo
     if not params:
         return mjw.put_model(model)
     fields = varied_fields(model, scene, params)
-    fields.pop("dof_M0", None)  # for mechanisms that Warp does not have
+    for name in _NOT_IN_WARP & fields.keys():
+        del fields[name]
     put = mjw.put_model(model, {name: len(value) for name, value in fields.items()})
     for name, value in fields.items():
-        getattr(put, name).assign(value.astype(np.float32))
+        array = getattr(put, name)
+        like = array.numpy()
+        array.assign(value.astype(like.dtype).reshape(like.shape))
     return put

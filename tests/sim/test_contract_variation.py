@@ -29,12 +29,13 @@ from screwpush_sim.variation import PARAMETERS
 GRAVITY, FRICTION, SPEED_M_S = 9.81, 0.5, 1.0
 STOOL_KG, FOOT_M, ARM_KG, ARM_M, STIFFNESS = 0.2, 0.03, 2.0, 0.5, 400.0
 FACTORS = {
-    "friction": np.float32([1.0, 0.5, 1.6, 1.0, 1.0, 1.0]),
-    "body_mass": np.float32([1.0, 1.0, 1.0, 3.0, 1.0, 1.0]),
-    "robot_mass": np.float32([1.0, 1.0, 1.0, 1.0, 1.5, 1.0]),
-    "drive_gain": np.float32([1.0, 1.0, 1.0, 1.0, 1.0, 0.5]),
+    "friction": np.float32([1.0, 0.5, 1.6, 1.0, 1.0, 1.0, 1.0, 1.0]),
+    "body_mass": np.float32([1.0, 1.0, 1.0, 3.0, 1.0, 1.0, 1.0, 1.0]),
+    "body_size": np.float32([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5, 0.8]),
+    "robot_mass": np.float32([1.0, 1.0, 1.0, 1.0, 1.5, 1.0, 1.0, 1.0]),
+    "drive_gain": np.float32([1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0]),
 }
-NUM_ENVS = 6
+NUM_ENVS = 8
 
 
 @pytest.fixture(
@@ -106,7 +107,10 @@ def state_after(lab, sim, control, seconds: float):
     """Where it all has come to, the stool on the ground pushed along x at first."""
     start = home_state(sim.spec.scene, sim.spec.num_envs)
     speed = jnp.zeros_like(start.bodies["stools"].linvel_w).at[:, 0, 0].set(SPEED_M_S)
-    lab.put(sim, start.with_bodies("stools", linvel_w=speed))
+    size = np.asarray(sim.params.get("body_size", np.ones(sim.spec.num_envs)))
+    place = np.array(start.bodies["stools"].pos_w)
+    place[..., 2] += (size[:, None] - 1) * FOOT_M
+    lab.put(sim, start.with_bodies("stools", linvel_w=speed, pos_w=place))
     return lab.run(sim, control, round(seconds / sim.spec.control_dt_s))[-1]
 
 
@@ -136,10 +140,19 @@ def test_what_slides_stops_where_its_friction_says(lab, ended):
     np.testing.assert_allclose(slid, wanted, rtol=0.06)
 
 
-def test_a_body_weighs_on_its_table_as_its_mass_says(ended):
-    _, state = ended
+def test_a_body_weighs_on_its_table_as_its_mass_and_size_say(ended):
+    params, state = ended
     weight = -state.contact["table"][:, 2]
-    np.testing.assert_allclose(weight, STOOL_KG * FACTORS["body_mass"] * GRAVITY, rtol=0.03)
+    factor = params.get("body_mass", 1.0) * params.get("body_size", np.ones(NUM_ENVS)) ** 3
+    np.testing.assert_allclose(weight, STOOL_KG * factor * GRAVITY, rtol=0.03)
+
+
+def test_a_body_of_another_size_rests_at_another_height(ended):
+    """Its origin is the feet's radius above the ground."""
+    params, state = ended
+    height = state.bodies["stools"].pos_w[:, 0, 2]
+    wanted = FOOT_M * params.get("body_size", np.ones(NUM_ENVS))
+    np.testing.assert_allclose(height, wanted, atol=3e-4)
 
 
 def test_an_arm_sags_as_its_mass_and_its_drive_say(ended):

@@ -15,6 +15,7 @@ from screwpush_jax.tasks.screws import jumble
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.screws.types import ScrewStarts
+from screwpush_jax.tasks.start_classes import counts, own_class
 from screwpush_jax.tasks.task import Jit, StartsError
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.elfin15 import ArmSpec
@@ -59,17 +60,22 @@ def find_starts(
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
     wanted = size if screws <= 3 else min(size, max(-(-size // _TURNS), _LEAST_DROPPED))
+    classes = config.variation.start_classes
+    if classes > 1 and "body_size" not in sim.params:
+        classes = 1  # a simulator of the nominal scene
 
     def drop() -> SimState:
         return settle(jumble.drop(config, parked, num_envs, screws, rng), config.settle_s)
 
     def turn() -> SimState:
-        rows = rng.permutation(wanted)[np.arange(num_envs) % wanted]
+        envs = np.arange(num_envs)
+        rows = own_class(rng.permutation(wanted)[envs % wanted], envs, classes)
         return settle(jumble.turned(config, state, rows, rng), config.settle_s / 5)
 
-    state = _sift(rules, drop, wanted)
+    wanted -= wanted % classes if wanted < size else 0
+    state = _sift(rules, drop, wanted, classes)
     if wanted < size:
-        more = _sift(rules, turn, size - wanted)
+        more = _sift(rules, turn, size - wanted, classes)
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
     starts, tips = rod_down(start_tips(config, size, rng))
     return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
@@ -90,22 +96,29 @@ def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
     return settle
 
 
-def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int) -> SimState:
-    """The first `wanted` accepted ones of all that `settled` gives, host arrays.
+def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int, classes: int = 1) -> SimState:
+    """The first `wanted` accepted ones of all that `settled` gives, host arrays, each in a row of its own
+    scene's class.
 
     Raises:
       StartsError: as `find_starts`.
     """
     kept: list[SimState] = []
     broken: Counter[str] = Counter()
-    found = tried = 0
+    of_class: list[np.ndarray] = []
+    missing, found, tried = counts(classes, wanted), 0, 0
     began = said_s = time.perf_counter()
     while found < wanted:
         state = settled()
         flags = rules(state)
         good = np.flatnonzero(np.all(list(flags.values()), axis=0))
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
-        found, tried = found + len(good), tried + len(state.bodies["screws"].pos_w)
+        of_class.append(good % classes)
+        missing = missing - np.bincount(of_class[-1], minlength=classes)
+        found, tried = (
+            wanted - int(np.maximum(missing, 0).sum()),
+            tried + len(state.bodies["screws"].pos_w),
+        )
         broken.update({name: int(np.sum(~kept_by)) for name, kept_by in flags.items()})
         if found < wanted and is_hopeless(found, tried):
             raise StartsError(_no_hope(found, tried, wanted, broken))
@@ -114,7 +127,16 @@ def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int) -> SimStat
             said_s, left_s = now_s, (now_s - began) * (wanted / max(found, 1) - 1)
             about = f", about {left_s:.0f} s more" if found else ""
             _log.info("start states: %d of %d from %d tries%s", found, wanted, tried, about)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:wanted], *kept)
+    order = _in_turn(np.concatenate(of_class), wanted, classes)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *kept)
+
+
+def _in_turn(of_class: np.ndarray, wanted: int, classes: int) -> np.ndarray:
+    """Which of the things that are `of_class` stand in rows `[wanted]`: the first ones, class by class."""
+    order = np.empty(wanted, int)
+    for number, count in enumerate(counts(classes, wanted)):
+        order[number::classes] = np.flatnonzero(of_class == number)[:count]
+    return order
 
 
 def is_hopeless(found: int, tried: int) -> bool:
