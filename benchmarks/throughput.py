@@ -80,6 +80,8 @@ def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     same = {"benchmark": "throughput", "num_envs": config.num_envs, "engine": world.sim.spec.engine}
     stepped = world.sim.spec.scene.physics
     same |= {"physics": args.physics, "dt_s": stepped.dt_s, "decimation": stepped.decimation}
+    if params:
+        same["varied"] = list(params)
     rows = [
         same | {"what": what, "unit": "steps/s"} | record.spread(values)
         for what, values in speeds.items()

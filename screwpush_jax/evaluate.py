@@ -94,13 +94,14 @@ def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict
     camera = films.for_evaluation(config, world)
     results = examine(world, policy, config.eval.seed, config.eval.baselines, camera)
     engine, stepped = world.sim.spec.engine, world.sim.spec.scene.physics
+    differing = f", scenes differ in {', '.join(world.sim.params)}" if config.eval.variation else ""
     path = None
     with attempt("the results could not be written"):  # another's run may be read-only
         path = eval_file.write(config, found, engine, physics, results)
     print(
         f"{found.run_dir.name} at {found.step:,} control steps, engine {engine}, physics"
         f" {physics} ({stepped.dt_s:g} s x {stepped.decimation}), {config.eval.episodes} unseen"
-        f" episodes (seed {config.eval.seed}):"
+        f" episodes (seed {config.eval.seed}{differing}):"
     )
     for name, result in results.items():
         print(f"  {name:9} {result.sentence()}")

@@ -5,7 +5,10 @@ import json
 import pytest
 
 STEPS = 16 * 8  # of one iteration
-VARIED = ("--env.variation.friction", "0.5", "2", "--env.variation.body-mass", "0.5", "2")
+VARIED = (
+    *("--env.variation.friction", "0.5", "2", "--env.variation.body-mass", "0.5", "2"),
+    *("--env.variation.body-size", "0.8", "1.2", "--env.variation.body-sizes", "4"),
+)
 
 
 def rows(folder):
