@@ -21,7 +21,7 @@ import tyro
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint, compiled
-from screwpush_jax.build import World, make_world
+from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, load_yaml
 from screwpush_jax.device import use_device
@@ -69,7 +69,8 @@ def main(args: Args) -> None:
 
 def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     """Rows of one number of environments."""
-    world = make_world(config, config.num_envs, args.physics)
+    params = draw_params(config, config.num_envs, config.seed)
+    world = make_world(config, config.num_envs, args.physics, params)
     try:
         state = fresh_state(config, world, found)
         state, training = _train(args, config, world, state)
@@ -79,6 +80,8 @@ def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
     same = {"benchmark": "throughput", "num_envs": config.num_envs, "engine": world.sim.spec.engine}
     stepped = world.sim.spec.scene.physics
     same |= {"physics": args.physics, "dt_s": stepped.dt_s, "decimation": stepped.decimation}
+    if params:
+        same["varied"] = list(params)
     rows = [
         same | {"what": what, "unit": "steps/s"} | record.spread(values)
         for what, values in speeds.items()

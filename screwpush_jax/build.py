@@ -8,8 +8,10 @@ import jax
 from screwpush_jax import compiled
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
+from screwpush_jax.bounds import flag
 from screwpush_jax.config import Config
 from screwpush_jax.env import Env
+from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import listed
 from screwpush_jax.restart import for_training
 from screwpush_jax.tasks import registry as tasks
@@ -17,8 +19,10 @@ from screwpush_jax.tasks.optional import obs_sets
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
+from screwpush_sim.errors import VariationNotSupportedError
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
+from screwpush_sim.variation import Params, Variation
 
 
 class World(NamedTuple):
@@ -33,17 +37,52 @@ class World(NamedTuple):
         return self.env.task
 
 
-def make_world(config: Config, num_envs: int, physics: Name) -> World:
-    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task."""
+def make_world(config: Config, num_envs: int, physics: Name, params: Params | None = None) -> World:
+    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task.
+
+    The scenes differ by the factors `params`, those of `draw_params` or none.
+    """
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
-    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
+    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options, params)
     algorithm = algorithms.find(config.algorithm).make(
         config.algorithm_options, task.horizon, task.obs_sizes, task.action_size, obs_sets(task)
     )
     restart = for_training(algorithm.group_size)
     return World(sim, Env(task, sim.unpack, sim.pack, restart), algorithm)
+
+
+def draw_params(config: Config, num_envs: int, seed: int) -> Params:
+    """The factors by which scenes differ as the task's options say.
+
+    Raises:
+      UsageError: as `check_variation`.
+    """
+    check_variation(config, num_envs)
+    return variation_of(config).draw(num_envs, seed)
+
+
+def variation_of(config: Config) -> Variation:
+    """How the task's options let scenes differ; a task without the option lets none."""
+    return getattr(config.env, "variation", Variation())
+
+
+def check_variation(config: Config, num_envs: int) -> None:
+    """Raises UsageError if the engine cannot vary what the task's options say, or scenes or start states
+    are fewer than the sizes of their bodies; builds nothing."""
+    engine, scene = registry.choose(config.sim)[0], tasks.find(config.task)(config.env).scene()
+    try:
+        registry.check_variation(engine, scene, variation_of(config).varied)
+    except VariationNotSupportedError as error:
+        raise UsageError(f"--env.variation.{flag(error.name)}: {error}") from None
+    classes = variation_of(config).start_classes
+    least = min(num_envs, tasks.find(config.task)(config.env).num_starts)
+    if classes > least:
+        raise UsageError(
+            f"--env.variation.body-sizes {classes}; valid: at most {least}, as many as there are scenes"
+            " and start states"
+        )
 
 
 def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:
@@ -56,7 +95,9 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
       SimError: the physics failed.
     """
     size = tasks.find(config.task)(config.env).num_starts
-    world = make_world(config, min(config.num_envs, size), "eval")
+    num_envs = min(config.num_envs, size)
+    sizes = variation_of(config).draw_sizes(num_envs)  # all else is nominal
+    world = make_world(config, num_envs, "eval", sizes)
     try:
         starts = world.task.starts(world.sim, size, config.seed, compiled.jit)
         report = world.sim.report()()

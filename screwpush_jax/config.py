@@ -20,6 +20,7 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import COMMAS, parse
 from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
 from screwpush_jax.tasks import registry as tasks
+from screwpush_jax.tasks.start_classes import start_classes
 from screwpush_jax.yaml_file import load_tree
 from screwpush_sim import registry as engines
 from screwpush_sim.options import PATH
@@ -101,6 +102,8 @@ class EvalConfig:
     """Seed of the start states and of the baselines' randomness; another than training's."""
     baselines: bool = True
     """Also run the random and the scripted policy on the same start states."""
+    variation: bool = False
+    """Evaluate in scenes that differ as env.variation says, drawn anew; else in the nominal ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,6 +229,11 @@ class Config:
                     f"{self.algorithm}.{name} {value} does not divide {what} ="
                     f" {whole}; valid: {', '.join(good) or 'another num_envs'}"
                 )
+        if options.group_size > 1 and start_classes(tasks.find(self.task)(self.env)) > 1:
+            raise ValueError(
+                f"{self.algorithm}.group_size {options.group_size}: a group begins in one start state,"
+                " and env.variation.body_size gives its scenes different ones; valid: body_size 1 1"
+            )
         if self.num_iterations > LARGEST_INT:
             raise ValueError(
                 f"total_env_steps {self.total_env_steps}; valid: at most {LARGEST_INT * batch},"

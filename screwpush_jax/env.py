@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from screwpush_jax.restart import AUTO_RESET, Restart
+from screwpush_jax.tasks.start_classes import own_class, start_classes
 from screwpush_jax.tasks.task import Derived, Starts, Task
 from screwpush_sim.protocol import Views
 from screwpush_sim.state import SimState
@@ -176,6 +177,8 @@ def _starts(
     task, restart = env.task, env.restart
     num_envs, size = fresh.shape[0], jax.tree.leaves(starts)[0].shape[0]
     rows = restart.rows(keys.rows, size, (task.rows_per_start, num_envs // restart.group_size))
+    envs = jnp.broadcast_to(jnp.arange(rows.shape[1]), rows.shape)
+    rows = own_class(rows, envs, start_classes(task))
     start, memory = task.reset(starts, rows, keys.reset)
     if restart.group_size > 1:
         start, memory = jax.tree.map(

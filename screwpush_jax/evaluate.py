@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import jax
 
 from screwpush_jax import checkpoint, cli, eval_file, eval_report
-from screwpush_jax.build import World, make_world
+from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import LEARNED
@@ -46,7 +46,7 @@ def run(config: Config, found: Found, physics: Name = "eval") -> dict[str, Resul
       SimError: the physics failed; results of earlier evaluations are as they were.
     """
     check_unseen(config, found)
-    world = make_world(config, config.eval.episodes, physics)
+    world = _make_world(config, physics)
     try:
         return _evaluate(config, world, found, physics)
     finally:
@@ -62,13 +62,19 @@ def run_best(config: Config, run_dir: Path) -> dict[str, Result]:
     """
     rivals = [checkpoint.find_in(run_dir, best=best) for best in (True, False)]
     check_unseen(config, rivals[0])
-    world = make_world(config, config.eval.episodes, "eval")
+    world = _make_world(config, "eval")
     try:
         if rivals[0].step != rivals[1].step:
             _rank(config, world, rivals)
         return _evaluate(config, world, checkpoint.find_in(run_dir, best=True), "eval")
     finally:
         world.sim.close()
+
+
+def _make_world(config: Config, physics: Name) -> World:
+    episodes, seed = config.eval.episodes, config.eval.seed
+    params = draw_params(config, episodes, seed) if config.eval.variation else None
+    return make_world(config, episodes, physics, params)
 
 
 def _rank(config: Config, world: World, rivals: Sequence[Found]) -> None:
@@ -88,13 +94,14 @@ def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict
     camera = films.for_evaluation(config, world)
     results = examine(world, policy, config.eval.seed, config.eval.baselines, camera)
     engine, stepped = world.sim.spec.engine, world.sim.spec.scene.physics
+    differing = f", scenes differ in {', '.join(world.sim.params)}" if config.eval.variation else ""
     path = None
     with attempt("the results could not be written"):  # another's run may be read-only
         path = eval_file.write(config, found, engine, physics, results)
     print(
         f"{found.run_dir.name} at {found.step:,} control steps, engine {engine}, physics"
         f" {physics} ({stepped.dt_s:g} s x {stepped.decimation}), {config.eval.episodes} unseen"
-        f" episodes (seed {config.eval.seed}):"
+        f" episodes (seed {config.eval.seed}{differing}):"
     )
     for name, result in results.items():
         print(f"  {name:9} {result.sentence()}")

@@ -57,7 +57,10 @@ def _check_fixed(config: Config, found: Found) -> None:
         *listed(config, "FIXED_FIELDS"),
         *([f"{config.algorithm}.learning_rate"] if adapts else []),
     ]
-    pairs = {path: (_get(old, path), _get(new, path)) for path in fixed}
+    plain = to_tree(type(config)())  # an older version did not say what it did not know
+    was = {path: _get(old, path) for path in fixed}
+    was = {path: _get(plain, path) if value is None else value for path, value in was.items()}
+    pairs = {path: (was[path], _get(new, path)) for path in fixed}
     pairs["sim"] = (found.meta["engine"], engine)
     changed = [f"{path} {was}" for path, (was, now) in pairs.items() if was != now]
     if changed:

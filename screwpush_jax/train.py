@@ -16,7 +16,14 @@ import jax
 import yaml
 
 from screwpush_jax import checkpoint, cli, compiled, evaluate, resume, run_folder
-from screwpush_jax.build import World, find_starts, init_arrays, make_world
+from screwpush_jax.build import (
+    World,
+    check_variation,
+    draw_params,
+    find_starts,
+    init_arrays,
+    make_world,
+)
 from screwpush_jax.checkpoint import Found, RunState
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
@@ -75,6 +82,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
         check_installed(config)
         films.check_installed(config)
+        check_variation(config, config.num_envs)
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
@@ -153,7 +161,8 @@ def _attempt(
         print(f"run {run_dir}")
         _say_that_it_takes_time()
         starts, after_s = (None, 0.0) if found else _find_starts(config)
-        world = make_world(config, config.num_envs, "train")
+        params = draw_params(config, config.num_envs, config.seed)
+        world = make_world(config, config.num_envs, "train", params)
     try:
         with stopper.nothing_to_save():
             state = _restored(config, world, found) if found else _fresh(config, world, starts)

@@ -17,6 +17,14 @@ class SceneNotSupportedError(SimError):
     """The engine cannot build a scene of this kind."""
 
 
+class VariationNotSupportedError(SimError):
+    """A parameter that should differ between scenes, `name`, is none that this engine can vary there."""
+
+    def __init__(self, message: str, name: str):
+        super().__init__(message)
+        self.name = name
+
+
 class InputMismatchError(SimError):
     """An array that was handed to a simulator has another shape, dtype or place, or another name."""
 

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from screwpush_sim.errors import InputMismatchError, SnapshotMismatchError
 from screwpush_sim.protocol import SimSpec, Snapshot, Views
+from screwpush_sim.variation import Params
 
 Layout = tuple[tuple[int, ...], DTypeLike]
 """Shape and dtype."""
@@ -65,12 +66,27 @@ class Inputs:
         return device.platform == "cpu" if self._device is None else device == self._device
 
 
-def check_snapshot(engine: str, wanted: Mapping[str, Layout], snapshot: Snapshot) -> None:
-    """Raises SnapshotMismatchError unless `snapshot` has the names, shapes and dtypes `wanted`."""
+def kept_params(params: Params) -> Snapshot:
+    """The part of a snapshot that says how the scenes' physics differs."""
+    return {f"param_{name}": np.array(value) for name, value in params.items()}
+
+
+def check_snapshot(
+    engine: str, wanted: Mapping[str, Layout], snapshot: Snapshot, params: Params | None = None
+) -> None:
+    """Raises SnapshotMismatchError unless `snapshot` has the names, shapes and dtypes `wanted`, and is of
+    scenes that differ by `params`."""
+    own = kept_params(params or {})
+    wanted = {**wanted, **{name: (value.shape, value.dtype) for name, value in own.items()}}
     asked = {name: _say(*layout) for name, layout in sorted(wanted.items())}
     got = {name: _say(np.shape(a), np.asarray(a).dtype) for name, a in sorted(snapshot.items())}
     if got != asked:
         raise SnapshotMismatchError(f"engine {engine} takes a snapshot {asked}, got {got}")
+    for name, value in own.items():
+        if not np.array_equal(snapshot[name], value):
+            raise SnapshotMismatchError(
+                f"engine {engine}: the snapshot is of scenes with another {name.removeprefix('param_')}"
+            )
 
 
 def _say(shape: tuple[int, ...], dtype: DTypeLike) -> str:

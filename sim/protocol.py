@@ -51,6 +51,12 @@ class Simulator(Protocol):
     @property
     def spec(self) -> SimSpec: ...
 
+    @property
+    def params(self) -> dict[str, jax.Array]:
+        """How each scene's physics differs: factors `[N]` on what the scene says, by the names of
+        `variation.Variation`; only those that were drawn when it was built, and fixed since."""
+        ...
+
     def views(self) -> Views:
         """The engine's tensors as JAX arrays, zero-copy.
 

@@ -6,7 +6,7 @@ One that lives outside this package is added by `register`, before a configurati
 import dataclasses
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from screwpush_sim.errors import EngineNotInstalledError, UnknownEngineError
 from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig, PhysxConfig
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
+from screwpush_sim.variation import PARAMETERS, Params, check_can_vary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,9 @@ class EngineDef:
     """How often a run may build it anew after a `errors.WorkerError`, under these options."""
     one_per_process: bool = False
     """Whether only one simulator of it may live in a process at a time: close it before the next."""
+    varies: tuple[str, ...] = ()
+    """Which of `variation.PARAMETERS` may differ between its scenes. Where there are any, its class also
+    takes `params`, the factors of those that do."""
     auto_on: str = ""
     """JAX's platform ("gpu" or "cpu") on which `auto` takes it; empty: it must be asked for."""
 
@@ -50,6 +54,7 @@ ENGINES: dict[str, EngineDef] = {
             package="mujoco_warp",
             install="pip install 'mujoco-warp>=4,<5'",
             on_host=lambda options: False,
+            varies=PARAMETERS,
             auto_on="gpu",
         ),
         EngineDef(
@@ -58,6 +63,7 @@ ENGINES: dict[str, EngineDef] = {
             "screwpush_sim.engines.mujoco_cpu:MujocoCpu",
             package="mujoco",
             install="pip install 'mujoco>=4,<5'",
+            varies=PARAMETERS,
             auto_on="cpu",
         ),
         EngineDef(
@@ -67,6 +73,7 @@ ENGINES: dict[str, EngineDef] = {
             package="ovphysx",
             install="pip install 'screwpush-jax[physx]' (its binaries: NVIDIA Omniverse licence)",
             on_host=lambda options: options.pipeline == "cpu",
+            varies=("friction", "body_mass", "robot_mass", "drive_gain"),
         ),
         # its package lives in another interpreter, which is looked for when the engine is built
         EngineDef(
@@ -75,6 +82,7 @@ ENGINES: dict[str, EngineDef] = {
             "screwpush_sim.engines.isaacgym.client:IsaacGym",
             on_host=lambda options: options.pipeline == "cpu",
             restarts=lambda options: options.restarts,
+            varies=("body_mass", "robot_mass", "drive_gain"),  # it takes the mean of two frictions
         ),
     )
 }
@@ -109,10 +117,13 @@ def choose(name: str) -> tuple[str, str]:
     return name, "as asked"
 
 
-def make_simulator(name: str, scene: Scene, num_envs: int, options: object) -> Simulator:
-    """Builds the engine `name` with its own `options`.
+def make_simulator(
+    name: str, scene: Scene, num_envs: int, options: object, params: Params | None = None
+) -> Simulator:
+    """Builds the engine `name` with its own `options`, its scenes differing by the factors `params`.
 
     Raises:
+      VariationNotSupportedError: it cannot vary one of them.
       UnknownEngineError: no such engine.
       EngineNotInstalledError: the package it needs is missing.
       TypeError: the options are another engine's.
@@ -122,8 +133,15 @@ def make_simulator(name: str, scene: Scene, num_envs: int, options: object) -> S
     if not isinstance(options, engine.options):
         wanted, got = engine.options.__name__, type(options).__name__
         raise TypeError(f"engine {engine.name!r} takes a {wanted}, got a {got}")
+    check_variation(engine.name, scene, tuple(params or ()))
     module, _, backend = engine.backend.partition(":")
-    return getattr(importlib.import_module(module), backend)(scene, num_envs, options)
+    varied = {"params": params} if params else {}
+    return getattr(importlib.import_module(module), backend)(scene, num_envs, options, **varied)
+
+
+def check_variation(name: str, scene: Scene, varied: Sequence[str]) -> None:
+    """Raises VariationNotSupportedError unless engine `name` can vary all of these in this scene."""
+    check_can_vary(name, ENGINES[name].varies, scene, varied)
 
 
 def steps_on_host(name: str, options: object) -> bool:

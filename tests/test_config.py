@@ -17,6 +17,7 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.tasks.registry import TASKS
 from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.assets.bolt import Bolt
+from screwpush_sim.variation import PARAMETERS
 
 Config = config_type()
 
@@ -133,6 +134,11 @@ OUTSIDE = {
         ),
         (0.0, -0.1, 1e-46),  # the last is zero in float32
     ),
+    **dict.fromkeys(
+        (f"env.variation.{name}" for name in PARAMETERS),
+        ([0.0, 1.0], [-0.5, 1.0], [1.0, 100.1], [1e-46, 1.0]),
+    ),
+    "env.variation.body_sizes": (0, 65),
     "env.goal_radius_m": (0.0, -0.1, 1e-46),
     "env.start_distance_m": (-1e-9,),
     **dict.fromkeys(("env.success_speed_m_s", "env.min_height_m"), (0.0, -0.1, 1e-46)),
@@ -290,6 +296,11 @@ RELATIONS = {
         "grpo.num-minibatches 7",
         "num_envs * 20 steps = 160; valid: 1, 2, 4",
     ),
+    "groups share a start": (
+        {"num_envs": 16, "grpo.num_minibatches": 1, "env.variation.body_size": [0.8, 1.2]},
+        "grpo.group-size 8",
+        "valid: body_size 1 1",
+    ),
     "groups divide": (
         {"num_envs": 12, "grpo.group_size": 8},
         "grpo.group-size 8",
@@ -356,6 +367,11 @@ RELATIONS = {
     "jumble in the table": ({"env.jumble_height_m": 0.006}, "env.jumble-height-m", "0.006"),
     "success in the table": ({"env.max_height_m": 0.006}, "env.max-height-m", "0.006"),
     "shanks in each other": ({"env.separation_m": 0.019}, "env.jumble-closest-pair", "touch"),
+    "factors reversed": (
+        {"env.variation.friction": [1.67, 0.5]},
+        "env.variation.friction 1.67 0.5",
+        "the smaller factor first",
+    ),
     "a fall when it stands": ({"env.min_height_m": 1.1}, "env.min-height-m 1.1", "stands, 1.1"),
     "success is a blow-up": (
         {"env.success_speed_m_s": 30.0},

@@ -234,7 +234,8 @@ def test_the_best_checkpoint_is_chosen_in_the_physics_of_evaluation(
     policies = {200: rates[0], 300: rates[1]}
     built, seeds = [], {}
 
-    def build(config, num_envs, physics):
+    def build(config, num_envs, physics, params):
+        assert not params
         built.append(physics)
         return SimpleNamespace(sim=Sim())
 

@@ -17,7 +17,7 @@ ALLOWED = {
     "screwpush_jax.tasks": (
         *("screwpush_jax.tasks", "screwpush_jax.errors"),
         *("screwpush_sim.state", "screwpush_sim.scene", "screwpush_sim.protocol"),
-        *("screwpush_sim.assets", "screwpush_sim.physics"),
+        *("screwpush_sim.assets", "screwpush_sim.physics", "screwpush_sim.variation"),
     ),
     "screwpush_sim": ("screwpush_sim",),
     "screwpush_sim.engines.isaacgym.worker": (),  # runs alone, on an interpreter of its own
@@ -32,6 +32,7 @@ KNOWN_BY = {
     "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation film"
     " filming outcomes policy_file recording train transition viewer",
+    "screwpush_jax.tasks.start_classes": "config env",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.drawing": "viewer",
     "screwpush_jax.tasks.optional": "build eval_report export film policy_file recording viewer",
@@ -43,7 +44,8 @@ KNOWN_BY = {
     "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
     "screwpush_sim.registry": "build cli config device doors plugins resume run_data train",
     "screwpush_sim.options": "config paths",
-    "screwpush_sim.errors": "cli train",
+    "screwpush_sim.variation": "build tasks",
+    "screwpush_sim.errors": "build cli train",
     "screwpush_sim.bridge": "checkpoint compiled device doors filming",
     "screwpush_sim.render": "filming video",
     "screwpush_sim.grid": "viewer",

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax import compiled
-from screwpush_jax.build import find_starts, make_world
+from screwpush_jax.build import draw_params, find_starts, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.doors.settings import check_physics, place, resolve
 from screwpush_jax.env import Env, EnvKeys, EnvState, Now, act, advance, figure_names, init_env
@@ -78,7 +78,8 @@ class Batch:
         self.config = config = place(config)
         once = autoreset == "once"
         starts = None if once else find_starts(config)  # before the simulator: some are alone
-        world = make_world(config, config.num_envs, physics)
+        params = None if once else draw_params(config, config.num_envs, config.seed)
+        world = make_world(config, config.num_envs, physics, params)
         if once:
             starts = world.task.starts(world.sim, config.num_envs, config.seed, compiled.jit)
         self.task: Task = world.task

@@ -36,21 +36,24 @@ def body_path(group: BodyGroup, index: int, env: int = 0) -> str:
     return f"{env_path(env)}/{identifier(f'{group.name}{index + 1}')}"
 
 
-def build_usda(scene: Scene, config: PhysxConfig, num_envs: int = 1) -> str:
+def build_usda(
+    scene: Scene, config: PhysxConfig, num_envs: int = 1, *, slippery_ground: bool = False
+) -> str:
     """USD text of the scene's environment number 0 on its ground.
 
     Args:
       config: with `body_capsules` "auto" they are capsules here.
       num_envs: how many there will be, for which the buffers of a GPU are sized.
+      slippery_ground: the ground has no friction of its own.
 
     Raises:
       SceneNotSupportedError: a hull has more vertices than PhysX takes.
     """
-    return stage(_Builder(scene, config, num_envs).root)
+    return stage(_Builder(scene, config, num_envs, slippery_ground).root)
 
 
 class _Builder:
-    def __init__(self, scene: Scene, config: PhysxConfig, num_envs: int):
+    def __init__(self, scene: Scene, config: PhysxConfig, num_envs: int, slippery_ground: bool):
         self._scene, self._config = scene, config
         self._meets: dict[str, list[str]] = {"all": [], "ground": []}  # shapes by what they meet
         self.root = Prim("Xform", "World", _ROOT)
@@ -59,7 +62,7 @@ class _Builder:
         self._add_physics(num_envs)
         ground = self.root.add("Plane", "ground")
         ground.set("uniform token", "axis", "Z")
-        self._make_collider(ground, scene.physics.friction)
+        self._make_collider(ground, 0.0 if slippery_ground else scene.physics.friction)
         env = self.root.add("Scope", "envs").add("Xform", "env0")
         self._add_robot(env.add("Xform", "robot"))
         for group in scene.groups:

@@ -17,25 +17,32 @@ import numpy as np
 from mujoco.batch import Batch, SimulationError
 
 from screwpush_sim import bridge
-from screwpush_sim.builders import mjcf
 from screwpush_sim.clock import HostClock, Report
 from screwpush_sim.engines import mujoco_layout
+from screwpush_sim.engines.mujoco_variation import build_model, vary
 from screwpush_sim.errors import SimClosedError
-from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
 from screwpush_sim.options import MujocoConfig
 from screwpush_sim.protocol import SimSpec, Snapshot, Views
 from screwpush_sim.scene import Scene, first_control
+from screwpush_sim.variation import Params, to_jax
 
 
 @final
 class MujocoCpu:
     """`num_envs` scenes on the host."""
 
-    def __init__(self, scene: Scene, num_envs: int, config: MujocoConfig):
+    def __init__(
+        self, scene: Scene, num_envs: int, config: MujocoConfig, params: Params | None = None
+    ):
         mujoco.set_mju_user_warning(_ignore_warning)
-        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+        self._params = params or {}
+        self.params = to_jax(self._params)
+        model = build_model(scene, self._params)
         model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         self._batch: Batch | None = Batch(model, num_envs, config.num_threads)
+        if self._params:
+            vary(self._batch, scene, self._params)
         self._decimation = scene.physics.decimation
         self._control_range = np.array(scene.robot.control_range)
         layout = mujoco_layout.make_layout(scene)
@@ -98,7 +105,7 @@ class MujocoCpu:
         return self._clock.lap()
 
     def snapshot(self) -> Snapshot:
-        snapshot = {"state": self._open().state.copy()}
+        snapshot = {"state": self._open().state.copy()} | kept_params(self._params)
         if "contact" in self._views:  # of the step that has ended, and in no state of MuJoCo's
             snapshot["contact"] = self._views["contact"].copy()
         return snapshot
@@ -109,7 +116,7 @@ class MujocoCpu:
         wanted = {"state": (state.shape, state.dtype)}
         if "contact" in self._views:
             wanted["contact"] = (self._views["contact"].shape, np.dtype(np.float32))
-        check_snapshot("mujoco", wanted, snapshot)
+        check_snapshot("mujoco", wanted, snapshot, self._params)
         state[:] = snapshot["state"]
         self._refresh()
         if "contact" in self._views:

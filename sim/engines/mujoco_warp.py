@@ -20,15 +20,16 @@ import numpy as np
 import warp as wp
 
 from screwpush_sim import bridge, gpu
-from screwpush_sim.builders import mjcf
 from screwpush_sim.clock import Report
 from screwpush_sim.engines import mujoco_layout
+from screwpush_sim.engines.mujoco_variation import build_model, varied_fields
 from screwpush_sim.errors import SimClosedError, SimOverflowError
 from screwpush_sim.event_clock import make_clock
-from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
 from screwpush_sim.options import MujocoWarpConfig
 from screwpush_sim.protocol import SimSpec, Snapshot, Views
 from screwpush_sim.scene import Scene, first_control
+from screwpush_sim.variation import Params, to_jax
 
 _LOST = int(
     mjw.OverflowType.NEFC
@@ -42,6 +43,8 @@ _LOST = int(
 _PEAK_CONTACTS, _PEAK_CONSTRAINTS, _LOST_STEPS = 0, 1, 2  # places in the figures
 _SNAPSHOT = ("qpos", "qvel", "ctrl", "qacc_warmstart", "sensordata")
 """The sensors hold the contact forces of the step that has ended: no state of MuJoCo's has them."""
+_NOT_IN_WARP = {"dof_M0", "dof_length", "bvh_aabb"}
+"""Constants of mechanisms that Warp does not have, or has one of for all scenes: sleep, the host's tree."""
 
 
 @wp.kernel
@@ -93,7 +96,9 @@ def _watch(
 class MujocoWarp:
     """`num_envs` scenes on the device that JAX computes on."""
 
-    def __init__(self, scene: Scene, num_envs: int, config: MujocoWarpConfig):
+    def __init__(
+        self, scene: Scene, num_envs: int, config: MujocoWarpConfig, params: Params | None = None
+    ):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
         gpu_name = f"cuda:{place.local_hardware_id}"
@@ -103,12 +108,14 @@ class MujocoWarp:
         self._kept = _SNAPSHOT if self._has_contact else _SNAPSHOT[:-1]
         layout = mujoco_layout.make_layout(scene)
         self.unpack, self.pack = layout.unpack, layout.pack
-        model = mujoco.MjModel.from_xml_string(mjcf.build_mjcf(scene))
+        self._params = params or {}
+        self.params = to_jax(self._params)
+        model = build_model(scene, self._params)
         model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         with wp.ScopedDevice(self._device):
-            self._model = mjw.put_model(model)
+            self._model = _put_model(model, scene, self._params)
             self._model.opt.warn_overflow = 0  # counted by `_watch` instead of printed
             self._data: mjw.Data | None = mjw.make_data(
                 model,
@@ -204,12 +211,13 @@ class MujocoWarp:
 
     def snapshot(self) -> Snapshot:
         data = self._open()
-        return {name: getattr(data, name).numpy().copy() for name in self._kept}
+        state = {name: getattr(data, name).numpy().copy() for name in self._kept}
+        return state | kept_params(self._params)
 
     def restore(self, snapshot: Snapshot) -> None:
         data = self._open()
         wanted = {name: (getattr(data, name).shape, np.float32) for name in self._kept}
-        check_snapshot("mujoco_warp", wanted, snapshot)
+        check_snapshot("mujoco_warp", wanted, snapshot, self._params)
         for name in self._kept:
             getattr(data, name).assign(snapshot[name])
 
@@ -262,3 +270,18 @@ class MujocoWarp:
         self._figures.zero_()
         data.overflow.zero_()
         return capture.graph
+
+
+def _put_model(model: "mujoco.MjModel", scene: Scene, params: Params) -> "mjw.Model":
+    """The model on the device; only what differs between scenes has a row for each of them."""
+    if not params:
+        return mjw.put_model(model)
+    fields = varied_fields(model, scene, params)
+    for name in _NOT_IN_WARP & fields.keys():
+        del fields[name]
+    put = mjw.put_model(model, {name: len(value) for name, value in fields.items()})
+    for name, value in fields.items():
+        array = getattr(put, name)
+        like = array.numpy()
+        array.assign(value.astype(like.dtype).reshape(like.shape))
+    return put

@@ -54,6 +54,7 @@ MISTAKES = {
     "NaN coefficient": (["--ppo.vf-coef", "nan"], "0 or more"),
     "negative entropy": (["--ppo.ent-coef", "-1"], "0 or more"),
     "NaN weight": (["--env.reward.reach", "nan"], "a finite number"),
+    "reversed factors": (["--env.variation.friction", "2", "0.5"], "the smaller factor first"),
     "no KL": (["--ppo.target-kl", "0"], "greater than 0"),
     "huge deviation": (["--ppo.init-log-std", "50"], "logarithms of std_range"),
     "weightless": (["--env.scene.screw.density", "0"], "greater than 0"),

@@ -43,6 +43,7 @@ class RailEngine:
         self._q = bridge.aligned_zeros((num_envs, joints), np.float32)
         self._qd = bridge.aligned_zeros((num_envs, joints), np.float32)
         self.spec = SimSpec("rail", num_envs, scene, deterministic=True)
+        self.params: dict[str, jax.Array] = {}
         self._clock = HostClock()
         self._inputs = Inputs(self.spec, self.views())
 

@@ -21,6 +21,7 @@ from screwpush_sim.options import IsaacGymConfig, MujocoConfig, MujocoWarpConfig
 from screwpush_sim.protocol import Simulator
 from screwpush_sim.scene import Scene
 from screwpush_sim.state import Bodies, RobotState, SimState, home_state
+from screwpush_sim.variation import Params
 
 plugins.load()  # engines that other installed packages bring are tested, too
 
@@ -79,9 +80,15 @@ class Lab:
             pytest.skip(f"of {self.engine} one simulator may live in a process")
         return self.make(num_envs, num_screws)
 
-    def _make(self, scene: Scene, num_envs: int) -> Simulator:
+    def build(self, scene: Scene, num_envs: int, params: Params) -> Simulator:
+        """A simulator of this scene, whose scenes differ by `params`; the caller closes it."""
+        if registry.ENGINES[self.engine].one_per_process:
+            self.close()
+        return self._make(scene, num_envs, params)
+
+    def _make(self, scene: Scene, num_envs: int, params: Params | None = None) -> Simulator:
         options = OPTIONS.get(self.engine) or registry.ENGINES[self.engine].options()
-        return registry.make_simulator(self.engine, scene, num_envs, options)
+        return registry.make_simulator(self.engine, scene, num_envs, options, params)
 
     def shared(self, num_envs: int = 2, num_screws: int = 3) -> Simulator:
         """The session's simulator of this size, in an arbitrary state: `put` one before use."""
@@ -136,17 +143,27 @@ def engine_param(name: str):
 
 
 @pytest.fixture(scope="session", params=[engine_param(name) for name in registry.ENGINES])
-def lab(request):
+def lab(request, make_lab):
     """A laboratory of each engine whose package is installed."""
-    try:
-        registry.check_installed(request.param)
-    except EngineNotInstalledError as error:
-        pytest.skip(str(error))
-    if request.param == "mujoco" and jax.default_backend() != "cpu":
-        pytest.skip("steps on the host, and so must JAX: tested there")
-    laboratory = Lab(request.param)
+    laboratory = make_lab(request.param)
     yield laboratory
     laboratory.close()
+
+
+@pytest.fixture(scope="session")
+def make_lab():
+    """`engine -> Lab`; skips where the engine cannot be had."""
+
+    def make(engine: str) -> Lab:
+        try:
+            registry.check_installed(engine)
+        except EngineNotInstalledError as error:
+            pytest.skip(str(error))
+        if engine == "mujoco" and jax.default_backend() != "cpu":
+            pytest.skip("steps on the host, and so must JAX: tested there")
+        return Lab(engine)
+
+    return make
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Interval
 
 from screwpush_jax.tasks.humanoid.reward import RewardWeights
 from screwpush_sim.assets.humanoid import TORSO_HEIGHT_M, SceneConfig
+from screwpush_sim.variation import Variation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +16,8 @@ class HumanoidConfig:
 
     scene: SceneConfig = SceneConfig()
     """The physical scene."""
+    variation: Variation = Variation()
+    """How the physics of training's scenes differs from one to the next."""
 
     # success and failure
     min_height_m: Annotated[float, Gt(0)] = 0.8

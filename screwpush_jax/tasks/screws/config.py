@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Interval, Le
 from screwpush_jax.tasks.screws.reach import crosses_seam, distances_m, reach_m
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import WORK_CENTER_W, WORK_HALF_M, SceneConfig
+from screwpush_sim.variation import Variation
 
 AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 Axis = Literal["x", "y", "z", "roll", "pitch", "yaw"]
@@ -19,6 +20,8 @@ class ScrewsConfig:
 
     scene: SceneConfig = SceneConfig()
     """The physical scene."""
+    variation: Variation = Variation()
+    """How the physics of training's scenes differs from one to the next."""
 
     # success and failure
     rest_speed_m_s: Annotated[float, Gt(0)] = 0.05

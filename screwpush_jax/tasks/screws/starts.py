@@ -15,6 +15,7 @@ from screwpush_jax.tasks.screws import jumble
 from screwpush_jax.tasks.screws.config import ScrewsConfig
 from screwpush_jax.tasks.screws.kinematics import TipPose, forward_kinematics, inverse_kinematics
 from screwpush_jax.tasks.screws.types import ScrewStarts
+from screwpush_jax.tasks.start_classes import counts, own_class
 from screwpush_jax.tasks.task import Jit, StartsError
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.elfin15 import ArmSpec
@@ -55,9 +56,10 @@ def find_starts(
     settle = _settler(sim, jit)
     above = np.array([*config.area_center_m, _PARK_HEIGHT_M], np.float32)
     parked = np.asarray(rod_down(np.tile(above, (size, 1)))[0])[0]  # the shape of the call below
+    shares = _shares(size, len(config.counts), _classes(config, sim))
     parts = [
         _jumbles(config, rules, sim, settle, rng, parked, number, of_it)
-        for number, of_it in zip(config.counts, _shares(size, len(config.counts)), strict=True)
+        for number, of_it in zip(config.counts, shares, strict=True)
         if of_it
     ]
     state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
@@ -65,9 +67,17 @@ def find_starts(
     return ScrewStarts(state=jax.device_put(state), joint_starts_rad=starts, tips=tips)
 
 
-def _shares(size: int, parts: int) -> list[int]:
-    """`size` in that many parts, as equal as can be."""
-    return [size // parts + (part < size % parts) for part in range(parts)]
+def _classes(config: ScrewsConfig, sim: Simulator) -> int:
+    """K of `start_classes`; 1 in a simulator of the nominal scene."""
+    return config.variation.start_classes if "body_size" in sim.params else 1
+
+
+def _shares(size: int, parts: int, classes: int) -> list[int]:
+    """`size` in that many parts, as equal as can be where all but the last are multiples of `classes`."""
+    whole, rest = divmod(size, classes)
+    shares = [classes * (whole // parts + (part < whole % parts)) for part in range(parts)]
+    shares[-1] += rest
+    return shares
 
 
 def _jumbles(
@@ -82,18 +92,21 @@ def _jumbles(
 ) -> SimState:
     """`size` jumbles of `number` screws, host arrays `[size, ...]`; the arm at `parked` (rad)."""
     num_envs, screws = sim.spec.num_envs, sim.spec.scene.groups[0].count
+    classes = _classes(config, sim)
     wanted = size if number <= 3 else min(size, max(-(-size // _TURNS), _LEAST_DROPPED))
 
     def drop() -> SimState:
         return settle(jumble.drop(config, parked, num_envs, screws, rng, number), config.settle_s)
 
     def turn() -> SimState:
-        rows = rng.permutation(wanted)[np.arange(num_envs) % wanted]
+        envs = np.arange(num_envs)
+        rows = own_class(rng.permutation(wanted)[envs % wanted], envs, classes)
         return settle(jumble.turned(config, state, rows, rng), config.settle_s / 5)
 
-    state = _sift(rules, drop, wanted)
+    wanted -= wanted % classes if wanted < size else 0
+    state = _sift(rules, drop, wanted, classes)
     if wanted < size:
-        more = _sift(rules, turn, size - wanted)
+        more = _sift(rules, turn, size - wanted, classes)
         state = jax.tree.map(lambda *leaves: np.concatenate(leaves), state, more)
     return state
 
@@ -113,22 +126,29 @@ def _settler(sim: Simulator, jit: Jit) -> Callable[[SimState, float], SimState]:
     return settle
 
 
-def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int) -> SimState:
-    """The first `wanted` accepted ones of all that `settled` gives, host arrays.
+def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int, classes: int = 1) -> SimState:
+    """The first `wanted` accepted ones of all that `settled` gives, host arrays, each in a row of its own
+    scene's class.
 
     Raises:
       StartsError: as `find_starts`.
     """
     kept: list[SimState] = []
     broken: Counter[str] = Counter()
-    found = tried = 0
+    of_class: list[np.ndarray] = []
+    missing, found, tried = counts(classes, wanted), 0, 0
     began = said_s = time.perf_counter()
     while found < wanted:
         state = settled()
         flags = rules(state)
         good = np.flatnonzero(np.all(list(flags.values()), axis=0))
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
-        found, tried = found + len(good), tried + len(state.bodies["screws"].pos_w)
+        of_class.append(good % classes)
+        missing = missing - np.bincount(of_class[-1], minlength=classes)
+        found, tried = (
+            wanted - int(np.maximum(missing, 0).sum()),
+            tried + len(state.bodies["screws"].pos_w),
+        )
         broken.update({name: int(np.sum(~kept_by)) for name, kept_by in flags.items()})
         if found < wanted and is_hopeless(found, tried):
             raise StartsError(_no_hope(found, tried, wanted, broken))
@@ -137,7 +157,16 @@ def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int) -> SimStat
             said_s, left_s = now_s, (now_s - began) * (wanted / max(found, 1) - 1)
             about = f", about {left_s:.0f} s more" if found else ""
             _log.info("start states: %d of %d from %d tries%s", found, wanted, tried, about)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:wanted], *kept)
+    order = _in_turn(np.concatenate(of_class), wanted, classes)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *kept)
+
+
+def _in_turn(of_class: np.ndarray, wanted: int, classes: int) -> np.ndarray:
+    """Which of the things that are `of_class` stand in rows `[wanted]`: the first ones, class by class."""
+    order = np.empty(wanted, int)
+    for number, count in enumerate(counts(classes, wanted)):
+        order[number::classes] = np.flatnonzero(of_class == number)[:count]
+    return order
 
 
 def is_hopeless(found: int, tried: int) -> bool:

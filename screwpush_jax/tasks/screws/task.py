@@ -74,6 +74,10 @@ class ScrewsTask:
     def num_starts(self) -> int:
         return self.config.bank_size
 
+    @property
+    def start_classes(self) -> int:
+        return self.config.variation.start_classes
+
     def scene(self, physics: Name = "eval") -> Scene:
         return make_scene(self.config.scene, physics=physics)
 

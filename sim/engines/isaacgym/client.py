@@ -31,11 +31,12 @@ from screwpush_sim.errors import (
     SimClosedError,
     WorkerError,
 )
-from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
 from screwpush_sim.options import IsaacGymConfig
 from screwpush_sim.protocol import SimSpec, Snapshot, Views
 from screwpush_sim.scene import Scene, first_control
 from screwpush_sim.state import home_state
+from screwpush_sim.variation import Params, to_jax
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,9 @@ class IsaacGym:
       errors.DeviceMismatchError: the pipeline is where JAX is not.
     """
 
-    def __init__(self, scene: Scene, num_envs: int, config: IsaacGymConfig):
+    def __init__(
+        self, scene: Scene, num_envs: int, config: IsaacGymConfig, params: Params | None = None
+    ):
         _check_supported(scene)
         self._scene, self._config = scene, config
         self._python = find_python(config.python)
@@ -96,6 +99,8 @@ class IsaacGym:
             scene=scene,
             deterministic=False,
         )
+        self._params = params or {}
+        self.params = to_jax(self._params)
         self.handover = ""
         """Which hand-over was taken, and why."""
         self.not_taken: list[str] = []
@@ -157,11 +162,11 @@ class IsaacGym:
         waiting = block.read("robots")[: block.read("count")[0]] // (1 + self._num_bodies)
         for name in ("root", "dof"):  # what the next step will begin with
             shown[name][waiting] = block.read(f"new_{name}")[waiting]
-        return shown
+        return shown | kept_params(self._params)
 
     def restore(self, snapshot: Snapshot) -> None:
         self._open()
-        check_snapshot("isaacgym", self._layouts, snapshot)
+        check_snapshot("isaacgym", self._layouts, snapshot, self._params)
         self._show({name: snapshot[name] for name in self._layouts})
 
     def close(self) -> None:
@@ -207,7 +212,7 @@ class IsaacGym:
         with tempfile.TemporaryDirectory(prefix="screwpush-") as folder:
             for name, text in make_assets(self._scene).items():
                 (Path(folder) / name).write_text(text)
-            setup = make_worker_setup(self._scene, self.spec.num_envs, config)
+            setup = make_worker_setup(self._scene, self.spec.num_envs, config, self._params)
             where = {"folder": folder, "block": block.address}
             answer = self._worker.ask(setup | where, limit_s, "to build the scenes")
         self.not_taken, self.remarks = answer["not_taken"], answer["remarks"]

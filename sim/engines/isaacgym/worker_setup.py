@@ -10,13 +10,19 @@ from screwpush_sim.engines.isaacgym.worker.messages import Message
 from screwpush_sim.errors import SceneNotSupportedError
 from screwpush_sim.options import IsaacGymConfig
 from screwpush_sim.scene import Joint, PositionDrive, Scene, touching_links
+from screwpush_sim.variation import Params
 
 _BITS = 30
 """Of a shape's filter: another project of this design keeps away from the two highest."""
 
 
-def make_worker_setup(scene: Scene, num_envs: int, config: IsaacGymConfig) -> Message:
-    """Scene and options; every length in metres, angle in radians, time in seconds."""
+def make_worker_setup(
+    scene: Scene, num_envs: int, config: IsaacGymConfig, params: Params | None = None
+) -> Message:
+    """Scene and options; every length in metres, angle in radians, time in seconds.
+
+    `params` are the factors by which the scenes differ.
+    """
     links, groups = _filters(scene)
     return {
         "protocol": messages.PROTOCOL,
@@ -25,6 +31,8 @@ def make_worker_setup(scene: Scene, num_envs: int, config: IsaacGymConfig) -> Me
         "robot_urdf": "robot.urdf",
         "group_urdfs": [_group_file(group.name) for group in scene.groups],
         "drives": [_drive(joint, config) for joint in scene.robot.joints],
+        "joint_damping": [joint.damping for joint in scene.robot.joints],
+        "params": {name: np.asarray(value).tolist() for name, value in (params or {}).items()},
         "masses": {owner.name: _mass(owner) for owner in (*scene.robot.links, *scene.groups)},
         "link_filters": links,
         "group_filters": groups,

@@ -24,12 +24,14 @@ from screwpush_sim.engines.physx.layout import make_layout
 from screwpush_sim.engines.physx.overflows import remedy
 from screwpush_sim.engines.physx.session import Session, joint_order
 from screwpush_sim.engines.physx.tensors import Tensors, to_warp
+from screwpush_sim.engines.physx.variation import slippery_ground, vary
 from screwpush_sim.errors import DeviceMismatchError, SimClosedError, SimOverflowError
-from screwpush_sim.inputs import Inputs, check_snapshot
+from screwpush_sim.inputs import Inputs, check_snapshot, kept_params
 from screwpush_sim.options import PhysxConfig
 from screwpush_sim.protocol import SimSpec, Snapshot, Views
 from screwpush_sim.scene import Scene, first_control
 from screwpush_sim.state import home_state
+from screwpush_sim.variation import Params, to_jax
 
 _REFRESH_S = 1e-6
 _SPACING_M = 4.0
@@ -40,20 +42,28 @@ _SPACING_M = 4.0
 class Physx:
     """`num_envs` scenes on the device that JAX computes on."""
 
-    def __init__(self, scene: Scene, num_envs: int, config: PhysxConfig):
+    def __init__(
+        self, scene: Scene, num_envs: int, config: PhysxConfig, params: Params | None = None
+    ):
         wp.config.log_level = wp.LOG_ERROR  # or Warp reports every kernel that it loads
         ordinal = _gpu_ordinal(config)
         self._device = wp.get_device("cpu" if ordinal is None else f"cuda:{ordinal}")
         self._config, self._physics = config, scene.physics
+        self._params = params or {}
+        self.params = to_jax(self._params)
+        slips = slippery_ground(scene, self._params)
         self._refreshes = self._device.is_cuda and config.refresh_after_write
         self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
         origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
         places = [(float(x), float(y)) for x, y in origins]
-        self._session: Session | None = Session(scene, places, config, ordinal)
+        self._session: Session | None = Session(
+            scene, places, config, ordinal, slippery_ground=slips
+        )
         try:
             names = self._session.bind_robots("ARTICULATION_DOF_POSITION").dof_names
             order = joint_order(scene, list(names))
-            self._tensors = Tensors(self._session, scene, origins, order, self._device)
+            gain = self._params.get("drive_gain", np.ones(num_envs, np.float32))
+            self._tensors = Tensors(self._session, scene, origins, order, gain, self._device)
             layout = make_layout(scene, order)
             self.unpack, self.pack = layout.unpack, layout.pack
             self.spec = SimSpec(
@@ -64,6 +74,8 @@ class Physx:
             )
             self._clock = HostClock()
             self._session.warm_up()
+            if self._params:
+                vary(self._session, scene, self._params)
             self._inputs = Inputs(self.spec, self.views())
             home = self.pack(home_state(scene, num_envs))
             control = np.tile(np.float32(first_control(scene.robot)), (num_envs, 1))
@@ -136,12 +148,13 @@ class Physx:
 
     def snapshot(self) -> Snapshot:
         self._open()
-        return {name: array.numpy().copy() for name, array in self._kept().items()}
+        state = {name: array.numpy().copy() for name, array in self._kept().items()}
+        return state | kept_params(self._params)
 
     def restore(self, snapshot: Snapshot) -> None:
         self._open()
         wanted = {name: (tuple(a.shape), np.float32) for name, a in self._kept().items()}
-        check_snapshot("physx", wanted, snapshot)
+        check_snapshot("physx", wanted, snapshot, self._params)
         views = {name: snapshot[name] for name in self._tensors.arrays}
         self._put(views, snapshot["control"])
 

@@ -23,6 +23,7 @@ def take_control(
     order: wp.array(dtype=int),
     kept: wp.array2d(dtype=float),
     torque: wp.array(dtype=wp.bool),
+    gain: wp.array(dtype=float),
     targets: wp.array2d(dtype=float),
     forces: wp.array2d(dtype=float),
 ):
@@ -32,7 +33,7 @@ def take_control(
     if not wp.isnan(asked[env, joint]):
         kept[env, joint] = wp.clamp(asked[env, joint], low[joint], high[joint])
     if torque[joint]:
-        forces[env, place] = kept[env, joint]
+        forces[env, place] = gain[env] * kept[env, joint]
     else:
         targets[env, place] = kept[env, joint]
 

@@ -29,6 +29,7 @@ class Session:
     Args:
       origins_m: x and y of each scene's place `[N]`.
       gpu: number of the CUDA device, None for the CPU.
+      slippery_ground: the ground has no friction of its own.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class Session:
         origins_m: list[tuple[float, float]],
         config: PhysxConfig,
         gpu: int | None,
+        *,
+        slippery_ground: bool = False,
     ):
         self._scene, self._num_envs = scene, len(origins_m)
         self._bindings: list[Any] = []
@@ -45,7 +48,7 @@ class Session:
         if config.body_capsules == "auto":
             kind = "capsule" if gpu is None else "hull"
             config = dataclasses.replace(config, body_capsules=kind)
-        text = usd.build_usda(scene, config, self._num_envs)
+        text = usd.build_usda(scene, config, self._num_envs, slippery_ground=slippery_ground)
         ovphysx = library.load(gpu is not None)
         library.set_threads(ovphysx, config.num_threads or _cores())
         with library.deprecated():

@@ -54,7 +54,7 @@ class Tensors:
 
     The bindings are given descriptors of that memory, which they take as it is, so that what Warp's stream
     was given must have been waited for. They return when they are done, and what was queued on the stream
-    after the wait touches nothing of theirs.
+    after the wait touches nothing of theirs. `torque_gain [N]` is what a scene's torques are multiplied by.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Tensors:
         scene: Scene,
         origins_m: np.ndarray,
         order: tuple[int, ...],
+        torque_gain: np.ndarray,
         device: Any,
     ):
         self._device, self._count = device, len(origins_m)
@@ -97,6 +98,7 @@ class Tensors:
             self._limits = [wp.array(r, dtype=float) for r in scene.robot.control_range]
             self._torque = wp.array(torque, dtype=wp.bool)
             self._joints = wp.array(order, dtype=int)
+            self._torque_gain = wp.array(torque_gain, dtype=float)
         self._bind(session, scene, torque)
 
     def _bind(self, session: Session, scene: Scene, torque: list[bool]) -> None:
@@ -130,7 +132,7 @@ class Tensors:
 
     def take_control(self, asked: "wp.array") -> None:
         """Clips and sorts the controls `asked [N, U]`; what is no number keeps the last."""
-        inputs = [asked, *self._limits, self._joints, self.control, self._torque]
+        inputs = [asked, *self._limits, self._joints, self.control, self._torque, self._torque_gain]
         outputs = [self._targets, self._forces]
         wp.launch(kernels.take_control, self.control.shape, inputs, outputs, device=self._device)
 

@@ -38,6 +38,7 @@ class Actor:
         for shape in self.shapes:
             shape.filter = bits
         self.dofs = _dof_properties(asset)
+        self.weights = [1.0 for _ in asset.robot.bodies]
 
 
 class Gym:
@@ -165,6 +166,20 @@ class Gym:
             for row, names in zip("xyz", MOMENTS):
                 setattr(found[-1].inertia, row, Vec3(*(inertial[name] for name in names)))
         return found
+
+    def set_actor_rigid_body_properties(self, env, handle, props, recomputeInertia=False):  # noqa: N803
+        self._building(self._sim)
+        actor = env.actors[handle]
+        if len(props) != len(actor.weights) or recomputeInertia:
+            return False
+        was = self.get_actor_rigid_body_properties(env, handle)
+        factors = [new.mass / old.mass for new, old in zip(props, was)]
+        for factor, new, old in zip(factors, props, was):
+            moments = [_moments(body.inertia) for body in (new, old)]
+            if not np.allclose(moments[0], factor * moments[1], rtol=1e-4, atol=0.0):
+                raise StandInError("stand-in: mass and inertia are scaled together")
+        actor.weights = [factor * weight for factor, weight in zip(factors, actor.weights)]
+        return True
 
     def prepare_sim(self, sim):
         self._building(sim)
@@ -327,6 +342,10 @@ class Gym:
             physics.forces[:] = _host(pending["forces"][1]).reshape(physics.forces.shape)
         if "targets" in pending:
             physics.targets[:] = _host(pending["targets"][1]).reshape(physics.targets.shape)
+
+
+def _moments(inertia):
+    return np.array([[row.x, row.y, row.z] for row in (inertia.x, inertia.y, inertia.z)])
 
 
 def _host(tensor):

@@ -33,8 +33,8 @@ class Physics:
             same = [(a.asset, a.name, list(map(vars, a.shapes))) for a in env.actors]
             if same != [(a.asset, a.name, list(map(vars, a.shapes))) for a in first]:
                 raise RuntimeError("stand-in: every environment needs the same actors in order")
-            if any((a.dofs != b.dofs).any() for a, b in zip(env.actors, first)):
-                raise RuntimeError("stand-in: every environment needs the same drives")
+            if any((_plain(a.dofs) != _plain(b.dofs)).any() for a, b in zip(env.actors, first)):
+                raise RuntimeError("stand-in: environments' drives differ in their gains alone")
         self.model = mujoco.MjModel.from_xml_string(_mjcf(sim, first))
         self.batch = Batch(self.model, len(sim.envs), len(os.sched_getaffinity(0)))
         names = ("qpos", "qvel", "ctrl", "qacc_warmstart", "qfrc_applied")
@@ -43,6 +43,7 @@ class Physics:
             SimpleNamespace(**{name: rows[i] for name, rows in vars(self.all).items()})
             for i in range(len(sim.envs))
         ]
+        _differ(self.model, self.batch, [env.actors for env in sim.envs])
         self.actors = first
         self.num_dofs = sum(len(actor.dofs) for actor in first)
         self.targets = np.zeros((len(sim.envs), self.num_dofs))
@@ -137,6 +138,38 @@ class Physics:
         data.qacc_warmstart[:] = 0.0
 
 
+def _plain(dofs):
+    """The drives without what may differ from environment to environment."""
+    dofs = dofs.copy()
+    dofs["stiffness"] = dofs["damping"] = 0.0
+    return dofs
+
+
+def _differ(model, batch, envs):
+    """Gives each environment the gains of its drives and its bodies' weights."""
+    drives = [np.concatenate([actor.dofs for actor in actors]) for actors in envs]
+    weights = np.array([np.concatenate([actor.weights for actor in actors]) for actors in envs])
+    if any((other != drives[0]).any() for other in drives[1:]):
+        if (drives[0]["driveMode"] != 1).any():
+            raise RuntimeError("stand-in: a joint's own damping is the same everywhere")
+        stiffness, damping = (
+            np.array([d[name] for d in drives], float) for name in ("stiffness", "damping")
+        )
+        batch.expand("actuator_gainprm")[..., 0] = stiffness
+        bias = batch.expand("actuator_biasprm")
+        bias[..., 1], bias[..., 2] = -stiffness, -damping
+    if (weights != weights[0]).any():
+        factor = weights / weights[0]
+        rows = [
+            model.body(f"{actor.name}{number}/{body.name}").id
+            for number, actor in enumerate(envs[0])
+            for body in actor.asset.robot.bodies
+        ]
+        batch.expand("body_mass")[:, rows] *= factor
+        batch.expand("body_inertia")[:, rows] *= factor[..., None]
+        batch.set_const()
+
+
 def _inertia(inertial):
     return np.array([[inertial[name] for name in row] for row in MOMENTS])
 
@@ -155,10 +188,12 @@ def _matrix(wxyz):
 
 def inertial_of(actor, body):
     """Without its option PhysX adds a joint's armature to the inertia of the link that it carries."""
+    weight = actor.weights[actor.asset.robot.bodies.index(body)]
+    scaled = {k: v if k == "pos" else weight * v for k, v in body.inertial.items()}
     if actor.asset.options.use_physx_armature or body.joint not in actor.asset.robot.dofs:
-        return body.inertial
+        return scaled
     more = float(actor.dofs[actor.asset.robot.dofs.index(body.joint)]["armature"])
-    return {**body.inertial, **{k: body.inertial[k] + more for k in ("ixx", "iyy", "izz")}}
+    return {**scaled, **{k: scaled[k] + more for k in ("ixx", "iyy", "izz")}}
 
 
 def _mjcf(sim, actors):

@@ -1,5 +1,6 @@
 """PhysX itself, on the device that JAX computes on: what it was told, and what only it can do wrong."""
 
+import dataclasses
 import logging
 
 import jax
@@ -15,6 +16,7 @@ from screwpush_sim.builders import mjcf, solids
 from screwpush_sim.errors import (
     DeviceMismatchError,
     EngineNotInstalledError,
+    SceneNotSupportedError,
     SimOverflowError,
     SnapshotMismatchError,
 )
@@ -410,3 +412,13 @@ def turned(quat: np.ndarray, points: np.ndarray) -> np.ndarray:
     """`points [P, 3]` turned by a quaternion (wxyz)."""
     axis = 2 * np.cross(quat[1:], points)
     return points + quat[0] * axis + np.cross(quat[1:], axis)
+
+
+def test_friction_is_not_varied_where_a_shape_has_less_than_the_ground():
+    """Of two shapes the larger friction counts, and scenes that differ share one ground."""
+    (group,) = ARM.groups
+    shapes = (dataclasses.replace(group.shapes[0], friction=0.1), *group.shapes[1:])
+    scene = dataclasses.replace(ARM, groups=(dataclasses.replace(group, shapes=shapes),))
+    factors = np.ones(2, np.float32)
+    with pytest.raises(SceneNotSupportedError, match=r"friction.*screws's .* 0\.1, .*0\.6"):
+        Physx(scene, 2, PhysxConfig(), {"friction": factors})

@@ -26,27 +26,39 @@ class Actor(NamedTuple):
     bodies: List[str]  # owners of the masses in `setup["masses"]`, in Gym's order
     shapes: List[Values]
     dofs: List[Values]
+    mass: float = 1.0
+    """Factor on the masses there, and on the moments of inertia."""
 
 
 def set_body(
-    gym: gymapi.Gym, env: gymapi.Env, handle: int, group: Message, bits: int, setup: Message
+    gym: gymapi.Gym,
+    env: gymapi.Env,
+    handle: int,
+    group: Message,
+    bits: int,
+    setup: Message,
+    index: int,
 ) -> Actor:
-    """A free body; `bits` are its shapes' filter."""
-    actor = Actor(handle, group["name"], [group["name"]], _shape_values(group, bits, setup), [])
+    """A free body of scene number `index`; `bits` are its shapes' filter."""
+    shapes, mass = _shape_values(group, bits, setup), _factor(setup, "body_mass", index)
+    actor = Actor(handle, group["name"], [group["name"]], shapes, [], mass)
     _set_shapes(gym, env, actor)
+    _set_masses(gym, env, actor)
     return actor
 
 
 def set_robot(
-    gym: gymapi.Gym, env: gymapi.Env, handle: int, asset: gymapi.Asset, setup: Message
+    gym: gymapi.Gym, env: gymapi.Env, handle: int, asset: gymapi.Asset, setup: Message, index: int
 ) -> Actor:
-    """Drives, and who meets whom: two shapes that share a bit of their filters do not meet."""
+    """Drives of scene number `index`, and who meets whom: two shapes that share a bit of their filters
+    do not meet."""
     by_name = {link["name"]: link for link in setup["scene"]["robot"]["links"]}
     names, shapes = list(gym.get_asset_rigid_body_names(asset)), []
     ranges = gym.get_asset_rigid_body_shape_indices(asset)
     for _, name in sorted(zip([range_.start for range_ in ranges], names)):
         shapes += _shape_values(by_name[name], setup["link_filters"].get(name, 0), setup)
-    actor = Actor(handle, "robot", names, shapes, _dof_values(setup))
+    dofs, mass = _dof_values(setup, index), _factor(setup, "robot_mass", index)
+    actor = Actor(handle, "robot", names, shapes, dofs, mass)
     props = gym.get_actor_dof_properties(env, handle)
     for row, values in enumerate(actor.dofs):
         for name, value in values.items():
@@ -55,15 +67,40 @@ def set_robot(
             props[name][row] = value
     check(gym.set_actor_dof_properties(env, handle, props), "set_actor_dof_properties")
     _set_shapes(gym, env, actor)
+    _set_masses(gym, env, actor)
     return actor
 
 
-def _dof_values(setup: Message) -> List[Values]:
+def _factor(setup: Message, name: str, index: int) -> float:
+    """By which scene number `index` differs from what the scene says."""
+    return setup["params"][name][index] if name in setup["params"] else 1.0
+
+
+def _dof_values(setup: Message, index: int) -> List[Values]:
+    """What damps a joint by itself is no part of its drive."""
     joints = [link["joint"] for link in setup["scene"]["robot"]["links"] if link["joint"]]
-    return [
-        dict(drive, driveMode=int(_DRIVE_MODES[joint["drive"]["kind"]]))
-        for drive, joint in zip(setup["drives"], joints)
-    ]
+    gain, values = _factor(setup, "drive_gain", index), []
+    for drive, own, joint in zip(setup["drives"], setup["joint_damping"], joints):
+        values.append(dict(drive, driveMode=int(_DRIVE_MODES[joint["drive"]["kind"]])))
+        if gain != 1.0:
+            values[-1]["stiffness"] = gain * drive["stiffness"]
+            values[-1]["damping"] = gain * (drive["damping"] - own) + own
+    return values
+
+
+def _set_masses(gym: gymapi.Gym, env: gymapi.Env, actor: Actor) -> None:
+    """Masses, and moments of inertia with them; the centre of mass stays."""
+    if actor.mass == 1.0:
+        return
+    props = gym.get_actor_rigid_body_properties(env, actor.handle)
+    for body in props:
+        body.mass = actor.mass * body.mass
+        rows = body.inertia.x, body.inertia.y, body.inertia.z
+        body.inertia.x, body.inertia.y, body.inertia.z = (
+            gymapi.Vec3(actor.mass * row.x, actor.mass * row.y, actor.mass * row.z) for row in rows
+        )
+    answer = gym.set_actor_rigid_body_properties(env, actor.handle, props, False)
+    check(answer, "set_actor_rigid_body_properties")
 
 
 def _shape_values(owner: Message, bits: int, setup: Message) -> List[Values]:

@@ -17,7 +17,7 @@ import socket
 import time
 from typing import Any, Dict, Optional
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Raised by one with every change of the messages, the handshake or the block's layout."""
 
 Message = Dict[str, Any]

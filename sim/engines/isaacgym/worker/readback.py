@@ -82,9 +82,10 @@ def _masses(stage: Stage, actor: Actor, setup: Message) -> List[Pair]:
     for name, body in zip(actor.bodies, bodies):
         wanted = setup["masses"][name]
         com = [body.com.x, body.com.y, body.com.z]
-        pairs.append(("body mass", name, body.mass, wanted["mass_kg"]))
+        pairs.append(("body mass", name, body.mass, actor.mass * wanted["mass_kg"]))
         pairs.append(("body com", name, com, wanted["com_m"]))
-        pairs.append(("body inertia", name, _moments(body.inertia), wanted["moments_kgm2"]))
+        moments = [actor.mass * value for value in wanted["moments_kgm2"]]
+        pairs.append(("body inertia", name, _moments(body.inertia), moments))
     return pairs
 
 

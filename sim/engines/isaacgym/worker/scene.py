@@ -21,7 +21,7 @@ class Stage(NamedTuple):
     sim: gymapi.Sim
     viewer: Optional[gymapi.Viewer]
     first: gymapi.Env
-    actors: List[Actor]  # of the first environment; the others are made alike
+    actors: List[Actor]  # of the first environment; the others are made alike, but for factors
     remarks: List[str]
 
 
@@ -99,11 +99,11 @@ def _add_actors(
     check(gym.begin_aggregate(env, bodies, shapes, True), "begin_aggregate")
     pose = _pose(robot["links"][0]["offset_m"])
     handle = gym.create_actor(env, assets[0], pose, "robot", index, 0, 0)
-    actors = [set_robot(gym, env, handle, assets[0], setup)]
+    actors = [set_robot(gym, env, handle, assets[0], setup, index)]
     for group, asset, filters in zip(groups, assets[1:], setup["group_filters"]):
         for spot, bits in zip(group["start_pos_w"], filters):
             handle = gym.create_actor(env, asset, _pose(spot), group["name"], index, 0, 0)
-            actors.append(set_body(gym, env, handle, group, bits, setup))
+            actors.append(set_body(gym, env, handle, group, bits, setup, index))
     if not gym.end_aggregate(env):  # nobody is known to rely on what it answers
         remarks.append("Isaac Gym's end_aggregate answered with failure, which may slow physics")
     return actors

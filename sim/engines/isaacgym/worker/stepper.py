@@ -53,6 +53,12 @@ class Stepper:
         self._control, self._new_root, self._new_dof = (
             unwrap(fields[name]) for name in ("control", "new_root", "new_dof")
         )
+        self._torque_gain: Optional[torch.Tensor] = None
+        if self._by_torque and "drive_gain" in setup["params"]:
+            gain = torch.tensor(setup["params"]["drive_gain"], device=self.root.device)
+            self._torque_gain = gain.view(num_envs, 1)
+            self._torque = torch.zeros_like(fields["control"])
+            self._control = unwrap(self._torque)
         self._kept_alive: Any = ()
         gap = block.packed.numel() - self.root.numel() - self.dof.numel()
         between = torch.zeros(gap, device=self.root.device)
@@ -70,6 +76,8 @@ class Stepper:
     def step(self, request: Request) -> None:
         """One control step, with the new states and controls that lie in the block."""
         self._write(request.rows)
+        if self._torque_gain is not None:
+            torch.mul(self._block.fields["control"], self._torque_gain, out=self._torque)
         if not self._by_torque:
             accepted = self._gym.set_dof_position_target_tensor(self._sim, self._control)
             check(accepted, "set_dof_position_target_tensor")
