@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 
-from screwpush_jax import compiled
+from screwpush_jax import compiled, disturbances
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.config import Config
@@ -17,6 +17,7 @@ from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
 
 
 class World(NamedTuple):
@@ -31,13 +32,21 @@ class World(NamedTuple):
         return self.env.task
 
 
-def make_world(config: Config, num_envs: int, physics: Name) -> World:
-    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task."""
+def make_world(
+    config: Config,
+    num_envs: int,
+    physics: Name,
+    change: Callable[[Scene], Scene] = lambda scene: scene,
+) -> World:
+    """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task.
+
+    `change` may give it another scene than the task's, with the same joints, controls and bodies.
+    """
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
-    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options)
-    algorithm = PPO(config.ppo, task.obs_sizes, task.action_size)
+    sim = registry.make_simulator(engine, change(task.scene(physics)), num_envs, options)
+    algorithm = PPO(config.ppo, disturbances.obs_sizes(task), task.action_size)
     return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
 
 

@@ -56,7 +56,10 @@ def _check_fixed(config: Config, found: Found) -> None:
         *listed(config, "FIXED_FIELDS"),
         *(["ppo.learning_rate"] if config.ppo.schedule == "adaptive" else []),
     ]
-    pairs = {path: (_get(old, path), _get(new, path)) for path in fixed}
+    plain = to_tree(type(config)())  # what an older version did not know was as by default
+    own = {path: _get(old, path) for path in fixed}
+    own |= {path: _get(plain, path) for path, value in own.items() if value is None}
+    pairs = {path: (own[path], _get(new, path)) for path in fixed}
     pairs["sim"] = (found.meta["engine"], engine)
     changed = [f"{path} {was}" for path, (was, now) in pairs.items() if was != now]
     if changed:

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Interval
 
+from screwpush_jax.tasks.disturbance import RobotDisturbance
 from screwpush_jax.tasks.humanoid.reward import RewardWeights
 from screwpush_sim.assets.humanoid import TORSO_HEIGHT_M, SceneConfig
 
@@ -15,6 +16,8 @@ class HumanoidConfig:
 
     scene: SceneConfig = SceneConfig()
     """The physical scene."""
+    disturbance: RobotDisturbance = RobotDisturbance()
+    """What is late, what is measured wrongly, and pushes, in training and in evaluation."""
 
     # success and failure
     min_height_m: Annotated[float, Gt(0)] = 0.8
@@ -50,6 +53,7 @@ class HumanoidConfig:
 
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("foot_contacts",)
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = (
+        "disturbance",
         "bank_size",
         "start_joint_rad",
         "start_joint_vel_rad_s",
