@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
 def judge(config: Config, found: Found, variant: Variant, episodes: int) -> Row:
     """The row of `config`, whose task's options are the variant's, without the variant's name."""
     began = time.perf_counter()
-    world = make_world(config, episodes, "eval", variant.scene)
+    world = make_world(config, episodes, "eval", change=variant.scene)
     try:
         policy = load_policy(config, found, world)
         result = examine(world, policy, config.eval.seed, baselines=False)[LEARNED]

@@ -87,7 +87,7 @@ _SCREWS = {
     "position noise 2 mm": put(disturbance__body_pos_noise_m=0.002),
     "position noise 5 mm": put(disturbance__body_pos_noise_m=0.005),
     "position bias 5 mm": put(disturbance__body_pos_bias_m=0.005),
-    "velocities hidden": put(disturbance__hide_body_velocities=True),
+    "velocities hidden": put(disturbance__hide_body_velocities=1.0),
 }
 _NOISE = {
     "joint_pos_noise_rad": 0.01,

@@ -36,6 +36,7 @@ def make_world(
     config: Config,
     num_envs: int,
     physics: Name,
+    *,
     change: Callable[[Scene], Scene] = lambda scene: scene,
 ) -> World:
     """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task.

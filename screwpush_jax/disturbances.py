@@ -25,6 +25,9 @@ class Disturbed:
 
     delay: jax.Array  # [N] int32, control steps
     queue: jax.Array | None  # [N, D, U] the newest first; None where nothing is ever late
+    luck: (
+        jax.Array
+    )  # [N] 0 to 1: what is hidden in a larger share of the episodes is hidden in this one
     robot_bias: dict[str, jax.Array]  # [N, ...] each
     body_bias: dict[str, dict[str, jax.Array]]  # [N, B, ...] each, by group
 
@@ -56,12 +59,12 @@ def undisturbed(options: Any) -> Any:
     return dataclasses.replace(options, disturbance=off)
 
 
-def obs_sizes(task: Task) -> Mapping[str, int]:
-    """O of each observation that learners are given, by name."""
+def obs_sizes(task: Task, num_factors: int = 0) -> Mapping[str, int]:
+    """O of each observation that learners are given, by name; P = `num_factors` of `Env.factors`."""
     config, sizes = of_task(task), task.obs_sizes
     if config is None or not config.asymmetric_critic:
         return sizes
-    return {**sizes, CRITIC: sizes.get(CRITIC, sizes[POLICY]) + 1}
+    return {**sizes, CRITIC: sizes.get(CRITIC, sizes[POLICY]) + 1 + num_factors}
 
 
 def begin(task: Task, control: jax.Array, state: SimState, key: jax.Array) -> Disturbed | None:
@@ -69,13 +72,14 @@ def begin(task: Task, control: jax.Array, state: SimState, key: jax.Array) -> Di
     config = of_task(task)
     if config is None:
         return None
-    delay_key, robot_key, *body_keys = jax.random.split(key, 2 + len(state.bodies))
+    delay_key, luck_key, robot_key, *body_keys = jax.random.split(key, 3 + len(state.bodies))
     low, high = config.delay_steps
     num_envs, size = control.shape
     groups = zip(state.bodies.items(), body_keys, strict=True)
     return Disturbed(
         delay=jax.random.randint(delay_key, (num_envs,), low, high + 1),
         queue=jnp.broadcast_to(control[:, None], (num_envs, high, size)) if high else None,
+        luck=jax.random.uniform(luck_key, (num_envs,)),
         robot_bias=_biases(config.robot_errors, state.robot, robot_key),
         body_bias={name: _biases(config.body_errors, group, k) for (name, group), k in groups},
     )
@@ -94,25 +98,26 @@ def measured(task: Task, disturbed: Disturbed, state: SimState, key: jax.Array) 
     """What sensors say of `state`."""
     config = _known(task)
     robot_key, *body_keys = jax.random.split(key, 1 + len(state.bodies))
-    robot = _wrong(config.robot_errors, disturbed.robot_bias, state.robot, robot_key)
+    luck = disturbed.luck
+    robot = _wrong(config.robot_errors, luck, disturbed.robot_bias, state.robot, robot_key)
     bodies = {
-        name: _wrong(config.body_errors, disturbed.body_bias[name], group, group_key)
+        name: _wrong(config.body_errors, luck, disturbed.body_bias[name], group, group_key)
         for (name, group), group_key in zip(state.bodies.items(), body_keys, strict=True)
     }
     return dataclasses.replace(state, robot=robot, bodies=bodies)
 
 
-def observations(task: Task, disturbed: Disturbed, seen: Obs, truth: Obs) -> Obs:
+def observations(
+    task: Task, disturbed: Disturbed, seen: Obs, truth: Obs, factors: jax.Array | None = None
+) -> Obs:
     """What the policy and the critic are shown, by the task's observations of what was measured
-    (`seen`) and of what is (`truth`).
-
-    Whatever else the critic is to know joins the delay here, and counts in `obs_sizes`.
-    """
-    if _known(task).asymmetric_critic:
-        known = disturbed.delay.astype(jnp.float32)[:, None]
-        critic = jnp.concatenate([truth.get(CRITIC, truth[POLICY]), known], axis=-1)
-        return {POLICY: seen[POLICY], CRITIC: critic}
-    return {**truth, POLICY: seen[POLICY]}
+    (`seen`) and of what is (`truth`); to the latter the critic is told the delay and the scene's
+    `factors [N, P]`."""
+    if not _known(task).asymmetric_critic:
+        return {**truth, POLICY: seen[POLICY]}
+    told = [truth.get(CRITIC, truth[POLICY]), disturbed.delay.astype(jnp.float32)[:, None]]
+    told += [] if factors is None else [factors]
+    return {POLICY: seen[POLICY], CRITIC: jnp.concatenate(told, axis=-1)}
 
 
 def pushes(task: Task) -> bool:
@@ -147,20 +152,26 @@ def _biases(errors: Mapping[str, Error], part: Any, key: jax.Array) -> dict[str,
 
 
 def _wrong(
-    errors: Mapping[str, Error], biases: Mapping[str, jax.Array], part: Any, key: jax.Array
+    errors: Mapping[str, Error],
+    luck: jax.Array,
+    biases: Mapping[str, jax.Array],
+    part: Any,
+    key: jax.Array,
 ) -> Any:
     """`part` of the state as it is measured."""
     keys, read = jax.random.split(key, max(len(errors), 1)), {}
     for (name, error), one in zip(errors.items(), keys, strict=False):
         value = getattr(part, name)
+        if name.endswith("quat_w") and error.noise:
+            value = _turned(value, error.noise * jax.random.normal(one, (*value.shape[:-1], 3)))
+        elif error.noise:
+            value = value + error.noise * jax.random.normal(one, value.shape)
+        if name in biases:
+            value = value + biases[name]
         if error.hidden:
-            read[name] = jnp.zeros_like(value)
-        elif name.endswith("quat_w"):
-            turn = error.noise * jax.random.normal(one, (*value.shape[:-1], 3))
-            read[name] = _turned(value, turn) if error.noise else value
-        elif error.noise or name in biases:
-            noise = error.noise * jax.random.normal(one, value.shape)
-            read[name] = value + noise + biases.get(name, jnp.zeros_like(value))
+            seen = (luck >= error.hidden).reshape(-1, *[1] * (value.ndim - 1))
+            value = jnp.where(seen, value, 0.0)
+        read[name] = value
     return dataclasses.replace(part, **read)
 
 

@@ -31,6 +31,8 @@ class Env:
     unpack: Callable[[Views], SimState]
     pack: Callable[[SimState], Views]
     restart: Restart = AUTO_RESET
+    factors: jax.Array | None = None
+    """`[N, P]` what each scene's physics is times the nominal: for a critic that sees all there is."""
 
 
 class EnvKeys(NamedTuple):
@@ -149,7 +151,7 @@ def advance(
         "episode_len": step,
         "return": return_,
     }
-    final_obs = _shown(task, state.disturbed, memory, derived, step, keys.observe)
+    final_obs = _shown(env, state.disturbed, memory, derived, step, keys.observe)
     done = EnvStep(live, result.reward, result.terminated, truncated, ended, figures, final_obs)
 
     over = ended | state.frozen
@@ -168,7 +170,7 @@ def advance(
         needs_reset=jnp.zeros_like(fresh),
         frozen=over & ~restarted,
     ).disturbed_by(drawn)
-    obs = _shown(task, drawn, memory, derived, step, keys.observe)
+    obs = _shown(env, drawn, memory, derived, step, keys.observe)
     return done, state, Now(obs, derived, restarted, rewritten, env.pack(derived.state))
 
 
@@ -222,7 +224,7 @@ _NOISE, _DRAW, _PUSH = 1, 2, 3
 
 
 def _shown(
-    task: Task,
+    env: Env,
     disturbed: Disturbed | None,
     memory: Any,
     derived: Derived,
@@ -230,13 +232,14 @@ def _shown(
     key: jax.Array,
 ) -> dict[str, jax.Array]:
     """What is observed, through whatever disturbs it."""
+    task = env.task
     truth = observe(task, memory, derived, step, key)
     if disturbed is None:
         return truth
     noise_key = jax.random.fold_in(key, _NOISE)
     measured = disturbances.measured(task, disturbed, derived.state, noise_key)
     seen = observe(task, memory, task.derive(memory, measured), step, key)
-    return disturbances.observations(task, disturbed, seen, truth)
+    return disturbances.observations(task, disturbed, seen, truth, env.factors)
 
 
 def _pushed(

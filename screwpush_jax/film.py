@@ -91,7 +91,8 @@ def _look(
     first: Any = jax.tree.map(lambda x: x[:num_scenes], (env.unpack(views), state))
     sim_state, part = first
     part = dataclasses.replace(part, term_sums=part.term_sums or term_sums)
-    plain = dataclasses.replace(env, unpack=lambda x: x, pack=lambda x: x)
+    factors = None if env.factors is None else env.factors[:num_scenes]
+    plain = dataclasses.replace(env, unpack=lambda x: x, pack=lambda x: x, factors=factors)
     keys = EnvKeys(*jax.random.split(jax.random.key(0), 4))
     done, after, _ = advance(plain, starts, part, sim_state, keys)
     task: Any = env.task

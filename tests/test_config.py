@@ -137,6 +137,7 @@ OUTSIDE = {
     "env.joint_limit_from": (-1e-9, 1.0),
     "env.fall_height_m": (1e-9, 0.05),
     "env.disturbance.delay_steps": ([-1, 0], [0, 9]),
+    "env.disturbance.hide_body_velocities": (-1e-9, 1.0001),
     "env.disturbance.push_every_steps": (0, -1, INT32 + 1),
     **dict.fromkeys(
         (
@@ -194,6 +195,7 @@ INSIDE = {
     "env.start_tip_half_m": (0.0, 0.35),
     "env.hold_steps": (1, 300),
     "env.disturbance.delay_steps": ([0, 8], [2, 2]),
+    "env.disturbance.hide_body_velocities": (0.0, 1.0),
     "ppo.gamma": (0.0, 1.0),
     "ppo.gae_lambda": (0.0, 1.0),
     "ppo.vf_coef": (0.0,),

@@ -81,8 +81,8 @@ def state_like(count: int) -> SimState:
 class World:
     """The toy under a rule of restarts; physics leaves the state as it is."""
 
-    def __init__(self, disturbance, restart=AT_ZERO, count=N):
-        self.env = Env(Watcher(Options(disturbance)), lambda x: x, lambda x: x, restart)
+    def __init__(self, disturbance, restart=AT_ZERO, count=N, factors=None):
+        self.env = Env(Watcher(Options(disturbance)), lambda x: x, lambda x: x, restart, factors)
         self.starts, self.key = jnp.zeros((count, 1)), jax.random.key(1)
         self.truth = state_like(count)
         self.state = init_env(self.env.task, self.starts, count)
@@ -174,13 +174,27 @@ def test_noise_is_new_at_each_step_and_bias_lasts_an_episode():
 
 
 def test_hidden_velocities_read_zero_and_nothing_else_does():
-    world = World(BodyDisturbance(hide_body_velocities=True))
+    world = World(BodyDisturbance(hide_body_velocities=1.0))
     _, now, _ = world.step(jnp.zeros((N, 1)))
     seen = np.asarray(now.obs["policy"])
     assert (seen[:, VELOCITIES] == 0).all()
     assert (np.delete(seen, np.r_[VELOCITIES], axis=-1) != 0).all()
     true = np.asarray(now.derived.state.bodies["things"].linvel_w)
     assert (true != 0).all()  # the task goes on from what is
+
+
+def test_velocities_are_hidden_in_their_share_of_the_episodes_from_beginning_to_end():
+    world, hidden = World(BodyDisturbance(hide_body_velocities=0.25), count=4096), []
+    for _ in range(HORIZON + 1):
+        _, now, _ = world.step(jnp.zeros((4096, 1)))
+        zero = np.asarray(now.obs["policy"])[:, VELOCITIES] == 0
+        hidden.append(zero.all(axis=-1))
+        np.testing.assert_array_equal(hidden[-1], zero.any(axis=-1))
+    for later in hidden[1:HORIZON]:
+        np.testing.assert_array_equal(later, hidden[0])
+    first, second = hidden[0], hidden[HORIZON]
+    assert first.mean() == pytest.approx(0.25, abs=0.025)
+    assert (first & second).mean() == pytest.approx(0.25**2, abs=0.015)
 
 
 def test_each_sensor_of_a_robot_has_its_own_error():
@@ -238,15 +252,17 @@ def test_pushes_change_level_velocity_as_often_and_as_much_as_asked():
 
 def test_the_critic_sees_what_is_and_the_delay():
     told = BodyDisturbance(delay_steps=(0, 2), body_pos_noise_m=0.1, asymmetric_critic=True)
-    world = World(told)
+    factors = jnp.arange(2.0 * N).reshape(N, 2)
+    world = World(told, factors=factors)
     done, now, _ = world.step(jnp.zeros((N, 1)))
     plain = np.asarray(World(Disturbance()).step(jnp.zeros((N, 1)))[1].obs["policy"])
     delay = np.asarray(world.state.disturbed.delay)
     for obs in (now.obs, done.final_obs):
-        assert {name: x.shape[1] for name, x in obs.items()} == obs_sizes(world.env.task)
-        np.testing.assert_array_equal(obs["critic"][:, :-1], plain)
+        assert {name: x.shape[1] for name, x in obs.items()} == obs_sizes(world.env.task, 2)
+        np.testing.assert_array_equal(obs["critic"][:, :-3], plain)
+        np.testing.assert_array_equal(obs["critic"][:, -2:], factors)
         assert (np.abs(obs["policy"] - plain).max(axis=-1) > 0.01).all()
-    np.testing.assert_array_equal(now.obs["critic"][:, -1], delay)
+    np.testing.assert_array_equal(now.obs["critic"][:, -3], delay)
     assert set(delay) == {0, 1, 2}
     # of the same size without a delay: such a policy can be judged without one
     still = Watcher(Options(BodyDisturbance(asymmetric_critic=True)))
@@ -260,7 +276,6 @@ def test_without_disturbances_nothing_is_kept_and_nothing_is_drawn(restart):
     for _ in range(3):
         one, other = (w.step(jnp.ones((N, 1))) for w in (world, plain))
         jax.tree.map(np.testing.assert_array_equal, (one, world.state), (other, plain.state))
-    assert not hasattr(world.state, "queue")
     assert world.state.disturbed is None
     names = {jax.tree_util.keystr(p) for p, _ in jax.tree_util.tree_leaves_with_path(world.state)}
     assert not [name for name in names if "disturbed" in name]
@@ -274,5 +289,5 @@ def test_no_task_is_disturbed_by_default(name):
 
 
 def test_without_disturbances_the_critic_stays_as_it_was():
-    told = BodyDisturbance((1, 2), True, 0.1, 0.1, True)
+    told = BodyDisturbance((1, 2), True, 0.1, 0.1, 0.5)
     assert undisturbed(Options(told)).disturbance == BodyDisturbance(asymmetric_critic=True)

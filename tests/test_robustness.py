@@ -234,7 +234,7 @@ def test_the_runs_own_disturbances_are_in_no_variant_but_its_critic_is():
     told = variants.options_of(of["velocities hidden"], options).disturbance
     assert told.delay_steps == (0, 0)
     assert told.asymmetric_critic
-    assert told.hide_body_velocities
+    assert told.hide_body_velocities == 1.0
 
 
 ENDED = ["success"] * 6 + ["out of area"] * 3 + ["time limit"]

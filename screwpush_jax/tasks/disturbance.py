@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Interval
 
 Delay = Annotated[int, Interval(ge=0, le=8)]
 Spread = Annotated[float, Ge(0)]
+Share = Annotated[float, Interval(ge=0, le=1)]
 
 
 class Error(NamedTuple):
@@ -20,8 +21,8 @@ class Error(NamedTuple):
     """Standard deviation, drawn at each control step."""
     bias: float = 0.0
     """Standard deviation, drawn for each episode."""
-    hidden: bool = False
-    """Whether it reads zero, whatever it is."""
+    hidden: float = 0.0
+    """Share of the episodes in which it reads zero, whatever it is; the same episodes for all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +69,8 @@ class BodyDisturbance(Disturbance):
     each control step."""
     body_pos_bias_m: Spread = 0.0
     """The same, drawn for each episode and constant in it."""
-    hide_body_velocities: bool = False
-    """Velocities of bodies, linear and angular, read zero."""
+    hide_body_velocities: Share = 0.0
+    """Share of the episodes in which velocities of bodies, linear and angular, read zero."""
 
     @property
     def body_errors(self) -> dict[str, Error]:
