@@ -44,9 +44,14 @@ def times(factor: float, name: str) -> Variant:
 
 def stepped(dt_s: float, decimation: int) -> Variant:
     """The physics `eval` in other steps; contacts give way as fast as the engine allows."""
-    where = "scene.physics"
-    values = {f"{where}.eval.dt_s": dt_s, f"{where}.eval.decimation": decimation}
-    return Variant(lambda options: with_values(options, values | {f"{where}.coarse_eval": True}))
+    values = {"scene.physics.eval.dt_s": dt_s, "scene.physics.eval.decimation": decimation}
+
+    def changed(options: Any) -> Any:
+        coarse = dt_s > options.scene.physics.train.dt_s
+        more = {"scene.physics.coarse_eval": True} if coarse else {}
+        return with_values(options, values | more)
+
+    return Variant(changed)
 
 
 def weigh_links(factor: float) -> Variant:

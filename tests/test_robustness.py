@@ -227,6 +227,17 @@ def test_a_variant_that_a_run_cannot_have_is_told():
         variants.options_of(variants.VARIANTS["separate"]["length 0.07"], options)
 
 
+def test_longer_physics_steps_than_trainings_are_allowed_here_alone():
+    tree = {"env": {"scene": {"physics": {"train": {"dt_s": 0.002, "decimation": 25}}}}}
+    options = from_tree(tree, config_type("separate"), config_type("separate")()).env
+    of = variants.VARIANTS["separate"]
+    coarse, same = (
+        variants.options_of(of[name], options) for name in ("0.01 s x 5", "0.002 s x 25")
+    )
+    assert coarse.scene.physics.eval.dt_s == 0.01
+    assert same == options  # so it is not run again
+
+
 def test_the_runs_own_disturbances_are_in_no_variant_but_its_critic_is():
     tree = {"env": {"disturbance": {"delay_steps": [0, 2], "asymmetric_critic": True}}}
     options = from_tree(tree, config_type("separate"), config_type("separate")()).env
