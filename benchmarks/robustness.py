@@ -169,8 +169,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes.invert_yaxis()
         axes.set(xlabel="failed episodes (%), with the 95 % interval of their number")
         axes.set_title(
-            f"{rows[0]['task']}, trained on {rows[0]['trained']}, judged on {rows[0]['engine']},"
-            f" {rows[0]['episodes']:,} episodes each",
+            f"{rows[0]['run']} ({rows[0]['task']}), trained on {rows[0]['trained']}, judged on"
+            f" {rows[0]['engine']}, {rows[0]['episodes']:,} episodes each",
             fontsize="medium",
         )
         axes.grid(axis="x", alpha=0.3)
