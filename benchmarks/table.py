@@ -200,6 +200,25 @@ def overlaps(rows: Sequence[Row]) -> str:
     return table([*head, "ms a control step"], lines)
 
 
+def robustness(rows: Sequence[Row]) -> str:
+    """A line a variant, a column a policy and the engine that judged it, newest rows; failures by what
+    ended them in brackets."""
+    cells = {
+        (f"{r['task']}, {r['variant']}", f"{r['run']} on {r['engine']}, {r['episodes']:,}"): r
+        for r in rows
+    }
+    variants, columns = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    lines = []
+    for variant in variants:
+        found = [cells.get((variant, column)) for column in columns]
+        lines.append([variant, *(f"{success(r)}; {_failures(r)}" if r else "" for r in found)])
+    return table(["variant", *columns], lines)
+
+
+def _failures(row: Row) -> str:
+    return ", ".join(f"{share:.2%} {name}" for name, share in row["failures"].items())
+
+
 TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "throughput": throughput,
     "throughput_h100": throughput,
@@ -217,6 +236,7 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "standin": learning,
     "beneath": learning,
     "sim_to_sim": sim_to_sim,
+    "robustness": robustness,
     "ablation": ablation,
 }
 

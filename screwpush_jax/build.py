@@ -1,11 +1,12 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from screwpush_jax import compiled
+from screwpush_jax import compiled, disturbances
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.bounds import flag
@@ -15,13 +16,13 @@ from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import listed
 from screwpush_jax.restart import for_training
 from screwpush_jax.tasks import registry as tasks
-from screwpush_jax.tasks.optional import obs_sets
 from screwpush_jax.tasks.task import Starts, Task
 from screwpush_jax.transition import Carry, init_carry
 from screwpush_sim import registry
 from screwpush_sim.errors import VariationNotSupportedError
 from screwpush_sim.physics import Name
 from screwpush_sim.protocol import Simulator
+from screwpush_sim.scene import Scene
 from screwpush_sim.variation import Params, Variation
 
 
@@ -37,20 +38,38 @@ class World(NamedTuple):
         return self.env.task
 
 
-def make_world(config: Config, num_envs: int, physics: Name, params: Params | None = None) -> World:
+def make_world(
+    config: Config,
+    num_envs: int,
+    physics: Name,
+    params: Params | None = None,
+    *,
+    change: Callable[[Scene], Scene] = lambda scene: scene,
+) -> World:
     """Builds the simulator with `num_envs` scenes, stepped by the physics of that name, and the task.
 
-    The scenes differ by the factors `params`, those of `draw_params` or none.
+    The scenes differ by the factors `params`, those of `draw_params` or none. `change` may give it
+    another scene than the task's, with the same joints, controls and bodies.
     """
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
-    sim = registry.make_simulator(engine, task.scene(physics), num_envs, options, params)
+    sim = registry.make_simulator(engine, change(task.scene(physics)), num_envs, options, params)
+    names = variation_of(config).varied
     algorithm = algorithms.find(config.algorithm).make(
-        config.algorithm_options, task.horizon, task.obs_sizes, task.action_size, obs_sets(task)
+        *(config.algorithm_options, task.horizon, disturbances.obs_sizes(task, len(names))),
+        *(task.action_size, disturbances.obs_sets(task)),
     )
+    factors = _factors(sim, names) if disturbances.shows_truth(task) else None
     restart = for_training(algorithm.group_size)
-    return World(sim, Env(task, sim.unpack, sim.pack, restart), algorithm)
+    return World(sim, Env(task, sim.unpack, sim.pack, restart, factors), algorithm)
+
+
+def _factors(sim: Simulator, names: Sequence[str]) -> jax.Array | None:
+    """By how much each scene differs, `[N, P]` in the order of `names`; None without any."""
+    alone = jnp.ones(sim.spec.num_envs)
+    factors = [sim.params.get(name, alone) for name in names]
+    return jnp.stack(factors, axis=-1) if factors else None
 
 
 def draw_params(config: Config, num_envs: int, seed: int) -> Params:

@@ -115,7 +115,7 @@ def configure(
         task, algorithm = _same_task(found, task), _same_algorithm(found, algorithm)
     full_kind = config_type(task or tasks.DEFAULT, kind, algorithm or algorithms.DEFAULT)
     known = full_kind()
-    old = _of_checkpoint(found) if found else None
+    old = of_checkpoint(found) if found else None
     if old is not None:
         known = with_values(known, of_a_run(old))
     if early.config:
@@ -132,7 +132,7 @@ def configure(
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
     print(f"device {use_device(config)}")
     if found and old is not None:
-        _check_fits(config, found, old)
+        check_fits(config, found, old)
     return config, found
 
 
@@ -213,7 +213,7 @@ def _same_algorithm(found: Found, algorithm: str) -> str:
     return own
 
 
-def _of_checkpoint(found: Found) -> Config:
+def of_checkpoint(found: Found) -> Config:
     """The checkpoint's configuration; engines that are not known here have no section."""
     kind = config_type_of({**found.meta["config"], "task": found.meta["task"]})
     known = {field.name for field in dataclasses.fields(kind)}
@@ -227,7 +227,7 @@ def _of_checkpoint(found: Found) -> Config:
         ) from None
 
 
-def _check_fits(config: Config, found: Found, old: Config) -> None:
+def check_fits(config: Config, found: Found, old: Config) -> None:
     """Raises CheckpointError if the policy of `found`, trained with `old`, cannot act here."""
     if changed := differences(config, old):
         raise CheckpointError(

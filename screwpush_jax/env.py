@@ -9,12 +9,14 @@ the simulator.
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
+from screwpush_jax import disturbances
+from screwpush_jax.disturbances import Disturbed
 from screwpush_jax.restart import AUTO_RESET, Restart
 from screwpush_jax.tasks.start_classes import own_class, start_classes
 from screwpush_jax.tasks.task import Derived, Starts, Task
@@ -30,6 +32,8 @@ class Env:
     unpack: Callable[[Views], SimState]
     pack: Callable[[SimState], Views]
     restart: Restart = AUTO_RESET
+    factors: jax.Array | None = None
+    """`[N, P]` what each scene's physics is times the nominal: for a critic that sees all there is."""
 
 
 class EnvKeys(NamedTuple):
@@ -52,6 +56,20 @@ class EnvState:
     return_: jax.Array  # [N] reward of the running episode
     needs_reset: jax.Array  # [N] bool, to be started whatever the simulator shows
     frozen: jax.Array  # [N] bool, the episode is over and nothing of it counts any more
+
+    disturbed: ClassVar[Disturbed | None] = None
+
+    def disturbed_by(self, disturbed: Disturbed | None) -> "EnvState":
+        """The same with these disturbances; without any it holds nothing of them."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(EnvState)}
+        return self if disturbed is None else _DisturbedEnvState(**fields, disturbed=disturbed)
+
+
+@struct.dataclass
+class _DisturbedEnvState(EnvState):
+    """A type of its own: what a checkpoint of undisturbed environments holds names no such thing."""
+
+    disturbed: Disturbed  # [N, ...]
 
 
 @struct.dataclass
@@ -88,16 +106,19 @@ def init_env(task: Task, starts: Starts, num_envs: int, summed: Iterable[str] = 
     rows = jnp.zeros((task.rows_per_start, num_envs), jnp.int32)
     derived, memory = task.reset(starts, rows, jax.random.key(0))
     control = jax.eval_shape(task.hold, memory, derived)
+    control = jnp.zeros(control.shape, control.dtype)
     zero, no = jnp.zeros(num_envs), jnp.zeros(num_envs, bool)
-    return EnvState(
+    state = EnvState(
         memory=memory,
-        control=jnp.zeros(control.shape, control.dtype),
+        control=control,
         step=jnp.zeros(num_envs, jnp.int32),
         term_sums=dict.fromkeys(summed, zero),
         return_=zero,
         needs_reset=~no,
         frozen=no,
     )
+    drawn = disturbances.begin(task, control, derived.state, jax.random.key(0))
+    return state.disturbed_by(drawn)
 
 
 def advance(
@@ -131,7 +152,7 @@ def advance(
         "episode_len": step,
         "return": return_,
     }
-    final_obs = observe(task, memory, derived, step, keys.observe)
+    final_obs = _shown(env, state.disturbed, memory, derived, step, keys.observe)
     done = EnvStep(live, result.reward, result.terminated, truncated, ended, figures, final_obs)
 
     over = ended | state.frozen
@@ -139,6 +160,8 @@ def advance(
     rewritten = restarted | invalid
     derived, memory = select(rewritten, (start, start_memory), (derived, memory))
     step = jnp.where(restarted, start_step, step)
+    derived, rewritten = _pushed(task, memory, derived, over, rewritten, keys.reset)
+    drawn = _drawn_anew(task, state.disturbed, restarted, (start_memory, start), keys.reset)
     state = EnvState(
         memory=memory,
         control=state.control,
@@ -147,18 +170,20 @@ def advance(
         return_=jnp.where(restarted, 0.0, return_),
         needs_reset=jnp.zeros_like(fresh),
         frozen=over & ~restarted,
-    )
-    obs = observe(task, memory, derived, step, keys.observe)
+    ).disturbed_by(drawn)
+    obs = _shown(env, drawn, memory, derived, step, keys.observe)
     return done, state, Now(obs, derived, restarted, rewritten, env.pack(derived.state))
 
 
 def act(env: Env, state: EnvState, now: Now, action: jax.Array) -> tuple[jax.Array, EnvState]:
     """Takes the raw action `[N, A]`: the control `[N, U]`; what is frozen stands still."""
     control, memory = env.task.act(state.memory, now.derived, action)
+    control, on_the_way = disturbances.late(state.disturbed, control)
     if env.restart.is_due:
         still = env.task.hold(state.memory, now.derived)
         control, memory = select(state.frozen, (still, state.memory), (control, memory))
-    return control, dataclasses.replace(state, memory=memory, control=control)
+    state = dataclasses.replace(state, memory=memory, control=control)
+    return control, state.disturbed_by(on_the_way)
 
 
 def select(mask: jax.Array, if_true, if_false):
@@ -199,3 +224,57 @@ def observe(
     """
     clock = jnp.minimum(step, task.horizon - 1)
     return task.observe(memory, derived, 1.0 - clock / task.horizon, key)
+
+
+_NOISE, _DRAW, _PUSH = 1, 2, 3
+"""What is folded into a key that a task is given, too, for what it knows nothing of."""
+
+
+def _shown(
+    env: Env,
+    disturbed: Disturbed | None,
+    memory: Any,
+    derived: Derived,
+    step: jax.Array,
+    key: jax.Array,
+) -> dict[str, jax.Array]:
+    """What is observed, through whatever disturbs it."""
+    task = env.task
+    truth = observe(task, memory, derived, step, key)
+    if disturbed is None:
+        return truth
+    noise_key = jax.random.fold_in(key, _NOISE)
+    measured = disturbances.measured(task, disturbed, derived.state, noise_key)
+    seen = observe(task, memory, task.derive(memory, measured), step, key)
+    return disturbances.observations(task, disturbed, seen, truth, env.factors)
+
+
+def _pushed(
+    task: Task,
+    memory: Any,
+    derived: Derived,
+    over: jax.Array,
+    rewritten: jax.Array,
+    key: jax.Array,
+) -> tuple[Derived, jax.Array]:
+    """Where a push may have put those whose episode goes on, and whose state has to be written."""
+    if not disturbances.pushes(task):
+        return derived, rewritten
+    may_be, push_key = ~(over | rewritten), jax.random.fold_in(key, _PUSH)
+    state, met = disturbances.pushed(task, derived.state, may_be, push_key)
+    return select(met, task.derive(memory, state), derived), rewritten | met
+
+
+def _drawn_anew(
+    task: Task,
+    disturbed: Disturbed | None,
+    restarted: jax.Array,
+    start: tuple[Any, Derived],
+    key: jax.Array,
+) -> Disturbed | None:
+    """What disturbs the episodes that go on, and those that begin at `start`, memory and derived."""
+    if disturbed is None:
+        return None
+    control, state = task.hold(*start), start[1].state
+    fresh = disturbances.begin(task, control, state, jax.random.fold_in(key, _DRAW))
+    return select(restarted, fresh, disturbed)

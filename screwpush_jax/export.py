@@ -13,6 +13,7 @@ from screwpush_jax import cli, play_files
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import FLAG_ONLY, Config
+from screwpush_jax.disturbances import undisturbed
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluate import check_unseen, load_policy
 from screwpush_jax.policy_file.check import Differences, compare
@@ -72,7 +73,8 @@ def export(config: Config, found: Found, args: ExportArgs, output: Path) -> Diff
     Raises:
       UsageError: it is not, or the task or the converter does not allow it. Nothing is left then.
     """
-    world = make_world(config, _SCENES, args.physics)
+    sound = dataclasses.replace(config, env=undisturbed(config.env))
+    world = make_world(sound, _SCENES, args.physics)
     try:
         if not isinstance(world.task, Exportable):
             raise UsageError(f"--task {config.task} cannot be exported: it brings no `begin`")

@@ -93,7 +93,10 @@ def _look(
     sim_state, part = first
     part = dataclasses.replace(part, term_sums=part.term_sums or term_sums)
     # some scenes may be no whole group, and what begins after this instant is not looked at
-    plain = dataclasses.replace(env, unpack=lambda x: x, pack=lambda x: x, restart=AUTO_RESET)
+    factors = None if env.factors is None else env.factors[:num_scenes]
+    plain = dataclasses.replace(
+        env, unpack=lambda x: x, pack=lambda x: x, restart=AUTO_RESET, factors=factors
+    )
     keys = EnvKeys(*jax.random.split(jax.random.key(0), 4))
     done, after, _ = advance(plain, starts, part, sim_state, keys)
     task: Any = env.task

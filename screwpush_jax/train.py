@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import yaml
 
-from screwpush_jax import checkpoint, cli, compiled, evaluate, resume, run_folder
+from screwpush_jax import checkpoint, cli, compiled, evaluate, init_from, resume, run_folder
 from screwpush_jax.build import (
     World,
     check_variation,
@@ -53,6 +53,9 @@ class TrainArgs(cli.CommandArgs):
 
     checkpoint: Annotated[str, FLAG_ONLY] = ""
     """Go on from a checkpoint: latest, best, a run's name or folder, or a step's folder."""
+    init_from: Annotated[str, FLAG_ONLY] = ""
+    """Begin a run with the policy of a checkpoint, named as for --checkpoint: its networks and
+    normalisers, to fine-tune them. All else is the new run's own."""
     headless: bool = False
     """Plain log lines instead of a live display (also without a terminal)."""
     test: Annotated[bool, FLAG_ONLY] = False
@@ -77,6 +80,7 @@ def main(argv: Sequence[str]) -> int:
             None if testing else claim,
         )
         config = cli.fields_of(args, Config)
+        source = init_from.find(config, args.init_from, bool(found))
         if testing and found:
             evaluate.run(config, found)
             return 0
@@ -101,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
                         held.enter_context(run_folder.create(parent, config.name, config.algorithm))
                     )
             services = held.enter_context(Services(config, claimed[-1].path))
-            recorder = _train(config, found, claimed[-1].path, stopper, live)
+            recorder = _train(config, found, source, claimed[-1].path, stopper, live)
         if stopper.requested:
             services.hurry()
         return _finish(config, recorder, claimed[-1].path)
@@ -136,14 +140,19 @@ def _evaluate(config: Config, run_dir: Path, about_s: float = 0.0) -> None:
 
 
 def _train(
-    config: Config, found: Found | None, run_dir: Path, stopper: Stopper, live: bool
+    config: Config,
+    found: Found | None,
+    source: Found | None,
+    run_dir: Path,
+    stopper: Stopper,
+    live: bool,
 ) -> Recorder:
     """Trains to the end; an engine that fails is built anew as often as it allows."""
     engine = registry.choose(config.sim)[0]
     restarts = registry.ENGINES[engine].restarts(getattr(config, engine))
     for failures in itertools.count():
         try:
-            return _attempt(config, found, run_dir, stopper, live)
+            return _attempt(config, found, source, run_dir, stopper, live)
         except WorkerError as error:
             if failures == restarts or stopper.requested:
                 raise
@@ -154,7 +163,12 @@ def _train(
 
 
 def _attempt(
-    config: Config, found: Found | None, run_dir: Path, stopper: Stopper, live: bool
+    config: Config,
+    found: Found | None,
+    source: Found | None,
+    run_dir: Path,
+    stopper: Stopper,
+    live: bool,
 ) -> Recorder:
     """Trains to the end, in one simulator."""
     with stopper.nothing_to_save():
@@ -165,8 +179,12 @@ def _attempt(
         world = make_world(config, config.num_envs, "train", params)
     try:
         with stopper.nothing_to_save():
-            state = _restored(config, world, found) if found else _fresh(config, world, starts)
-            _write_config(run_dir, config, world.sim.spec.engine)
+            if found:
+                state = _restored(config, world, found)
+            else:
+                state = _fresh(config, world, starts, source)
+            origin = init_from.origin(source, found and found.run_dir)
+            _write_config(run_dir, config, world.sim.spec.engine, origin)
         with Recorder(config, world, run_dir, found, stopper, live, after_s) as recorder:
             train(config, world, state, recorder)
         return recorder
@@ -188,10 +206,13 @@ def _find_starts(config: Config) -> tuple[Starts, float]:
     return starts, evaluation_s(report, scenes, took_s, *sizes)
 
 
-def _fresh(config: Config, world: World, starts: Starts) -> RunState:
-    """The state in which a run begins."""
+def _fresh(config: Config, world: World, starts: Starts, source: Found | None) -> RunState:
+    """The state in which a run begins, with the weights of `source` if there is one."""
     key = jax.random.key(config.seed)
     learner, carry = compiled.jit(partial(init_arrays, config, world))(starts, key)
+    if source:
+        learner = init_from.with_weights(source, world, learner)
+        print(f"policy of {source.run_dir.name} at {source.step:,} control steps")
     return _placed(RunState(learner, carry, starts, world.sim.snapshot()))
 
 
@@ -228,10 +249,12 @@ def _last_words(config: Config, claimed: Sequence[RunFolder]) -> str:
     return "nothing was there to save; the same command starts anew"
 
 
-def _write_config(run_dir: Path, config: Config, engine: str) -> None:
+def _write_config(run_dir: Path, config: Config, engine: str, origin: dict[str, Any]) -> None:
     """What a run is, and by what and on what it is made."""
     write_atomically(run_dir / CONFIG_FILE, yaml.safe_dump(to_tree(config), sort_keys=False))
-    write_atomically(run_dir / PROVENANCE_FILE, to_json(provenance(engine), indent=1) + "\n")
+    write_atomically(
+        run_dir / PROVENANCE_FILE, to_json(provenance(engine) | origin, indent=1) + "\n"
+    )
 
 
 def _say_that_it_takes_time() -> None:

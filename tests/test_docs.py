@@ -9,7 +9,7 @@ import pytest
 import tyro
 
 from screwpush_jax import play
-from screwpush_jax.config import config_type_of
+from screwpush_jax.config import Config, config_type, config_type_of
 from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import parse
 from screwpush_jax.tasks.task import StartsError
@@ -73,7 +73,10 @@ def test_a_command_in_the_docs_is_one_that_is_taken(command):
     module = importlib.import_module(module_name)
     name = module_name.rpartition(".")[2]
     if module_name.startswith("benchmarks"):
-        if hasattr(module, "Args"):
+        if issubclass(getattr(module, "Args", object), Config):
+            kind = config_type("separate", module.Args)
+            parse(kind, argv, kind(), command, "").check()
+        elif hasattr(module, "Args"):
             tyro.cli(module.Args, args=argv)
         else:  # a folder
             tyro.cli(importlib.import_module(f"{module_name}.__main__").Args, args=argv)

@@ -29,17 +29,19 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
     "screwpush_jax.algorithms.common": "compiled episodes transition",
-    "screwpush_jax.tasks.registry": "build cli config doors play plugins run_data train",
-    "screwpush_jax.tasks.task": "build checkpoint cli doors env episodes evaluation film"
+    "screwpush_jax.tasks.registry": "build cli config doors init_from play plugins run_data train",
+    "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
     " filming outcomes policy_file recording train transition viewer",
     "screwpush_jax.tasks.start_classes": "config env",
     "screwpush_jax.tasks.records": "outcomes task_figures",
+    "screwpush_jax.tasks.disturbance": "disturbances",
     "screwpush_jax.tasks.drawing": "viewer",
-    "screwpush_jax.tasks.optional": "build eval_report export film policy_file recording viewer",
+    "screwpush_jax.tasks.optional": "disturbances eval_report export film policy_file recording viewer",
+    "screwpush_jax.tasks.parts": "disturbances",
     "screwpush_sim.protocol": "build doors env episodes evaluation film filming tasks"
     " transition viewer",
-    "screwpush_sim.state": "env evaluation film filming play policy_file tasks viewer",
-    "screwpush_sim.scene": "filming policy_file tasks video",
+    "screwpush_sim.state": "disturbances env evaluation film filming play policy_file tasks viewer",
+    "screwpush_sim.scene": "build filming policy_file tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
     "screwpush_sim.registry": "build cli config device doors plugins resume run_data train",

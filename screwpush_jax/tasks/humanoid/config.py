@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Interval
 
+from screwpush_jax.tasks.disturbance import RobotDisturbance
 from screwpush_jax.tasks.humanoid.reward import RewardWeights
 from screwpush_sim.assets.humanoid import TORSO_HEIGHT_M, SceneConfig
 from screwpush_sim.variation import Variation
@@ -18,6 +19,8 @@ class HumanoidConfig:
     """The physical scene."""
     variation: Variation = Variation()
     """How the physics of training's scenes differs from one to the next."""
+    disturbance: RobotDisturbance = RobotDisturbance()
+    """What is late, what is measured wrongly, and pushes, in training and in evaluation."""
 
     # success and failure
     min_height_m: Annotated[float, Gt(0)] = 0.8
@@ -53,6 +56,7 @@ class HumanoidConfig:
 
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("foot_contacts",)
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = (
+        "disturbance",
         "bank_size",
         "start_joint_rad",
         "start_joint_vel_rad_s",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Le
 
+from screwpush_jax.tasks.disturbance import BodyDisturbance
 from screwpush_jax.tasks.screws.reach import crosses_seam, distances_m, reach_m
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import WORK_CENTER_W, WORK_HALF_M, SceneConfig
@@ -22,6 +23,8 @@ class ScrewsConfig:
     """The physical scene."""
     variation: Variation = Variation()
     """How the physics of training's scenes differs from one to the next."""
+    disturbance: BodyDisturbance = BodyDisturbance()
+    """What is late and what is measured wrongly, in training and in evaluation."""
 
     # success and failure
     rest_speed_m_s: Annotated[float, Gt(0)] = 0.05
@@ -77,6 +80,7 @@ class ScrewsConfig:
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = (
         "scene.num_screws",
         "scene.screw",
+        "disturbance",
         "bank_size",
         "jumble_radius_m",
         "jumble_height_m",
