@@ -94,7 +94,8 @@ def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict
     camera = films.for_evaluation(config, world)
     results = examine(world, policy, config.eval.seed, config.eval.baselines, camera)
     engine, stepped = world.sim.spec.engine, world.sim.spec.scene.physics
-    differing = f", scenes differ in {', '.join(world.sim.params)}" if config.eval.variation else ""
+    params = world.sim.params if config.eval.variation else {}
+    differing = f", scenes differ in {', '.join(params)}" if params else ""
     path = None
     with attempt("the results could not be written"):  # another's run may be read-only
         path = eval_file.write(config, found, engine, physics, results)

@@ -145,10 +145,8 @@ def _sift(rules: Rules, settled: Callable[[], SimState], wanted: int, classes: i
         kept.append(jax.tree.map(lambda leaf, rows=good: leaf[rows], state))
         of_class.append(good % classes)
         missing = missing - np.bincount(of_class[-1], minlength=classes)
-        found, tried = (
-            wanted - int(np.maximum(missing, 0).sum()),
-            tried + len(state.bodies["screws"].pos_w),
-        )
+        found = wanted - int(np.maximum(missing, 0).sum())
+        tried += len(state.bodies["screws"].pos_w)
         broken.update({name: int(np.sum(~kept_by)) for name, kept_by in flags.items()})
         if found < wanted and is_hopeless(found, tried):
             raise StartsError(_no_hope(found, tried, wanted, broken))

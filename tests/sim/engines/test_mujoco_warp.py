@@ -20,6 +20,7 @@ from screwpush_sim.errors import DeviceLostError, SimClosedError, SimOverflowErr
 from screwpush_sim.event_clock import EventClock
 from screwpush_sim.options import MujocoConfig, MujocoWarpConfig
 from screwpush_sim.scene import Physics
+from screwpush_sim.state import home_state
 
 SCENE = dataclasses.replace(make_scene(SceneConfig()), physics=Physics(0.005, 10, 0.6))
 HOME = jnp.tile(jnp.array([elfin15.HOME_RAD], jnp.float32), (2, 1))
@@ -232,3 +233,29 @@ def test_steps_are_timed_by_the_device_from_the_end_of_the_lap_before(event_cloc
     assert [second[f"perf/{name}_ms"] for name in FIGURES] == pytest.approx([7.0, 1.0, 14.0])
     assert first["perf/steps"] == second["perf/steps"] == 2
     assert set(clock.lap()().values()) == {0.0}
+
+
+@pytest.mark.heavy
+def test_bodies_of_every_size_come_to_lie_as_in_the_other_engine_of_the_family():
+    """Heads are meshes, of which each scene has its own: bolts that fall lie as high in both."""
+    factors = {
+        "body_size": np.float32([0.75, 1.0, 1.35] * 2),
+        "friction": np.repeat(np.float32([1.0, 0.5]), 3),
+    }
+    scene = make_scene(SceneConfig(), physics="train")
+    parked = jnp.tile(jnp.array([[0.0, 0.3, -1.3, 0.0, -0.5, 0.0]], jnp.float32), (6, 1))
+    start = home_state(scene, 6).with_robot(joint_pos=parked)
+    high = start.bodies["screws"].pos_w.at[..., 2].set(0.03)
+    roll = jnp.tile(jnp.float32([np.cos(0.3), np.sin(0.3), 0.0, 0.0]), (6, 3, 1))
+    start = start.with_bodies("screws", pos_w=high, quat_w=roll)
+    heights = []
+    for make, options in ((MujocoCpu, MujocoConfig(2)), (MujocoWarp, MujocoWarpConfig())):
+        sim = make(scene, 6, options, factors)
+        sim.write(jnp.ones(6, bool), sim.pack(start))
+        for _ in range(25):
+            sim.step(parked)
+        heights.append(np.array(sim.unpack(sim.views()).bodies["screws"].pos_w[..., 2]))
+        sim.close()
+    np.testing.assert_allclose(heights[1], heights[0], atol=1e-5)
+    by_size = heights[0].reshape(2, 3, 3).mean(axis=(0, 2))
+    np.testing.assert_allclose(by_size / by_size[1], [0.75, 1.0, 1.35], rtol=0.01)
