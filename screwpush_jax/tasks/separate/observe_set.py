@@ -7,6 +7,7 @@ depends on how many there are.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from screwpush_jax.tasks.parts import SetLayout
 from screwpush_jax.tasks.screws.geometry import safe_norm
@@ -41,7 +42,7 @@ def members(config: SeparateConfig, state: SimState, tip: TipPose, there: jax.Ar
     """What each screw says, `[S, F]`; `there [S]` bool."""
     pos = state.bodies["screws"].pos_w
     offset = pos[None] - pos[:, None]  # [S, S, 3], from the first to the second
-    apart = safe_norm(offset) + jnp.where(jnp.eye(len(pos), dtype=bool), jnp.inf, 0.0)
+    apart = safe_norm(offset) + np.where(np.eye(len(pos)), np.float32(np.inf), np.float32(0.0))
     nearest = jnp.argmin(apart, axis=1)
     rows = jnp.arange(len(pos))
     values = screw_values(state, tip, rows) | {

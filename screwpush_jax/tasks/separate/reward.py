@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from screwpush_jax.tasks.screws.geometry import pair_distances, pair_indices, safe_norm
 from screwpush_jax.tasks.screws.parking import present
@@ -48,15 +49,21 @@ def potentials(
     gaps = jnp.minimum(distances / config.separation_m, config.progress_clip)
     first, second = pair_indices(state.bodies["screws"].pos_w.shape[0])
     there = present(config, state.bodies["screws"].pos_w)
-    counted = there[first] & there[second] if len(config.counts) > 1 else None
     closest = jnp.argmin(distances)  # no pair with a parked screw is a close one
     middle = (
         0.5 * (state.bodies["screws"].pos_w[first] + state.bodies["screws"].pos_w[second])[closest]
     )
     return {
-        "progress": jnp.mean(gaps, where=counted) + jnp.min(gaps),
+        "progress": _mean(gaps, there[first] & there[second]) + jnp.min(gaps),
         "reach": -safe_norm(tip_pos_w - middle) / _REACH_UNIT_M,
     }
+
+
+def _mean(gaps: jax.Array, counted: jax.Array | np.ndarray) -> jax.Array:
+    """Mean `[]` of the `counted [P]` ones."""
+    if isinstance(counted, np.ndarray):  # a constant: each pair counts
+        return jnp.mean(gaps)
+    return jnp.sum(jnp.where(counted, gaps, 0.0)) / jnp.sum(counted, dtype=gaps.dtype)
 
 
 def reward_terms(

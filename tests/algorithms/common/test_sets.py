@@ -1,5 +1,6 @@
 """Observations with a set: how they are taken apart, against numpy loops in double precision."""
 
+import functools
 from types import SimpleNamespace
 
 import jax
@@ -38,14 +39,20 @@ def shaken(params):
     return jax.tree.map(lambda x: x + 0.1, params)
 
 
+@functools.cache
 def started(kind):
     blank = jnp.zeros((1, G)), jnp.zeros((1, B, F))
     return shaken(jax.jit(encoder(kind).init)(jax.random.key(1), *blank))
 
 
-def encode(kind, params, obs, sets=None):
-    parts = split({"policy": layout()} if sets is None else sets, {"policy": jnp.asarray(obs)})
-    return np.asarray(encoder(kind).apply(params, parts["policy"], parts["policy.members"]))
+@functools.partial(jax.jit, static_argnums=0)
+def encoded(kind, params, obs):
+    parts = split({"policy": layout()}, {"policy": obs})
+    return encoder(kind).apply(params, parts["policy"], parts["policy.members"])
+
+
+def encode(kind, params, obs):
+    return np.asarray(encoded(kind, params, jnp.asarray(obs)))
 
 
 def test_a_set_amid_a_row_is_cut_out_of_it_and_empty_places_are_no_numbers():
@@ -112,11 +119,8 @@ def test_what_stands_in_an_empty_place_has_no_say_and_gradients_stay_finite(kind
     other[:, G:].reshape(-1, B, F + 1)[THERE == 0, 1:] = 1e30
     np.testing.assert_array_equal(encode(kind, params, obs), encode(kind, params, other))
 
-    def loss(params):
-        parts = split({"policy": layout()}, {"policy": jnp.asarray(other)})
-        return jnp.sum(encoder(kind).apply(params, parts["policy"], parts["policy.members"]))
-
-    grads = jax.tree.leaves(jax.grad(loss)(params))
+    loss = jax.jit(jax.grad(lambda p: jnp.sum(encoded(kind, p, jnp.asarray(other)))))
+    grads = jax.tree.leaves(loss(params))
     assert all(np.isfinite(g).all() and np.any(g) for g in grads if g.ndim > 1)
 
 
@@ -136,13 +140,14 @@ def make(request):
 @pytest.mark.slow
 def test_shuffled_members_give_the_same_action_value_and_density(make):
     algorithm, obs = make(), rows(THERE)
-    policy = algorithm.init(jax.random.key(0)).policy
+    policy = jax.jit(lambda key: algorithm.init(key).policy)(jax.random.key(0))
     policy = policy.replace(params=shaken(policy.params))
     members = obs[:, G:].reshape(-1, B, F + 1)[:, [2, 0, 1]]
     other = np.concatenate([obs[:, :G], members.reshape(len(obs), -1)], axis=1)
 
+    @jax.jit
     def act(obs):
-        decision = algorithm.act(policy, (), {"policy": jnp.asarray(obs)}, jax.random.key(2))
+        decision = algorithm.act(policy, (), {"policy": obs}, jax.random.key(2))
         return decision.action, decision.records
 
     for one, two in zip(jax.tree.leaves(act(obs)), jax.tree.leaves(act(other)), strict=True):
@@ -164,12 +169,15 @@ def test_weights_and_moments_do_not_know_how_many_members_there_are(make):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.heavy  # the oracle leaves places empty, too
 def test_a_member_that_is_not_there_acts_as_a_smaller_set_does(make):
     few, many = make(2), make(3)
-    policy = few.init(jax.random.key(0)).policy
+    policy = jax.jit(lambda key: few.init(key).policy)(jax.random.key(0))
     policy = policy.replace(params=shaken(policy.params))
     obs = rows(np.array([[1, 1, 0], [1, 1, 0]]))
     small = {"policy": jnp.asarray(obs[:, : G + 2 * (F + 1)])}
-    action = [a.act_best(policy, (), o)[0] for a, o in ((few, small), (many, {"policy": obs}))]
+    action = [
+        jax.jit(lambda o, a=a: a.act_best(policy, (), o)[0])(o)
+        for a, o in ((few, small), (many, {"policy": jnp.asarray(obs)}))
+    ]
     np.testing.assert_allclose(action[0], action[1], rtol=1e-5, atol=1e-6)
