@@ -19,6 +19,10 @@ class PPOConfig:
     """Passes over the rollout in one update."""
     num_minibatches: Annotated[int, Gt(0)] = 8
     """Minibatches in one pass; divides num_envs * num_steps."""
+    num_shards: Annotated[int, Ge(0)] = 0
+    """Logical shards in which the environments of all processes are shuffled, a multiple of the number
+    of processes: with the same number of shards one process and several learn the same; 0 is one for
+    each process."""
     gamma: Annotated[float, Interval(ge=0, le=1)] = 0.99
     """Discount per control step."""
     gae_lambda: Annotated[float, Interval(ge=0, le=1)] = 0.95

@@ -27,6 +27,7 @@ from screwpush_jax.algorithms.common.optimizer import (
     learning_rate,
     make_optimizer,
 )
+from screwpush_jax.algorithms.common.shuffle import sharded_rows
 from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Policy, Rollout
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
@@ -133,11 +134,6 @@ def _variance(x: jax.Array) -> jax.Array:
     return jax.lax.pmean(jnp.mean((x - mean) ** 2), AXIS)
 
 
-def minibatch_rows(key: jax.Array, size: int, num_minibatches: int) -> jax.Array:
-    """The sample numbers of one epoch's minibatches, `[num_minibatches, M]`: each once, at random."""
-    return jax.random.permutation(key, size).reshape(num_minibatches, -1)
-
-
 def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Learner, Metrics]:
     """Shuffled passes over the samples; metrics are means over all minibatches."""
     size = samples.advantages.shape[0]
@@ -145,8 +141,10 @@ def _epochs(config: PPOConfig, learner: Learner, samples: Minibatch) -> tuple[Le
 
     def epoch(learner: Learner, _: None) -> tuple[Learner, Metrics]:
         key, shuffle_key = jax.random.split(learner.key)
-        shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
-        order = minibatch_rows(shuffle_key, size, config.num_minibatches)
+        order = sharded_rows(
+            *(shuffle_key, config.num_steps, size // config.num_steps),
+            *(config.num_minibatches, config.num_shards),
+        )
 
         def step(learner: Learner, rows: jax.Array) -> tuple[Learner, Metrics]:
             return _minibatch(config, network, learner, jax.tree.map(lambda x: x[rows], samples))

@@ -11,10 +11,11 @@ import pytest
 
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
 from screwpush_jax.algorithms.common.networks import make_network
+from screwpush_jax.algorithms.common.shuffle import minibatch_rows
 from screwpush_jax.algorithms.common.types import Rollout, is_finite
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss
-from screwpush_jax.algorithms.ppo.update import init_learner, minibatch_rows
+from screwpush_jax.algorithms.ppo.update import init_learner
 
 pytestmark = pytest.mark.slow
 
