@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 
-from screwpush_jax import compiled
+from screwpush_jax import compiled, dist
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.config import Config
@@ -42,7 +42,7 @@ def make_world(config: Config, num_envs: int, physics: Name) -> World:
 
 
 def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:
-    """Start states of training, settled by the physics `eval` in a simulator of their own.
+    """Start states of training, of this process's own, settled by the physics `eval` in a simulator of their own.
 
     `watch` sees the simulator's report at the end.
 
@@ -53,7 +53,8 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
     size = tasks.find(config.task)(config.env).num_starts
     world = make_world(config, min(config.num_envs, size), "eval")
     try:
-        starts = world.task.starts(world.sim, size, config.seed, compiled.jit)
+        seed = dist.own_seed(config.seed, config.eval.seed)
+        starts = world.task.starts(world.sim, size, seed, compiled.jit)
         report = world.sim.report()()
         if watch is not None:
             watch(report)
@@ -65,8 +66,12 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
 def init_arrays(
     config: Config, world: World, starts: Starts, key: jax.Array
 ) -> tuple[Learner, Carry]:
-    """What a fresh run begins with: an untrained learner, and environments that wait to start."""
+    """What a fresh run begins with: an untrained learner, and environments that wait to start.
+
+    The learner is the same in each process, what happens in the environments is not.
+    """
     learner_key, carry_key = jax.random.split(key)
+    carry_key = dist.own_key(carry_key)
     learner = world.algorithm.init(learner_key)
     return learner, init_carry(world.task, world.algorithm, starts, config.num_envs, carry_key)
 

@@ -78,6 +78,11 @@ class CommandArgs(Config):
     print_config: Annotated[bool, FLAG_ONLY] = False
     """Print the resolved configuration as YAML, and do nothing else."""
 
+    def settled(self: C, old: Config | None) -> C:
+        """With what follows from elsewhere than flags; `old`: the configuration that goes on."""
+        del old
+        return self
+
 
 def configure(
     kind: type[C],
@@ -86,11 +91,13 @@ def configure(
     description: str,
     checkpoint_spec: str = "",
     claim: Callable[[Path], object] | None = None,
+    before_device: Callable[[C], object] = lambda config: None,
 ) -> tuple[C, Found | None]:
     """Defaults, under the checkpoint's configuration, under `--config`, under flags; checked.
 
     `checkpoint_spec` is what `--checkpoint` is when it is not given; empty for none. Whoever goes on
     with a run gives `claim`, which is called with its folder before its checkpoint is chosen.
+    `before_device` is called with the checked configuration, before JAX looks for its device.
 
     Raises:
       UsageError, SimError: before anything is written.
@@ -116,6 +123,7 @@ def configure(
     if early.config:
         known = load_yaml(Path(early.config), full_kind, known)
     config = parse(full_kind, args, known, prog, description)
+    config = config.settled(old)
     config.check()
     if printing:
         print(to_yaml(fields_of(config, Config)), end="")
@@ -125,6 +133,7 @@ def configure(
         check_run_path(config.runs_path / config.task / config.name)
     if found and claim is not None and config.sim == "auto":
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
+    before_device(config)
     print(f"device {use_device(config)}")
     if found and old is not None:
         _check_fits(config, found, old)

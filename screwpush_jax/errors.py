@@ -11,3 +11,11 @@ class CheckpointError(UsageError):
 
 class DivergedError(UsageError):
     """What was learned is not finite any more."""
+
+
+class SplitError(UsageError):
+    """Processes that train together have learned different things."""
+
+
+class LostError(UsageError):
+    """A process of those that train together is gone, or this one cannot reach it."""

@@ -57,6 +57,9 @@ def _check_fixed(config: Config, found: Found) -> None:
         *(["ppo.learning_rate"] if config.ppo.schedule == "adaptive" else []),
     ]
     pairs = {path: (_get(old, path), _get(new, path)) for path in fixed}
+    in_all = old["num_envs"] * old.get("num_gpus", 1), config.all_envs
+    if pairs.pop("num_envs", None) and in_all[0] != in_all[1]:
+        pairs["num_envs"] = in_all
     pairs["sim"] = (found.meta["engine"], engine)
     changed = [f"{path} {was}" for path, (was, now) in pairs.items() if was != now]
     if changed:

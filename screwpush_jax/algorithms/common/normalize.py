@@ -76,7 +76,9 @@ def _seen_before(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
     either side, at least one, is left out. It is worked out for every batch, because a branch on
     a device's number would make the host wait; a hundred samples cost next to nothing.
     """
-    rows = _some_rows(batch.reshape(-1, *batch.shape[batch.ndim - moments.mean.ndim - 1 :]), axis_name)
+    rows = _some_rows(
+        batch.reshape(-1, *batch.shape[batch.ndim - moments.mean.ndim - 1 :]), axis_name
+    )
     rows = jnp.sort(jnp.where(jnp.isfinite(rows), rows, jnp.nan), axis=0)  # NaN comes last
     count = jnp.sum(~jnp.isnan(rows), axis=0, keepdims=True)
     left_out = jnp.minimum(jnp.maximum(count // 32, 1), jnp.maximum(count - 2, 0) // 2)
