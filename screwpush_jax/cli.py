@@ -8,11 +8,12 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from screwpush_jax import checkpoint, plugins
+from screwpush_jax import checkpoint, dist, plugins
 from screwpush_jax.build import differences
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.config import (
@@ -41,7 +42,8 @@ C = TypeVar("C", bound="CommandArgs")
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
     """Calls `main` with the command's arguments and ends with the exit code that it returns.
 
-    A user's error is one line and exit code 2.
+    A user's error is one line and exit code 2. One of several processes that train together ends at
+    once when it fails: at Python's own end it would wait for the others, and they for it.
     """
     gc.freeze()  # modules stay: no collection need look at all of theirs again
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -50,21 +52,41 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     try:
         code = main(sys.argv[1:])
         print(end="", flush=True)
-        sys.exit(code)
     except DeviceLostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(2)  # each array and each kernel would report the device, and the last one abort
     except (UsageError, SimError, StartsError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = _failed(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = _failed(130)
     except BrokenPipeError:
         drop_output()
         print("error: nobody reads the output any more; it ended there", file=sys.stderr)
-        sys.exit(128 + signal.SIGPIPE)
+        code = _failed(128 + signal.SIGPIPE)
+    except Exception as error:
+        if dist.count() == 1:
+            raise
+        if dist.is_loss(error):
+            print(f"error: {dist.said_of_loss(error)}", file=sys.stderr)
+            _failed(LOST)
+        traceback.print_exc()
+        _failed(1)
+    sys.exit(code)
+
+
+LOST = 3
+"""Exit code of a process that ends because another one is lost."""
+
+
+def _failed(code: int) -> int:
+    if dist.count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,6 +34,7 @@ def join() -> cluster.Place:
         return own
     cluster.pin(own)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM, which stops a run
     known = {} if own.address is None else {"coordinator_address": own.address}
     try:
         jax.distributed.initialize(
@@ -120,3 +121,18 @@ def tell(text: str) -> str:
     said[: len(raw)] = raw
     heard = np.asarray(multihost_utils.broadcast_one_to_all(said))
     return heard.tobytes().rstrip(b"\0").decode()
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether an error is of what the processes exchange: another one is gone, or out of reach."""
+    words = ("Gloo", "NCCL", "nccl", "oordination")
+    return isinstance(error, jax.errors.JaxRuntimeError) and any(w in str(error) for w in words)
+
+
+def said_of_loss(error: Exception) -> str:
+    """Of that error, in a line."""
+    reason = " ".join(str(error).split())[:160]
+    return (
+        f"process {index()} of {count()} has lost another one, and ends, too; go on from the last"
+        f" checkpoint ({reason})"
+    )

@@ -15,7 +15,3 @@ class DivergedError(UsageError):
 
 class SplitError(UsageError):
     """Processes that train together have learned different things."""
-
-
-class LostError(UsageError):
-    """A process of those that train together is gone, or this one cannot reach it."""

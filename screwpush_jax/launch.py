@@ -1,22 +1,28 @@
 """Starts the processes of a run on this machine, one for each GPU, and ends them together."""
 
 import contextlib
+import math
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import IO
 
-from screwpush_jax import cluster
+from screwpush_jax import cluster, run_folder
+from screwpush_jax.cli import LOST
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_sim import gpu, registry
 
-_POLL_S, _LAST_WORDS_S = 0.05, 1.0
+_POLL_S, _HELD_S, _END_S = 0.05, 1.0, 10.0
+"""How often to look, how long errors are held back, how long one may outlive another that stopped."""
 _RUN = "run "
 """How the line begins with which the first process names the run's folder."""
 
@@ -31,16 +37,18 @@ def run(config: Config, argv: Sequence[str], max_restarts: int) -> int:
       UsageError: there are not so many GPUs.
     """
     gpus = _gpus(config)
-    for restarts in range(max_restarts + 1):
+    left = max_restarts
+    while True:
         crew = _Crew(config.num_gpus, gpus, argv)
         code = crew.wait()
-        if not crew.lost or not crew.run_dir:
-            break
-        left = max_restarts - restarts
-        print(
-            crew.lost + (f"; it goes on, {left} restarts are left" if left else ""), file=sys.stderr
-        )
         argv = _going_on(argv, crew.run_dir)
+        if not crew.lost or not crew.run_dir or not left:
+            break
+        print(f"{crew.lost}; they are started again, {left - 1} more times at most", flush=True)
+        left -= 1
+    if crew.lost:
+        on = f"; go on with: python -m screwpush_jax.train {shlex.join(argv)}"
+        print(f"error: {crew.lost}{on if crew.run_dir else ''}", file=sys.stderr)
     return code
 
 
@@ -67,10 +75,6 @@ def _gpus(config: Config) -> list[str] | None:
 
 def _going_on(argv: Sequence[str], run_dir: str) -> list[str]:
     """The same command, from the last checkpoint of the run if it has one."""
-    from pathlib import Path
-
-    from screwpush_jax import run_folder
-
     if not run_folder.steps(Path(run_dir)):
         return list(argv)
     kept, words = [], iter(argv)
@@ -88,16 +92,16 @@ class _Crew:
     def __init__(self, count: int, gpus: list[str] | None, argv: Sequence[str]):
         self.run_dir, self.lost = "", ""
         """The run's folder, once it is known; and in one line how the attempt ended, if badly."""
-        self._muted = False
+        self._held: deque[tuple[float, int, str]] = deque()
         port = _free_port()
         self._processes = [
             self._start(index, count, port, gpus[index] if gpus else None, argv)
             for index in range(count)
         ]
         self._readers = [
-            threading.Thread(target=self._pass_on, args=(index, pipe, out), daemon=True)
+            threading.Thread(target=read, args=(index, pipe), daemon=True)
             for index, process in enumerate(self._processes)
-            for pipe, out in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+            for read, pipe in ((self._pass_on, process.stdout), (self._hold, process.stderr))
         ]
         for reader in self._readers:
             reader.start()
@@ -105,37 +109,51 @@ class _Crew:
     def wait(self) -> int:
         """Until all have ended; signals are passed on. The exit code of the whole."""
         with self._signals() as heard:
-            while self._running() and not self._failed():
+            while self._running() and not (self._failed() and not heard):
+                self._release(before=time.monotonic() - _HELD_S)
                 time.sleep(_POLL_S)
+                if heard and len(self._running()) < len(self._processes):
+                    self._await(_END_S)
+                    break
             if self._failed() and not heard:
-                time.sleep(_LAST_WORDS_S)  # whoever failed first may have failed the others
-            failed = self._failed()
-            if failed and not heard:
-                self._end(failed)
-            while self._running():
-                time.sleep(_POLL_S)
+                time.sleep(_HELD_S)  # the one that failed first may have failed the others
+                self._end(*self._failed()[0])
+            self._kill()
         for reader in self._readers:
             reader.join(5.0)
-        codes = [process.returncode for process in self._processes]
-        return next((128 - code if code < 0 else code for code in codes if code), 0)
+        self._release()
+        codes = [code for _, code in self._failed()]
+        return next((128 - code if code < 0 else code for code in codes), 0)
 
     def _running(self) -> list["subprocess.Popen[str]"]:
         return [process for process in self._processes if process.poll() is None]
 
     def _failed(self) -> list[tuple[int, int]]:
-        """Number and exit code of those that ended badly, killed ones first."""
+        """Number and exit code of those that ended badly; first the one that others ended for."""
         codes = [(index, process.poll()) for index, process in enumerate(self._processes)]
-        return sorted(((i, code) for i, code in codes if code), key=lambda pair: pair[1])
+        late = (-signal.SIGABRT, LOST)  # how JAX, and how we end one that has lost another
+        return sorted(((i, code) for i, code in codes if code), key=lambda c: (c[1] in late, c[1]))
 
-    def _end(self, failed: list[tuple[int, int]]) -> None:
-        """Ends all because of one."""
-        index, code = failed[0]
+    def _end(self, index: int, code: int) -> None:
+        """Ends all because of one; what the others say of it is dropped."""
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self.lost = f"process {index} of {len(self._processes)} {how}, and all were ended"
-        self._muted = True
-        for process in self._processes:
-            with contextlib.suppress(OSError):  # with all that it started
+        self._kill()
+        self._release(only=index)
+
+    def _kill(self) -> None:
+        """Ends those that still run, with all that they started."""
+        for process in self._running():
+            with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+
+    def _await(self, seconds: float) -> None:
+        """Until all have ended, but no longer than that."""
+        deadline = time.monotonic() + seconds
+        while self._running() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
     def _start(
         self, index: int, count: int, port: int, gpu_name: str | None, argv: Sequence[str]
@@ -158,13 +176,23 @@ class _Crew:
             start_new_session=True,  # Ctrl-C reaches them once, through this process
         )
 
-    def _pass_on(self, index: int, pipe: IO[str], out: IO[str]) -> None:
+    def _pass_on(self, index: int, pipe: IO[str]) -> None:
         for line in pipe:
             if index == 0 and not self.run_dir and line.startswith(_RUN):
                 self.run_dir = line.removeprefix(_RUN).strip()
-            if not self._muted:
-                with contextlib.suppress(OSError, ValueError):
-                    print(f"[{index}] {line}", end="", file=out, flush=True)
+            with contextlib.suppress(OSError, ValueError):
+                print(f"[{index}] {line}", end="", flush=True)
+
+    def _hold(self, index: int, pipe: IO[str]) -> None:
+        """Errors are said a moment later: where one process fails, all others complain."""
+        for line in pipe:
+            self._held.append((time.monotonic(), index, line))
+
+    def _release(self, before: float = math.inf, only: int | None = None) -> None:
+        while self._held and self._held[0][0] < before:
+            _, index, line = self._held.popleft()
+            if only in (None, index):
+                print(f"[{index}] {line}", end="", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[list[int]]:
