@@ -80,15 +80,11 @@ def share(
     if not in_all and before is not None and num_envs == before[0]:
         in_all, flag = before[0] * before[1], "num-gpus"
     if in_all % count:
-        good = [n for n in range(1, 129) if in_all % n == 0]
+        said = f"--{flag} {in_all if flag == 'global-num-envs' else count}"
+        good = ", ".join(str(n) for n in range(1, 129) if in_all % n == 0)
+        valid = f"a multiple of {count}" if flag == "global-num-envs" else f"as many GPUs as {good}"
         raise UsageError(
-            f"--{flag} {in_all if flag == 'global-num-envs' else count}: {in_all} environments cannot"
-            f" be shared out to {count} processes; valid: "
-            + (
-                f"a multiple of {count}"
-                if flag == "global-num-envs"
-                else f"as many GPUs as {', '.join(map(str, good))}"
-            )
+            f"{said}: {in_all} environments cannot be shared out to {count} processes; valid: {valid}"
         )
     return (in_all // count if in_all else num_envs), count
 
@@ -121,7 +117,8 @@ def _of_open_mpi() -> Place | None:
     prefix = "OMPI_COMM_WORLD_"
     if f"{prefix}SIZE" not in os.environ:
         return None
-    return Place(*(_number(f"{prefix}{name}") for name in ("RANK", "SIZE", "LOCAL_RANK")))
+    index, count, on_host = (_number(f"{prefix}{n}") for n in ("RANK", "SIZE", "LOCAL_RANK"))
+    return Place(index, count, on_host)
 
 
 def _number(name: str) -> int:

@@ -35,10 +35,9 @@ def join() -> cluster.Place:
     cluster.pin(own)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM, which stops a run
-    known = {} if own.address is None else {"coordinator_address": own.address}
     try:
         jax.distributed.initialize(
-            **known,
+            coordinator_address=own.address,
             num_processes=own.count,
             process_id=own.index,
             local_device_ids=[0],

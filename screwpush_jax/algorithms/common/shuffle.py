@@ -27,10 +27,12 @@ def sharded_rows(
     width = num_envs // own
     size = num_steps * width
 
+    if own == 1:
+        return minibatch_rows(jax.random.fold_in(key, first), size, num_minibatches)
+
     def of_shard(number: jax.Array) -> jax.Array:
         rows = minibatch_rows(jax.random.fold_in(key, first + number), size, num_minibatches)
-        return rows // width * num_envs + number * width + rows % width if own > 1 else rows
+        return rows // width * num_envs + number * width + rows % width
 
-    if own == 1:
-        return of_shard(jnp.int32(0))
-    return jnp.concatenate([of_shard(jnp.int32(number)) for number in range(own)], axis=1)
+    rows = jax.vmap(of_shard)(jnp.arange(own))
+    return jnp.moveaxis(rows, 0, 1).reshape(num_minibatches, -1)
