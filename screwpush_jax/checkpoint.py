@@ -321,10 +321,10 @@ def _read(found: Found, item: str, template: Any) -> Any:
 
 
 def _one_of_several() -> dict[str, Any]:
-    """Has Orbax read and write in this process alone, where several train together."""
-    if dist.count() == 1:
+    """Has Orbax read and write in this process alone, where several train or trained together."""
+    if jax.process_count() == 1:
         return {}
-    me = dist.index()
+    me = jax.process_index()
     options = ocp.options.MultiprocessingOptions(
         primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
     )

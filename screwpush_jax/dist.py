@@ -19,8 +19,6 @@ from screwpush_jax.errors import UsageError
 T = TypeVar("T")
 _JOIN_S, _HEARTBEAT_S = 300, 20
 """How long the first process waits for the last, and silence after which one is taken for lost."""
-_END_S = 7 * 24 * 3600
-"""How long those that are done wait for the first, which evaluates."""
 
 
 def join() -> cluster.Place:
@@ -43,7 +41,6 @@ def join() -> cluster.Place:
             local_device_ids=[0],
             initialization_timeout=_JOIN_S,
             heartbeat_timeout_seconds=_HEARTBEAT_S,
-            shutdown_timeout_seconds=_END_S,
         )
     except Exception as error:  # of the runtime's many kinds
         reason = " ".join(str(error).split())[:200]
@@ -51,6 +48,11 @@ def join() -> cluster.Place:
             f"process {own.index} of {own.count} does not reach the others: {reason}"
         ) from None
     return own
+
+
+def leave() -> None:
+    """Parts with the others, once all have come here: from then on each is alone."""
+    jax.distributed.shutdown()
 
 
 def count() -> int:

@@ -21,8 +21,8 @@ from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_sim import gpu, registry
 
-_POLL_S, _HELD_S, _END_S = 0.05, 1.0, 10.0
-"""How often to look, how long errors are held back, how long one may outlive another that stopped."""
+_POLL_S, _HELD_S, _END_S = 0.05, 1.0, 60.0
+"""How often to look, how long errors are held back, how long one may outlive others when told to stop."""
 _RUN = "run "
 """How the line begins with which the first process names the run's folder."""
 

@@ -117,6 +117,7 @@ def main(argv: Sequence[str]) -> int:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
             if resume.is_to_be_evaluated(config, found):
+                dist.leave()
                 if not leads:
                     return 0
                 print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
@@ -134,6 +135,7 @@ def main(argv: Sequence[str]) -> int:
                 run_dir = Path(dist.tell(str(claimed[-1].path if claimed else "")))
             services = held.enter_context(Services(config, run_dir))
             recorder = _train(config, found, run_dir, stopper, live and leads)
+        dist.leave()  # the others need not wait for what the first does alone
         if stopper.requested:
             services.hurry()
         return _finish(config, recorder, run_dir) if leads else stopper.exit_code
