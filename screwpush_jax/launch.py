@@ -1,6 +1,7 @@
 """Starts the processes of a run on this machine, one for each GPU, and ends them together."""
 
 import contextlib
+import itertools
 import math
 import os
 import shlex
@@ -23,6 +24,8 @@ from screwpush_sim import gpu, registry
 
 _POLL_S, _HELD_S, _END_S = 0.05, 1.0, 60.0
 """How often to look, how long errors are held back, how long one may outlive others when told to stop."""
+_STOPPED = tuple(128 + number for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE))
+"""Exit codes of those that were asked to stop, and did."""
 _RUN = "run "
 """How the line begins with which the first process names the run's folder."""
 
@@ -37,15 +40,13 @@ def run(config: Config, argv: Sequence[str], max_restarts: int) -> int:
       UsageError: there are not so many GPUs.
     """
     gpus = _gpus(config)
-    left = max_restarts
-    while True:
+    for restart in itertools.count(1):
         crew = _Crew(config.num_gpus, gpus, argv)
         code = crew.wait()
         argv = _going_on(argv, crew.run_dir)
-        if not crew.lost or not crew.run_dir or not left:
+        if not crew.lost or not crew.run_dir or restart > max_restarts:
             break
-        print(f"{crew.lost}; they are started again, {left - 1} more times at most", flush=True)
-        left -= 1
+        print(f"{crew.lost}\nrestart {restart} of {max_restarts}", flush=True)
     if crew.lost:
         on = f"; go on with: python -m screwpush_jax.train {shlex.join(argv)}"
         print(f"error: {crew.lost}{on if crew.run_dir else ''}", file=sys.stderr)
@@ -109,10 +110,11 @@ class _Crew:
     def wait(self) -> int:
         """Until all have ended; signals are passed on. The exit code of the whole."""
         with self._signals() as heard:
-            while self._running() and not (self._failed() and not heard):
+            while self._running() and not self._failed():
                 self._release(before=time.monotonic() - _HELD_S)
                 time.sleep(_POLL_S)
-                if heard and len(self._running()) < len(self._processes):
+                stopping = heard or any(code in _STOPPED for code in self._codes())
+                if stopping and len(self._running()) < len(self._processes):
                     self._await(_END_S)
                     break
             if self._failed() and not heard:
@@ -122,17 +124,21 @@ class _Crew:
         for reader in self._readers:
             reader.join(5.0)
         self._release()
-        codes = [code for _, code in self._failed()]
+        codes = [code for _, code in self._failed()] + [code for code in self._codes() if code]
         return next((128 - code if code < 0 else code for code in codes), 0)
 
     def _running(self) -> list["subprocess.Popen[str]"]:
         return [process for process in self._processes if process.poll() is None]
 
+    def _codes(self) -> list[int | None]:
+        return [process.poll() for process in self._processes]
+
     def _failed(self) -> list[tuple[int, int]]:
         """Number and exit code of those that ended badly; first the one that others ended for."""
-        codes = [(index, process.poll()) for index, process in enumerate(self._processes)]
         late = (-signal.SIGABRT, LOST)  # how JAX, and how we end one that has lost another
-        return sorted(((i, code) for i, code in codes if code), key=lambda c: (c[1] in late, c[1]))
+        codes = [(index, code) for index, code in enumerate(self._codes()) if code]
+        bad = [(index, code) for index, code in codes if code not in _STOPPED]
+        return sorted(bad, key=lambda pair: (pair[1] in late, pair[1]))
 
     def _end(self, index: int, code: int) -> None:
         """Ends all because of one; what the others say of it is dropped."""

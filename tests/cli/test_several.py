@@ -122,16 +122,33 @@ class Running:
     def end(self) -> tuple[int, float]:
         """Exit code, and seconds until it came."""
         begun = time.monotonic()
-        self.said += self._process.communicate(timeout=120)[0]
+        self.said += self._process.communicate(timeout=400)[0]
         return self._process.returncode, time.monotonic() - begun
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            for pid in (*self.children().values(), self._process.pid):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        self._process.communicate()
 
 
 @pytest.fixture
-def endless(start_command, debug_config, tmp_path):
-    return Running(
-        *(start_command, tmp_path, "--config", debug_config, *TWO),
-        *("--total-env-steps", 10**8, "--checkpoint-every", 2),
-    )
+def begin(start_command, debug_config, tmp_path):
+    """Starts two processes, which are ended with the test at the latest."""
+    with contextlib.ExitStack() as ends:
+
+        def start(*args):
+            run = Running(start_command, tmp_path, "--config", debug_config, *TWO, *args)
+            ends.callback(run.close)
+            return run
+
+        yield start
+
+
+@pytest.fixture
+def endless(begin):
+    return begin("--total-env-steps", 10**8, "--checkpoint-every", 2)
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -159,23 +176,23 @@ def test_asked_to_stop_all_save_and_end(endless, index):
     assert "error" not in endless.said.lower()
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(start_command, debug_config, tmp_path):
-    run = Running(
-        *(start_command, tmp_path, "--config", debug_config, *TWO, "--max-restarts", 2),
-        *("--total-env-steps", 400 * STEPS, "--checkpoint-every", 1, "--name", "killed"),
+def test_a_killed_run_goes_on_from_its_last_checkpoint(begin, tmp_path):
+    run = begin(
+        *("--max-restarts", 2, "--total-env-steps", 60 * STEPS, "--checkpoint-every", 1),
+        *("--name", "killed"),
     )
     run.until("iteration 1/")
-    time.sleep(2)
+    time.sleep(2)  # the checkpoint after it is written now
     run.kill(1, signal.SIGKILL)
     run.until("restored")
-    assert "they are started again, 1 more times at most" in run.said
+    assert "restart 1 of 2" in run.said
     run.until("compiled in")
     run.kill(0, signal.SIGKILL)
     code, _ = run.end()
     assert code == 0, run.said
     assert len(re.findall("restored .* control steps", run.said)) == 2
     (folder,) = (tmp_path / "runs/separate").iterdir()
-    assert (folder / "checkpoints" / str(400 * STEPS)).is_dir()
+    assert (folder / "checkpoints" / str(60 * STEPS)).is_dir()
 
 
 JOIN = """
