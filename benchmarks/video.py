@@ -45,6 +45,8 @@ class Args:
 class Stopwatch:
     """Stands in for a run's recorder: reads each iteration as it does, and times blocks."""
 
+    stops_here = False
+
     def __init__(self, films: TrainingFilms, length: int, blocks: int):
         self.films, self.stopper = films, Stopper(lambda: "")
         self.seconds: list[float] = []
@@ -59,7 +61,7 @@ class Stopwatch:
     def should_continue(self) -> bool:
         return len(self.seconds) < self._blocks
 
-    def iteration(self, metrics: Any, report: Callable[[], Any]) -> None:
+    def iteration(self, metrics: Any, report: Callable[[], Any], learner: Any) -> None:
         self._flush()
         self._number += 1
         self._pending = metrics, report

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from screwpush_jax import compiled, disturbances
+from screwpush_jax import compiled, dist, disturbances
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.algorithms.algorithm import Algorithm, Learner
 from screwpush_jax.bounds import flag
@@ -105,7 +105,7 @@ def check_variation(config: Config, num_envs: int) -> None:
 
 
 def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None = None) -> Starts:
-    """Start states of training, settled by the physics `eval` in a simulator of their own.
+    """Start states of training, of this process's own, settled by the physics `eval` in a simulator of their own.
 
     `watch` sees the simulator's report at the end.
 
@@ -118,7 +118,8 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
     sizes = variation_of(config).draw_sizes(num_envs)  # all else is nominal
     world = make_world(config, num_envs, "eval", sizes)
     try:
-        starts = world.task.starts(world.sim, size, config.seed, compiled.jit)
+        seed = dist.own_seed(config.seed, config.eval.seed)
+        starts = world.task.starts(world.sim, size, seed, compiled.jit)
         report = world.sim.report()()
         if watch is not None:
             watch(report)
@@ -130,8 +131,12 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
 def init_arrays(
     config: Config, world: World, starts: Starts, key: jax.Array
 ) -> tuple[Learner, Carry]:
-    """What a fresh run begins with: an untrained learner, and environments that wait to start."""
+    """What a fresh run begins with: an untrained learner, and environments that wait to start.
+
+    The learner is the same in each process, what happens in the environments is not.
+    """
     learner_key, carry_key = jax.random.split(key)
+    carry_key = dist.own_key(carry_key)
     learner = world.algorithm.init(learner_key)
     return learner, init_carry(world.task, world.algorithm, starts, config.num_envs, carry_key)
 

@@ -2,7 +2,8 @@
 
 A checkpoint holds the learner, the carry (environments, keys, the rollout at its position), the
 start states, the simulator's snapshot, and as JSON the configuration and the counters. Between two
-iterations the rollout holds nothing that is still to be used, and is left out.
+iterations the rollout holds nothing that is still to be used, and is left out. Of processes that train
+together the first writes, for all of them: `others` holds what each has beside the learner.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ import orbax.checkpoint as ocp
 from flax import struct
 from orbax.checkpoint import checkpoint_managers
 
-from screwpush_jax import migrate, run_folder
+from screwpush_jax import dist, migrate, run_folder
 from screwpush_jax.algorithms.algorithm import Learner
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.files import write_atomically
@@ -63,14 +64,29 @@ class CheckpointStore:
         newest = checkpoint_managers.LatestN(keep)
         best = checkpoint_managers.BestN(get_metric_fn=_rank, n=1)
         policy = checkpoint_managers.AnyPreservationPolicy([newest, best])
+        if several := _one_of_several():
+            (run_dir / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy, best_fn=_rank, enable_async_checkpointing=False
+            preservation_policy=policy,
+            best_fn=_rank,
+            enable_async_checkpointing=False,
+            create=not several,  # Orbax would wait for the others
+            **several,
         )
         self._run_dir, self._verified = run_dir, False
         self._manager = ocp.CheckpointManager((run_dir / CHECKPOINTS).absolute(), options=options)
 
-    def save(self, step: int, state: RunState, meta: dict[str, Any], score: Score) -> None:
+    def save(
+        self,
+        step: int,
+        state: RunState,
+        meta: dict[str, Any],
+        score: Score,
+        others: np.ndarray | None = None,
+    ) -> None:
         """Writes checkpoint `step` (environment steps); the first one is read back and compared.
+
+        `others` is what `gather` made of the states of several processes.
 
         Raises:
           CheckpointError: it was not written, or what was written is not what was given.
@@ -78,14 +94,17 @@ class CheckpointStore:
         path = self._run_dir / CHECKPOINTS / str(step)
         if path.exists():
             raise CheckpointError(f"checkpoint {path} exists already, and what it holds stays")
+        items: dict[str, Any] = {
+            "learner": ocp.args.StandardSave(_to_write(_plain(state.learner))),
+            "state": ocp.args.StandardSave(_to_write(_to_disk(state))),
+            "meta": ocp.args.JsonSave({"format": FORMAT, **meta}),
+        }
+        if others is not None:
+            items["others"] = ocp.args.StandardSave({"bytes": others})
         try:
             saved = self._manager.save(
                 step,
-                args=ocp.args.Composite(
-                    learner=ocp.args.StandardSave(_plain(state.learner)),
-                    state=ocp.args.StandardSave(_to_disk(state)),
-                    meta=ocp.args.JsonSave({"format": FORMAT, **meta}),
-                ),
+                args=ocp.args.Composite(**items),
                 metrics=dataclasses.asdict(score),
             )
         except Exception as error:  # a full disk or a lost mount has many names in there
@@ -241,14 +260,48 @@ def restore(found: Found, like: RunState) -> RunState:
     """
     check_goes_on(found)
     whole = int(found.meta["t"]) != 0
-    tree = _read(found, "state", _to_disk(like, with_rollout=whole))
+    return _assemble(found, _read(found, "state", _to_disk(like, with_rollout=whole)), like)
+
+
+def _assemble(found: Found, tree: Any, like: RunState) -> RunState:
+    """The learner of a checkpoint with what else was read of it."""
     carry = tree["carry"]
-    if not whole:
+    if carry.rollout is None:
         blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.carry.rollout)
         carry = dataclasses.replace(carry, rollout=jax.device_put(blank))
     learner = _read(found, "learner", _plain(like.learner))
     state = RunState(learner, carry, tree["starts"], tree["snapshot"])
     return jax.tree.map(_data_to_key, state, like)
+
+
+def processes(found: Found) -> int:
+    """How many processes trained together when the checkpoint was saved."""
+    return int(found.meta["config"].get("num_gpus", 1))
+
+
+def gather(state: RunState) -> np.ndarray:
+    """What every process has beside the learner, as bytes `[processes, B]`; all call it together."""
+    leaves = jax.tree.leaves(_to_disk(state, with_rollout=False))
+    raw = [np.ascontiguousarray(jax.device_get(leaf)).reshape(-1).view(np.uint8) for leaf in leaves]
+    return dist.gather(np.concatenate(raw))
+
+
+def restore_own(found: Found, like: RunState) -> RunState:
+    """As `restore`, for one of as many processes as saved the checkpoint: its own part of it."""
+    check_goes_on(found)
+    template = _to_disk(like, with_rollout=False)
+    leaves, tree = jax.tree.flatten(template)
+    sizes = [int(np.prod(x.shape)) * np.dtype(x.dtype).itemsize for x in leaves]
+    shape = jax.ShapeDtypeStruct((processes(found), sum(sizes)), np.uint8)
+    mine = np.asarray(_read(found, "others", {"bytes": shape})["bytes"][dist.index()])
+    parts = np.split(mine, np.cumsum(sizes)[:-1])
+    plain = jax.tree.unflatten(tree, [_of_bytes(*pair) for pair in zip(parts, leaves, strict=True)])
+    return _assemble(found, plain, like)
+
+
+def _of_bytes(raw: np.ndarray, like: Any) -> Any:
+    array = raw.view(like.dtype).reshape(like.shape)
+    return array if isinstance(like, np.ndarray) else jax.device_put(array)
 
 
 def restore_learner(found: Found, like: Learner) -> Learner:
@@ -262,9 +315,25 @@ def _read(found: Found, item: str, template: Any) -> Any:
     path = found.run_dir / CHECKPOINTS / str(found.step) / item
     try:
         here = jax.tree.map(_on_this_device, template)
-        return ocp.StandardCheckpointer().restore(path.absolute(), here)
+        return ocp.StandardCheckpointer(**_one_of_several()).restore(path.absolute(), here)
     except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
         raise CheckpointError(f"checkpoint {path} cannot be restored: {_reason(error)}") from error
+
+
+def _one_of_several() -> dict[str, Any]:
+    """Has Orbax read and write in this process alone, where several train or trained together."""
+    if jax.process_count() == 1:
+        return {}
+    me = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
+    )
+    return {"multiprocessing_options": options}
+
+
+def _to_write(tree: Any) -> Any:
+    """Where several train together Orbax takes a process's own arrays from the host only."""
+    return tree if dist.count() == 1 else jax.device_get(tree)
 
 
 def _reason(error: Exception) -> str:

@@ -8,11 +8,12 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from screwpush_jax import checkpoint, plugins
+from screwpush_jax import checkpoint, dist, plugins
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.build import differences
 from screwpush_jax.checkpoint import Found
@@ -44,7 +45,8 @@ C = TypeVar("C", bound="CommandArgs")
 def run(main: Callable[[Sequence[str]], int | None]) -> None:
     """Calls `main` with the command's arguments and ends with the exit code that it returns.
 
-    A user's error is one line and exit code 2.
+    A user's error is one line and exit code 2. One of several processes that train together ends at
+    once when it fails: at Python's own end it would wait for the others, and they for it.
     """
     gc.freeze()  # modules stay: no collection need look at all of theirs again
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -53,21 +55,41 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     try:
         code = main(sys.argv[1:])
         print(end="", flush=True)
-        sys.exit(code)
     except DeviceLostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(2)  # each array and each kernel would report the device, and the last one abort
     except (UsageError, SimError, StartsError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = _failed(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = _failed(130)
     except BrokenPipeError:
         drop_output()
         print("error: nobody reads the output any more; it ended there", file=sys.stderr)
-        sys.exit(128 + signal.SIGPIPE)
+        code = _failed(128 + signal.SIGPIPE)
+    except Exception as error:
+        if dist.count() == 1:
+            raise
+        if dist.is_loss(error):
+            print(f"error: {dist.said_of_loss(error)}", file=sys.stderr)
+            _failed(LOST)
+        traceback.print_exc()
+        _failed(1)
+    sys.exit(code)
+
+
+LOST = 3
+"""Exit code of a process that ends because another one is lost."""
+
+
+def _failed(code: int) -> int:
+    if dist.count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +103,11 @@ class CommandArgs(Config):
     print_config: Annotated[bool, FLAG_ONLY] = False
     """Print the resolved configuration as YAML, and do nothing else."""
 
+    def settled(self: C, old: Config | None) -> C:
+        """With what follows from elsewhere than flags; `old`: the configuration that goes on."""
+        del old
+        return self
+
 
 def configure(
     kind: type[C],
@@ -89,11 +116,13 @@ def configure(
     description: str,
     checkpoint_spec: str = "",
     claim: Callable[[Path], object] | None = None,
+    before_device: Callable[[C], object] = lambda config: None,
 ) -> tuple[C, Found | None]:
     """Defaults, under the checkpoint's configuration, under `--config`, under flags; checked.
 
     `checkpoint_spec` is what `--checkpoint` is when it is not given; empty for none. Whoever goes on
     with a run gives `claim`, which is called with its folder before its checkpoint is chosen.
+    `before_device` is called with the checked configuration, before JAX looks for its device.
 
     Raises:
       UsageError, SimError: before anything is written.
@@ -121,6 +150,7 @@ def configure(
     if early.config:
         known = load_yaml(Path(early.config), full_kind, known)
     config = parse(full_kind, args, known, prog, description)
+    config = config.settled(old)
     config.check()
     if printing:
         print(to_yaml(fields_of(config, Config)), end="")
@@ -130,6 +160,7 @@ def configure(
         check_run_path(config.runs_path / config.task / config.name)
     if found and claim is not None and config.sim == "auto":
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
+    before_device(config)
     print(f"device {use_device(config)}")
     if found and old is not None:
         check_fits(config, found, old)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
+from screwpush_jax import dist
 from screwpush_jax import episodes as episodes_module
 from screwpush_jax import film as film_module
 from screwpush_jax import transition as transition_module
@@ -31,26 +32,65 @@ def compile_transition(env: Env, algorithm: Algorithm) -> Callable:
     return jax.jit(function, donate_argnames=("carry",))
 
 
+_SAME, _ALONG_N = PartitionSpec(), PartitionSpec(None, AXIS)
+"""How what `update` takes lies on the mesh: on each device its own, or split along N."""
+
+
 def compile_update(algorithm: Algorithm, num_iterations: int) -> Callable:
-    """`update(learner, rollout, tally)` on this process's device; the learner's memory is reused.
+    """`update(learner, rollout, tally)` on one device of each process; the learner's memory is reused.
 
     Its metrics hold the episodes' too: the tally itself is the next transition's to overwrite.
     """
-    function = functools.partial(algorithm.update, num_iterations)
-    spread = PartitionSpec(None, AXIS)  # rollouts are split along N
-    mapped = jax.shard_map(
-        function,
-        mesh=_mesh(),
-        in_specs=(PartitionSpec(), spread),
-        out_specs=(PartitionSpec(), PartitionSpec()),
-        check_vma=False,  # means are taken by hand in `update`
-    )
 
     def whole(learner: Learner, rollout: Rollout, tally: Tally) -> tuple[Learner, Metrics]:
-        learner, metrics = mapped(learner, rollout)
+        learner, metrics = algorithm.update(num_iterations, learner, rollout)
+        tally = jax.lax.psum(tally, AXIS)
         return learner, metrics | transition_module.episode_means(tally)
 
-    return jax.jit(whole, donate_argnums=(0,))
+    return jax.jit(_mapped(whole, (_SAME, _ALONG_N, _SAME)), donate_argnums=(0,))
+
+
+def update_ahead(algorithm: Algorithm, num_iterations: int, *args: Any) -> Callable:
+    """`update` of this process's learner, rollout and tally `args`, compiled before its first call.
+
+    What goes in and comes out are arrays of this process; nothing is copied on the way.
+    """
+
+    def on_mesh(learner: Learner, rollout: Rollout, tally: Tally) -> tuple[Any, ...]:
+        parts = ((learner, _SAME), (rollout, _ALONG_N), (tally, _SAME))
+        return tuple(dist.to_mesh(tree, spec) for tree, spec in parts)
+
+    update = ahead(compile_update(algorithm, num_iterations), *on_mesh(*args))
+    if dist.count() == 1:
+        return update
+    return lambda *args: dist.local(update(*on_mesh(*args)))
+
+
+def compile_agreement() -> Callable:
+    """`agree(values)`: the largest that any process gave, of each of `values [V]`."""
+    agree = jax.jit(_mapped(lambda values: jax.lax.pmax(values, AXIS), (_SAME,)))
+    return lambda values: dist.local(agree(dist.to_mesh(jax.numpy.asarray(values), _SAME)))
+
+
+def compile_checksums() -> Callable:
+    """`checksums(tree)`: a sum over the bits of each leaf, in each process: `[processes, leaves]`."""
+
+    def of_all(tree: Any) -> jax.Array:
+        return jax.lax.all_gather(types.checksums(tree), AXIS)
+
+    sums = jax.jit(_mapped(of_all, (_SAME,)))
+    return lambda tree: dist.local(sums(dist.to_mesh(tree, _SAME)))
+
+
+def _mapped(function: Callable, in_specs: tuple[PartitionSpec, ...]) -> Callable:
+    """`function` on one device of each process, with the same result on all of them."""
+    return jax.shard_map(
+        function,
+        mesh=dist.mesh(),
+        in_specs=in_specs,
+        out_specs=_SAME,
+        check_vma=False,  # means are taken by hand
+    )
 
 
 def ahead(function: Any, *args: Any, **kwargs: Any) -> Callable:
@@ -60,11 +100,9 @@ def ahead(function: Any, *args: Any, **kwargs: Any) -> Callable:
 
 def place(tree: T) -> T:
     """`tree` where `update` leaves its results, so that no function compiles for two places."""
-    return jax.device_put(tree, NamedSharding(_mesh(), PartitionSpec()))
-
-
-def _mesh() -> Mesh:
-    return Mesh([bridge.device()], (AXIS,))
+    alone = dist.count() == 1
+    here = NamedSharding(dist.mesh(), _SAME) if alone else SingleDeviceSharding(bridge.device())
+    return jax.device_put(tree, here)
 
 
 class EpisodeFunctions(NamedTuple):

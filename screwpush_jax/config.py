@@ -123,8 +123,11 @@ class Config:
     compile_cache: Annotated[str, PATH] = "~/.cache/screwpush_jax"
     """Folder of compiled functions, for the next start; empty for none (JAX's own variable
     JAX_COMPILATION_CACHE_DIR goes first)."""
+    num_gpus: Annotated[int, Gt(0)] = 1
+    """GPUs that train together, a process for each; with --device cpu so many processes on the CPU.
+    More than one are started here, unless SLURM, Open MPI or the like has."""
     num_envs: Annotated[int, Gt(0)] = 4096
-    """N: scenes stepped in parallel."""
+    """N: scenes stepped in parallel, by each process."""
     seed: Seed = 0
     """Seed of everything random in training."""
     total_env_steps: Annotated[int, Interval(gt=0, le=2**63 - 1)] = 50_000_000
@@ -154,7 +157,7 @@ class Config:
 
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("seed", "num_envs")
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("task", "algorithm")
-    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "log", "video")
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "num_gpus", "log", "video")
 
     def __post_init__(self) -> None:
         if self.env is None:
@@ -171,9 +174,14 @@ class Config:
         return self.algorithm_options.rollout_steps(tasks.find(self.task)(self.env).horizon)
 
     @property
+    def all_envs(self) -> int:
+        """Scenes stepped in parallel, by all processes together."""
+        return self.num_envs * self.num_gpus
+
+    @property
     def batch_size(self) -> int:
-        """Samples in one update."""
-        return self.num_envs * self.num_steps
+        """Samples in one update, of all processes."""
+        return self.all_envs * self.num_steps
 
     @property
     def num_iterations(self) -> int:
@@ -207,6 +215,7 @@ class Config:
         try:
             check_name(self.name)
             self._check_sizes()
+            self._check_shards()
             self._check_seeds()
         except ValueError as error:
             raise as_flag(error) from None
@@ -216,8 +225,8 @@ class Config:
         options, batch, steps = self.algorithm_options, self.batch_size, self.num_steps
         if batch > LARGEST_INT:
             raise ValueError(
-                f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // steps}, as"
-                f" num_envs * {steps} steps are samples numbered up to {LARGEST_INT}"
+                f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // steps // self.num_gpus}, as"
+                f" num_envs * num_gpus * {steps} steps are samples numbered up to {LARGEST_INT}"
             )
         for name, least, whole, what in (
             ("group_size", 2, self.num_envs, "num_envs"),
@@ -238,6 +247,26 @@ class Config:
             raise ValueError(
                 f"total_env_steps {self.total_env_steps}; valid: at most {LARGEST_INT * batch},"
                 f" as iterations of {batch} are counted up to {LARGEST_INT}"
+            )
+
+    def _check_shards(self) -> None:
+        shards = self.algorithm_options.num_shards
+        if shards % self.num_gpus:
+            raise ValueError(
+                f"{self.algorithm}.num_shards {shards}; valid: 0, or a multiple of num_gpus {self.num_gpus}"
+            )
+        shards = shards or self.num_gpus
+        if self.all_envs % shards:
+            raise ValueError(
+                f"{self.algorithm}.num_shards {shards} does not divide num_envs * num_gpus = {self.all_envs};"
+                " valid: 0, or a number that does"
+            )
+        samples, minibatches = self.batch_size // shards, self.algorithm_options.num_minibatches
+        if samples % minibatches:
+            good = [n for n in range(1, min(samples, 128) + 1) if samples % n == 0]
+            raise ValueError(
+                f"{self.algorithm}.num_minibatches {minibatches} does not divide a shard's {samples} samples"
+                f" ({shards} shards); valid: {', '.join(map(str, good))}"
             )
 
     def _check_seeds(self) -> None:

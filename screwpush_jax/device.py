@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from screwpush_jax import cluster, dist
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
 from screwpush_sim import bridge, registry
@@ -83,6 +84,9 @@ def _device(config: Config) -> Any:
 
 
 def _in_words(place: Any) -> str:
+    if place.platform == "gpu" and dist.count() > 1:  # its only one, of those of its host
+        number = os.environ.get(cluster.VISIBLE, place.local_hardware_id)
+        return f"gpu {number} ({place.device_kind}), process {dist.index()} of {dist.count()}"
     if place.platform == "gpu":
         number = place.local_hardware_id
         return f"gpu {number} ({place.device_kind}; CUDA_VISIBLE_DEVICES chooses another)"

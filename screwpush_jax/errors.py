@@ -11,3 +11,7 @@ class CheckpointError(UsageError):
 
 class DivergedError(UsageError):
     """What was learned is not finite any more."""
+
+
+class SplitError(UsageError):
+    """Processes that train together have learned different things."""

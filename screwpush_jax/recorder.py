@@ -10,7 +10,8 @@ from typing import Any
 
 import jax
 
-from screwpush_jax import compiled
+from screwpush_jax import checkpoint, compiled, dist
+from screwpush_jax.accord import Accord
 from screwpush_jax.build import World
 from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
 from screwpush_jax.config import Config, to_tree
@@ -55,11 +56,14 @@ class Recorder:
         self._begun, self._ended = time.perf_counter(), 0.0
         self._pending: tuple[dict[str, jax.Array], Callable[[], Metrics]] | None = None
         self.total_ms: Metrics = {}
-        self._store = CheckpointStore(run_dir, config.keep_checkpoints)
-        self._loggers = Loggers(
-            *(run_dir, config, self.iterations * config.batch_size, world.sim.spec.engine),
-            (f"env/{world.task.score}", "env/return"),
-        )
+        self._accord = Accord() if dist.count() > 1 else None
+        self._store = self._loggers = None
+        if dist.index() == 0:  # of several processes one writes
+            self._store = CheckpointStore(run_dir, config.keep_checkpoints)
+            self._loggers = Loggers(
+                *(run_dir, config, self.iterations * config.batch_size, world.sim.spec.engine),
+                (f"env/{world.task.score}", "env/return"),
+            )
         self.films = TrainingFilms(config, world, run_dir)
         """Whoever steps the environments shows them to it."""
         self._display = Display(
@@ -80,8 +84,9 @@ class Recorder:
         self._ended = time.perf_counter()  # what comes now is not training
         self._display.stop()
         self.films.close(at_once=self.stopper.requested)
-        self._loggers.close()
-        self._store.close()
+        for written in (self._loggers, self._store):
+            if written is not None:
+                written.close()
 
     def start_clock(self) -> None:
         """Starts the clock of training: everything is compiled."""
@@ -105,17 +110,34 @@ class Recorder:
         return self._elapsed_before_s + (self._ended or time.perf_counter()) - self._begun
 
     def should_continue(self) -> bool:
-        limit_s = 60.0 * self._config.max_minutes
-        in_time = limit_s <= 0 or self.elapsed_s < limit_s
+        """Whether another iteration begins: of several processes all say the same."""
+        if self._accord is None:
+            wanted = not self._time_is_up() and not self.stopper.requested
+        else:
+            wanted = not self._accord.time_is_up and not self._accord.signal
         unfinished = self.iterations < self._config.num_iterations
-        return in_time and unfinished and not self.is_good() and not self.stopper.requested
+        return wanted and unfinished and not self.is_good()
+
+    @property
+    def stops_here(self) -> bool:
+        """Whether the run ends inside a rollout: alone as soon as it is asked to."""
+        return self._accord is None and self.stopper.requested
+
+    def _time_is_up(self) -> bool:
+        limit_s = 60.0 * self._config.max_minutes
+        return 0 < limit_s <= self.elapsed_s
 
     def is_good(self) -> bool:
         """Whether the success is reached at which training ends."""
         return reached(self._config.stop_at_success, self._newest.low(self.iterations))
 
-    def iteration(self, metrics: dict[str, jax.Array], report: Callable[[], Metrics]) -> None:
-        """Counts a finished iteration and logs the one before.
+    def iteration(
+        self,
+        metrics: dict[str, jax.Array],
+        report: Callable[[], Metrics],
+        learner: Any = None,
+    ) -> None:
+        """Counts a finished iteration, which led to `learner`, and logs the one before.
 
         So the host waits for an iteration only when the next one is under way on the device.
         """
@@ -123,12 +145,23 @@ class Recorder:
         self.iterations += 1
         self._since_save += 1
         self._pending = metrics, report
+        if self._accord is not None:
+            wish = self.stopper.signal or 0
+            self._accord.ask(self.iterations, wish, self._time_is_up(), learner)
         self.films.iteration(self.iterations)
 
     def flush(self) -> None:
-        """Reads and logs the newest iteration: the one wait for the device."""
+        """Reads and logs the newest iteration: the one wait for the device.
+
+        Raises:
+          SplitError: processes that train together have learned different things.
+        """
         if self._pending is None:
             return
+        if self._accord is not None:
+            self._accord.hear()
+            if self._accord.signal:
+                self.stopper.request(self._accord.signal)
         on_device, report = self._pending
         self._pending = None
         metrics = {name: float(value) for name, value in jax.device_get(on_device).items()}
@@ -140,7 +173,9 @@ class Recorder:
         if not episodes:
             metrics = {name: value for name, value in metrics.items() if name not in means}
         metrics |= self._performance(report())
-        self._loggers.write(self.iterations, self.iterations * self._config.batch_size, metrics)
+        if self._loggers is not None:
+            steps = self.iterations * self._config.batch_size
+            self._loggers.write(self.iterations, steps, metrics)
         with self._somebody_reads():
             low = self._newest.low(self.iterations + 1)
             self._display.show(self.iterations, self.elapsed_s, success, metrics, low)
@@ -157,7 +192,7 @@ class Recorder:
         """
         self.flush()
         task, t = self._world.task, int(state.carry.t)
-        step = self.iterations * self._config.batch_size + t * self._config.num_envs
+        step = self.iterations * self._config.batch_size + t * self._config.all_envs
         if step == self._saved_step:
             return
         if not compiled.is_finite(state.learner):
@@ -187,7 +222,9 @@ class Recorder:
             "counters": counters,
             "config": to_tree(self._config),
         }
-        self._store.save(step, state, meta, score)
+        others = checkpoint.gather(state) if dist.count() > 1 else None
+        if self._store is not None:
+            self._store.save(step, state, meta, score, *([] if others is None else [others]))
         self._saved_step = step
 
     def _performance(self, report: Metrics) -> Metrics:

@@ -61,6 +61,9 @@ def _check_fixed(config: Config, found: Found) -> None:
     was = {path: _get(old, path) for path in fixed}
     was = {path: _get(plain, path) if value is None else value for path, value in was.items()}
     pairs = {path: (was[path], _get(new, path)) for path in fixed}
+    in_all = old["num_envs"] * old.get("num_gpus", 1), config.all_envs
+    if pairs.pop("num_envs", None) and in_all[0] != in_all[1]:
+        pairs["num_envs"] = in_all
     pairs["sim"] = (found.meta["engine"], engine)
     changed = [f"{path} {was}" for path, (was, now) in pairs.items() if was != now]
     if changed:

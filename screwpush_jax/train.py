@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import os
 import shlex
 import signal
 import sys
@@ -14,8 +15,20 @@ from typing import Annotated, Any
 
 import jax
 import yaml
+from annotated_types import Ge
 
-from screwpush_jax import checkpoint, cli, compiled, evaluate, init_from, resume, run_folder
+from screwpush_jax import (
+    checkpoint,
+    cli,
+    cluster,
+    compiled,
+    dist,
+    evaluate,
+    init_from,
+    launch,
+    resume,
+    run_folder,
+)
 from screwpush_jax.build import (
     World,
     check_variation,
@@ -29,6 +42,7 @@ from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.display import duration
 from screwpush_jax.episodes import policy_names
+from screwpush_jax.field_kinds import with_values
 from screwpush_jax.files import to_json, write_atomically
 from screwpush_jax.filming import films
 from screwpush_jax.forecast import evaluation_s
@@ -60,16 +74,38 @@ class TrainArgs(cli.CommandArgs):
     """Plain log lines instead of a live display (also without a terminal)."""
     test: Annotated[bool, FLAG_ONLY] = False
     """Do not train: evaluate the checkpoint (latest if none is named)."""
+    global_num_envs: Annotated[int, FLAG_ONLY, Ge(0)] = 0
+    """Scenes of all processes together, instead of --num-envs for each; 0 for that."""
+    max_restarts: Annotated[int, FLAG_ONLY, Ge(0)] = 0
+    """How often a run of --num-gpus processes goes on from its last checkpoint when one is lost."""
+
+    def settled(self, old: Config | None) -> "TrainArgs":
+        if self.test:
+            return dataclasses.replace(self, num_gpus=1)
+        before = (old.num_envs, old.num_gpus) if old else None
+        num_envs, num_gpus = cluster.share(
+            *(self.num_envs, self.num_gpus, self.global_num_envs, before)
+        )
+        return dataclasses.replace(self, num_envs=num_envs, num_gpus=num_gpus)
 
 
 def main(argv: Sequence[str]) -> int:
     prog = "python -m screwpush_jax.train"
     testing = "--test" in argv
+    leads = cluster.place().index == 0
+    if testing and not leads:
+        return 0
     claimed: list[RunFolder] = []
     with contextlib.ExitStack() as held:
 
         def claim(path: Path) -> None:
-            claimed.append(held.enter_context(RunFolder(path)))
+            if leads:
+                claimed.append(held.enter_context(RunFolder(path)))
+
+        def meet(args: TrainArgs) -> None:
+            if not testing and dist.join().count < args.num_gpus:
+                held.close()  # the run is for those that are started
+                raise SystemExit(launch.run(args, argv, args.max_restarts))
 
         args, found = cli.configure(
             TrainArgs,
@@ -78,6 +114,7 @@ def main(argv: Sequence[str]) -> int:
             __doc__ or "",
             "latest" if testing else "",
             None if testing else claim,
+            meet,
         )
         config = cli.fields_of(args, Config)
         source = init_from.find(config, args.init_from, bool(found))
@@ -87,10 +124,15 @@ def main(argv: Sequence[str]) -> int:
         check_installed(config)
         films.check_installed(config)
         check_variation(config, config.num_envs)
+        if not leads:
+            config = quiet(config)
         if found:
             config = resume.settle(config, found)
             evaluate.check_unseen(config, found)
             if resume.is_to_be_evaluated(config, found):
+                dist.leave()
+                if not leads:
+                    return 0
                 print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
                 held.enter_context(Services(config, found.run_dir))
                 _evaluate(config, found.run_dir)
@@ -99,16 +141,25 @@ def main(argv: Sequence[str]) -> int:
         live = _is_terminal() and not args.headless
         with Stopper(lambda: _last_words(config, claimed)) as stopper:
             with stopper.nothing_to_save():
-                if not found or not resume.is_newest(found):  # what an older one led to stays
+                new = not found or not resume.is_newest(found)  # what an older one led to stays
+                if new and leads:
                     parent = config.runs_path / config.task
                     claimed.append(
                         held.enter_context(run_folder.create(parent, config.name, config.algorithm))
                     )
-            services = held.enter_context(Services(config, claimed[-1].path))
-            recorder = _train(config, found, source, claimed[-1].path, stopper, live)
+                run_dir = Path(dist.tell(str(claimed[-1].path if claimed else "")))
+            services = held.enter_context(Services(config, run_dir))
+            recorder = _train(config, found, source, run_dir, stopper, live and leads)
+        dist.leave()  # the others need not wait for what the first does alone
         if stopper.requested:
             services.hurry()
-        return _finish(config, recorder, claimed[-1].path)
+        return _finish(config, recorder, run_dir) if leads else stopper.exit_code
+
+
+def quiet(config: Config) -> Config:
+    """The configuration of a process that another one speaks and writes for."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    return with_values(config, {"log.to": (), "video.every": 0, "video.episodes": 0})
 
 
 def _finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
@@ -150,6 +201,8 @@ def _train(
     """Trains to the end; an engine that fails is built anew as often as it allows."""
     engine = registry.choose(config.sim)[0]
     restarts = registry.ENGINES[engine].restarts(getattr(config, engine))
+    if dist.count() > 1:
+        restarts = 0  # the others would wait for this one
     for failures in itertools.count():
         try:
             return _attempt(config, found, source, run_dir, stopper, live)
@@ -174,17 +227,21 @@ def _attempt(
     with stopper.nothing_to_save():
         print(f"run {run_dir}")
         _say_that_it_takes_time()
-        starts, after_s = (None, 0.0) if found else _find_starts(config)
-        params = draw_params(config, config.num_envs, config.seed)
+        anew = found is None or checkpoint.processes(found) != dist.count()
+        starts, after_s = _find_starts(config) if anew else (None, 0.0)
+        seed = dist.own_seed(config.seed, config.eval.seed)
+        params = draw_params(config, config.num_envs, seed)
         world = make_world(config, config.num_envs, "train", params)
     try:
         with stopper.nothing_to_save():
-            if found:
+            if starts is None:
+                assert found is not None
                 state = _restored(config, world, found)
             else:
-                state = _fresh(config, world, starts, source)
-            origin = init_from.origin(source, found and found.run_dir)
-            _write_config(run_dir, config, world.sim.spec.engine, origin)
+                state = _fresh(config, world, starts, found, source)
+            if dist.index() == 0:
+                origin = init_from.origin(source, found and found.run_dir)
+                _write_config(run_dir, config, world.sim.spec.engine, origin)
         with Recorder(config, world, run_dir, found, stopper, live, after_s) as recorder:
             train(config, world, state, recorder)
         return recorder
@@ -206,13 +263,26 @@ def _find_starts(config: Config) -> tuple[Starts, float]:
     return starts, evaluation_s(report, scenes, took_s, *sizes)
 
 
-def _fresh(config: Config, world: World, starts: Starts, source: Found | None) -> RunState:
-    """The state in which a run begins, with the weights of `source` if there is one."""
+def _fresh(
+    config: Config, world: World, starts: Starts, found: Found | None, source: Found | None
+) -> RunState:
+    """The state in which a run begins, with the weights of `source` if there is one; with the whole
+    learner of `found`, of other processes, if given."""
     key = jax.random.key(config.seed)
+    if found:
+        key = jax.random.fold_in(key, found.step % 2**32)
     learner, carry = compiled.jit(partial(init_arrays, config, world))(starts, key)
     if source:
         learner = init_from.with_weights(source, world, learner)
         print(f"policy of {source.run_dir.name} at {source.step:,} control steps")
+    if found:
+        cli.check_layout(found, world.task.obs_layout)
+        learner = checkpoint.restore_learner(found, learner)
+        print(
+            f"restored what {found.run_dir.name} had learned at {found.step:,} control steps; its"
+            f" environments start anew, as {checkpoint.processes(found)} processes stepped them and"
+            f" now {dist.count()} do"
+        )
     return _placed(RunState(learner, carry, starts, world.sim.snapshot()))
 
 
@@ -223,7 +293,8 @@ def _restored(config: Config, world: World, found: Found) -> RunState:
     starts = task.abstract_starts(task.num_starts)
     init, key = partial(init_arrays, config, world), jax.random.key(config.seed)
     learner, carry = jax.eval_shape(init, starts, key)
-    state = checkpoint.restore(found, RunState(learner, carry, starts, sim.snapshot()))
+    read = checkpoint.restore if dist.count() == 1 else checkpoint.restore_own
+    state = read(found, RunState(learner, carry, starts, sim.snapshot()))
     sim.restore(state.snapshot)
     print(f"restored {found.run_dir.name} at {found.step:,} control steps")
     return _placed(state)

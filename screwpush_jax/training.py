@@ -23,8 +23,8 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
             carry=carry,
             views=sim.views(),
         )
-        update = compiled.ahead(
-            compiled.compile_update(world.algorithm, config.num_iterations),
+        update = compiled.update_ahead(
+            *(world.algorithm, config.num_iterations),
             *(learner, carry.rollout, carry.tally),
         )
         recorder.films.prepare(starts, carry.env, sim.views())
@@ -36,7 +36,7 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
 
     num_steps, position = world.algorithm.num_steps, int(carry.t)
     while recorder.should_continue():
-        while position < num_steps and not stopper.requested:
+        while position < num_steps and not recorder.stops_here:
             sim.step(control)
             views = sim.views()
             recorder.films.see(starts, carry.env, views)
@@ -49,7 +49,7 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
             break  # stopped inside a rollout: it is saved as it stands
         learner, metrics = update(learner, carry.rollout, carry.tally)
         position = 0
-        recorder.iteration(metrics, sim.report())
+        recorder.iteration(metrics, sim.report(), learner)
         if recorder.checkpoint_due():
             recorder.save(RunState(learner, carry, starts, sim.snapshot()))
     final = RunState(learner, carry, starts, sim.snapshot())

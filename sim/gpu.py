@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 from screwpush_sim.clock import Report
@@ -56,3 +57,15 @@ def waiting() -> Iterator[None]:
             f"this process cannot use its GPU any more ({error}); go on from the last checkpoint in"
             " a new one"
         ) from None
+
+
+def count() -> int:
+    """How many GPUs this machine shows, without starting CUDA; 0 where the driver does not say."""
+    if pynvml is not None:
+        try:
+            pynvml.nvmlInit()
+            return pynvml.nvmlDeviceGetCount()
+        except pynvml.NVMLError:
+            return 0
+    folder = Path("/proc/driver/nvidia/gpus")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0

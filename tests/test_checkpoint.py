@@ -114,7 +114,7 @@ def leaves(section, prefix=""):
 
 OF_A_MACHINE = {
     *(f"video.{name}" for name in ("every", "scenes", "episodes", "size", "format")),
-    *("device", "compile_cache", "name", "runs_dir", "mujoco.num_threads"),
+    *("device", "num_gpus", "compile_cache", "name", "runs_dir", "mujoco.num_threads"),
     *("log.to", "log.project"),
     *("isaacgym.python", "isaacgym.python_path", "isaacgym.pipeline", "isaacgym.handover"),
     *("isaacgym.viewer", "isaacgym.start_timeout_s", "isaacgym.step_timeout_s"),

@@ -85,7 +85,7 @@ ANY_FINITE = {
 OUTSIDE = {
     **dict.fromkeys(
         (
-            *("num_envs", "checkpoint_every", "keep_checkpoints", "eval.episodes"),
+            *("num_envs", "num_gpus", "checkpoint_every", "keep_checkpoints", "eval.episodes"),
             *("env.horizon", "env.hold_steps"),
             *(f"env.scene.physics.{name}.decimation" for name in PHYSICS),
             *("env.bank_size", "ppo.num_steps", "ppo.num_epochs", "ppo.num_minibatches"),
@@ -99,7 +99,7 @@ OUTSIDE = {
     **dict.fromkeys(("seed", "eval.seed"), (-1, 2**32, 10**30)),
     "total_env_steps": (0, -5, INT64 + 1),
     "max_minutes": (-1e-9,),
-    **dict.fromkeys(("video.every", "video.episodes"), (-1, INT32 + 1)),
+    **dict.fromkeys(("video.every", "video.episodes", "ppo.num_shards"), (-1, INT32 + 1)),
     "video.scenes": (0, 17),
     "video.size": ([14, 360], [480, 4098]),
     "stop_at_success": (-1e-9, 1.0),
@@ -334,6 +334,21 @@ RELATIONS = {
         {"num_envs": 8, "ppo.num_steps": 1, "total_env_steps": INT32 * 8 + 1},
         "total-env-steps",
         f"at most {INT32 * 8}",
+    ),
+    "shards and GPUs": (
+        {"ppo.num_shards": 6, "num_gpus": 4},
+        "ppo.num-shards 6",
+        "a multiple of num_gpus 4",
+    ),
+    "shards of environments": (
+        {"ppo.num_shards": 6, "num_envs": 4},
+        "ppo.num-shards 6",
+        "does not divide num_envs * num_gpus = 4",
+    ),
+    "minibatches of a shard": (
+        {"ppo.num_shards": 4, "num_envs": 4, "ppo.num_steps": 9, "ppo.num_minibatches": 6},
+        "ppo.num-minibatches 6",
+        "a shard's 9 samples (4 shards); valid: 1, 3, 9",
     ),
     "odd picture": ({"video.size": [481, 360]}, "video.size 481 360", "two even numbers"),
     "training's seed": ({"seed": 7, "eval.seed": 7}, "eval.seed 7", "another than --seed"),

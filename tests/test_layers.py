@@ -28,7 +28,7 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.registry": "build cli config config_file",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
-    "screwpush_jax.algorithms.common": "compiled episodes transition",
+    "screwpush_jax.algorithms.common": "compiled dist episodes transition",
     "screwpush_jax.tasks.registry": "build cli config doors init_from play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
     " filming outcomes policy_file recording train transition viewer",
@@ -44,11 +44,12 @@ KNOWN_BY = {
     "screwpush_sim.scene": "build filming policy_file tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
-    "screwpush_sim.registry": "build cli config device doors plugins resume run_data train",
+    "screwpush_sim.registry": "build cli config device doors launch plugins resume run_data train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.variation": "build tasks",
     "screwpush_sim.errors": "build cli train",
     "screwpush_sim.bridge": "checkpoint compiled device doors filming",
+    "screwpush_sim.gpu": "launch",
     "screwpush_sim.render": "filming video",
     "screwpush_sim.grid": "viewer",
     "screwpush_sim.window": "viewer",

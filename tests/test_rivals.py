@@ -1,5 +1,10 @@
 """What the comparison of learners makes of what it saw."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,3 +56,15 @@ def test_a_watch_says_when_to_look_to_keep_and_to_end(monkeypatch):
         assert watch.is_over == (now >= 110.0)
     assert kept == [3.0, 6.0]
     assert [point.s for point in watch.points] == pytest.approx(np.arange(0.5, 10.5, 0.5))
+
+
+@pytest.mark.heavy
+def test_our_own_run_is_watched_and_judged(tmp_path):
+    """It goes through the loop of training itself, with a watch in the recorder's place."""
+    flags = ("--config", "configs/debug.yaml", "--device", "cpu", "--minutes", "0.05")
+    flags += ("--keep-at-s", "1", "--episodes", "4", "--out", str(tmp_path))
+    command = [sys.executable, "-m", "benchmarks.rivals", "--only", "ours:ours", *flags]
+    subprocess.run(command, check=True, cwd=Path(__file__).parent.parent)
+    (row,) = map(json.loads, (tmp_path / "rivals.jsonl").read_text().splitlines())
+    assert (row["what"], row["episodes"], len(row["judged"])) == ("ours", 4, 2)
+    assert row["env_steps"] > 0

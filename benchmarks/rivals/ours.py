@@ -43,6 +43,7 @@ class _Recorder:
 
     stopper = SimpleNamespace(nothing_to_save=contextlib.nullcontext, requested=False)
     films = SimpleNamespace(prepare=lambda *_: None, see=lambda *_: None)
+    stops_here = False
 
     def __init__(self, config: Config, world: World, policy: Any, watch: Watch):
         self._config, self._watch, self._algorithm = config, watch, world.algorithm
@@ -59,7 +60,7 @@ class _Recorder:
     def should_continue(self) -> bool:
         return not self._watch.is_over
 
-    def iteration(self, metrics: dict[str, jax.Array], report: Any) -> None:
+    def iteration(self, metrics: dict[str, jax.Array], report: Any, learner: Any) -> None:
         """Reads the iteration before, as the recorder does, so that the device need not wait."""
         before, self._pending = self._pending, (metrics, report)
         if before is not None:

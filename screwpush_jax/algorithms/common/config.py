@@ -17,6 +17,10 @@ class ClippedConfig:
     """Passes over the rollout in one update."""
     num_minibatches: Annotated[int, Gt(0)] = 8
     """Minibatches in one pass; divides num_envs times the steps of a rollout."""
+    num_shards: Annotated[int, Ge(0)] = 0
+    """Logical shards in which the environments of all processes are shuffled, a multiple of the number
+    of processes: with the same number of shards one process and several learn the same; 0 is one for
+    each process."""
     clip_eps: Annotated[float, Gt(0)] = 0.2
     """Probability ratios count within 1 - clip_eps to 1 + clip_eps."""
     ent_coef: Annotated[float, Ge(0)] = 0.003

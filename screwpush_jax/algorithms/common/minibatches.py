@@ -10,6 +10,7 @@ import optax
 
 from screwpush_jax.algorithms.common.networks import bound_std
 from screwpush_jax.algorithms.common.optimizer import OptimizerConfig, make_optimizer
+from screwpush_jax.algorithms.common.shuffle import sharded_rows
 from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Params
 
 L = TypeVar("L", bound=Learner[Any])
@@ -25,6 +26,8 @@ class EpochsConfig(OptimizerConfig, Protocol):
     @property
     def num_minibatches(self) -> int: ...
     @property
+    def num_shards(self) -> int: ...
+    @property
     def std_range(self) -> tuple[float, float]: ...
 
 
@@ -34,19 +37,19 @@ def variance(x: jax.Array) -> jax.Array:
     return jax.lax.pmean(jnp.mean((x - mean) ** 2), AXIS)
 
 
-def minibatch_rows(key: jax.Array, size: int, num_minibatches: int) -> jax.Array:
-    """The sample numbers of one epoch's minibatches, `[num_minibatches, M]`: each once, at random."""
-    return jax.random.permutation(key, size).reshape(num_minibatches, -1)
-
-
-def epochs(config: EpochsConfig, loss: Loss, learner: L, samples: Any) -> tuple[L, Metrics]:
-    """Shuffled passes over the samples `[S, ...]`; metrics are means over all minibatches."""
-    size = jax.tree.leaves(samples)[0].shape[0]
+def epochs(
+    config: EpochsConfig, loss: Loss, learner: L, samples: Any, num_steps: int
+) -> tuple[L, Metrics]:
+    """Shuffled passes over the samples `[T * N, ...]`, T being `num_steps`; metrics are means over all
+    minibatches."""
+    num_envs = jax.tree.leaves(samples)[0].shape[0] // num_steps
 
     def epoch(learner: L, _: None) -> tuple[L, Metrics]:
         key, shuffle_key = jax.random.split(learner.key)
-        shuffle_key = jax.random.fold_in(shuffle_key, jax.lax.axis_index(AXIS))
-        order = minibatch_rows(shuffle_key, size, config.num_minibatches)
+        order = sharded_rows(
+            *(shuffle_key, num_steps, num_envs),
+            *(config.num_minibatches, config.num_shards),
+        )
 
         def step(learner: L, rows: jax.Array) -> tuple[L, Metrics]:
             return _minibatch(config, loss, learner, jax.tree.map(lambda x: x[rows], samples))

@@ -70,28 +70,44 @@ def within_reach(moments: Moments, x: jax.Array) -> jax.Array:
 
 
 def _seen_before(moments: Moments, batch: jax.Array, axis_name: str) -> Moments:
-    """`moments`, or for the first batch a robust middle and spread of some of its samples.
+    """`moments`, or for the first batch a robust middle and spread of some samples of all devices.
 
     The median, and the distance from it to the farther of two quantiles: a part of the samples on
     either side, at least one, is left out. It is worked out for every batch, because a branch on
     a device's number would make the host wait; a hundred samples cost next to nothing.
     """
-    rows = batch.reshape(-1, *moments.mean.shape)
-    if len(rows) > _SOME_ROWS:
-        rows = rows[np.random.default_rng(0).integers(len(rows), size=_SOME_ROWS)]
+    if batch.ndim == moments.mean.ndim + 1:
+        batch = batch[None]  # samples of one step
+    rows = _some_rows(batch, axis_name).reshape(-1, *moments.mean.shape)
     rows = jnp.sort(jnp.where(jnp.isfinite(rows), rows, jnp.nan), axis=0)  # NaN comes last
     count = jnp.sum(~jnp.isnan(rows), axis=0, keepdims=True)
     left_out = jnp.minimum(jnp.maximum(count // 32, 1), jnp.maximum(count - 2, 0) // 2)
     at = (left_out, count // 2, count - 1 - left_out)
     low, middle, high = (jnp.take_along_axis(rows, jnp.maximum(i, 0), axis=0)[0] for i in at)
     spread = jnp.maximum(high - middle, middle - low)
-    middle, spread = jax.lax.pmean((middle, spread), axis_name)
     first = moments.count == 0
     return Moments(
         mean=jnp.where(first, middle, moments.mean),
         var=jnp.where(first, spread**2, moments.var),
         count=moments.count,
     )
+
+
+def _some_rows(batch: jax.Array, axis_name: str) -> jax.Array:
+    """Samples `[rows, ...]` of the batches `[T, N, ...]` of all devices, on each of them the same.
+
+    They are chosen in the batch that one device alone would have, with the others' environments
+    behind the first one's, so that the number of devices changes nothing.
+    """
+    (num_steps, num_envs), devices = batch.shape[:2], jax.lax.axis_size(axis_name)
+    size = num_steps * num_envs * devices
+    at = np.arange(size)
+    if size > _SOME_ROWS:
+        at = np.random.default_rng(0).integers(size, size=_SOME_ROWS)
+    step, env = np.divmod(at, num_envs * devices)
+    own = env // num_envs == jax.lax.axis_index(axis_name)
+    rows = batch[step, env % num_envs]
+    return jax.lax.psum(jnp.where(own.reshape(-1, *[1] * (rows.ndim - 1)), rows, 0.0), axis_name)
 
 
 def std(moments: Moments) -> jax.Array:

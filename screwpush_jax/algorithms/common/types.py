@@ -66,6 +66,17 @@ def is_finite(learner: Learner) -> jax.Array:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in numbers]))
 
 
+def checksums(tree: Any) -> jax.Array:
+    """A sum over the bits of each leaf, `[leaves]` uint32: equal where the leaves are, bit for bit."""
+
+    def of(leaf: jax.Array) -> jax.Array:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        return jnp.sum(jax.lax.bitcast_convert_type(leaf, jnp.uint32), dtype=jnp.uint32)
+
+    return jnp.stack([of(leaf) for leaf in jax.tree.leaves(tree)])
+
+
 @struct.dataclass
 class Progress:
     """How far the environments have got with the step that just ended, `[N]` each."""

@@ -77,7 +77,7 @@ def update(
         return grpo_loss(params, network, batch, config)
 
     learner = dataclasses.replace(learner, learning_rate=rate)
-    learner, metrics = epochs(config, loss, learner, samples)
+    learner, metrics = epochs(config, loss, learner, samples, rollout.reward.shape[0])
     obs_moments = {
         name: merge_batch(moments, _only(live, rollout.obs[name]), AXIS)
         for name, moments in learner.policy.obs_moments.items()

@@ -75,7 +75,7 @@ def update(
     def loss(params: Params, batch: Minibatch) -> tuple[jax.Array, Metrics]:
         return ppo_loss(params, network, batch, config)
 
-    learner, metrics = epochs(config, loss, learner, samples)
+    learner, metrics = epochs(config, loss, learner, samples, rollout.reward.shape[0])
     obs_moments = {
         name: merge_batch(moments, rollout.obs[name], AXIS)
         for name, moments in learner.policy.obs_moments.items()

@@ -10,8 +10,8 @@ import optax
 import pytest
 
 from screwpush_jax.algorithms.common.acting import best_action, choose_action, predict_value
-from screwpush_jax.algorithms.common.minibatches import minibatch_rows
 from screwpush_jax.algorithms.common.networks import make_network
+from screwpush_jax.algorithms.common.shuffle import minibatch_rows
 from screwpush_jax.algorithms.common.types import Rollout, is_finite
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.algorithms.ppo.losses import Minibatch, ppo_loss

@@ -1,0 +1,172 @@
+"""What more GPUs bring: `python -m benchmarks.scaling --gpus 1 2 4`, on a machine that has them.
+
+`weak`: as many environments on each GPU, whatever their number; `strong`: as many in all. Both train the
+shipped configuration for some iterations, and each minibatch of the weak ones grows with the GPUs, so that each
+GPU does what it does alone. `goal`: seconds of training until success is surely `--success`, by rules of what
+grows with the GPUs. Rows go to `--out`, a picture beside it.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from benchmarks import record, runs
+from screwpush_jax.config import config_type, load_yaml
+from screwpush_jax.loggers import read_metrics
+
+Part = Literal["weak", "strong", "goal"]
+Rule = Literal["fixed", "batch", "minibatches"]
+_PHASES = ("iteration", "sim", "transition", "update")
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """What to measure."""
+
+    config: str = "configs/gpu.yaml"
+    """YAML file of the trainings; its minibatches are for its environments, and grow with them."""
+    gpus: tuple[int, ...] = (1, 2, 4)
+    """Numbers of GPUs."""
+    parts: tuple[Part, ...] = ("weak", "strong", "goal")
+    """What to measure."""
+    weak: tuple[int, ...] = (4096, 16384)
+    """Environments on each GPU."""
+    strong: int = 32768
+    """Environments in all."""
+    iterations: int = 150
+    """Of each training but those to the goal; the last two thirds are counted."""
+    success: float = 0.99
+    """The goal."""
+    minutes: float = 4.0
+    """A training to the goal ends after so many without it."""
+    rules: tuple[Rule, ...] = ("fixed", "batch", "minibatches")
+    """fixed: as many environments in all; batch: as many on each GPU, in as many minibatches;
+    minibatches: as many on each GPU, in minibatches as large as one GPU's."""
+    seeds: tuple[int, ...] = (0,)
+    """Of the trainings to the goal."""
+    out: Path = Path("benchmarks/results/scaling.jsonl")
+    """File that rows are appended to."""
+
+
+def main() -> None:
+    args = tyro.cli(Args, description=__doc__)
+    rows = []
+    for part in args.parts:
+        for what, flags in list(_goals(args) if part == "goal" else _sizes(args, part)):
+            rows.append(what | _measure(args, what, flags))
+            record.write(args.out, rows[-1:])
+    _draw([row for row in rows if row["part"] != "goal"], args.out.with_suffix(".png"))
+
+
+def _sizes(args: Args, part: Part) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """What each training is, and its flags."""
+    for in_all in args.weak if part == "weak" else (args.strong,):
+        for gpus in args.gpus:
+            num_envs = in_all if part == "weak" else in_all // gpus
+            steps = args.iterations * num_envs * gpus * _base(args).num_steps
+            yield (
+                {"part": part, "gpus": gpus, "num_envs": num_envs},
+                [
+                    *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
+                    *("--ppo.num-minibatches", str(_minibatches(args, in_all))),
+                    *("--total-env-steps", str(steps), "--max-minutes", "0"),
+                    *("--eval.episodes", "16", "--eval.no-baselines"),
+                ],
+            )
+
+
+def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    base = _base(args)
+    for gpus in args.gpus:
+        for rule in args.rules if gpus > 1 else args.rules[:1]:
+            for seed in args.seeds:
+                num_envs = base.num_envs // gpus if rule == "fixed" else base.num_envs
+                minibatches = base.algorithm_options.num_minibatches * (
+                    gpus if rule == "minibatches" else 1
+                )
+                yield (
+                    {
+                        **{"part": "goal", "gpus": gpus, "num_envs": num_envs, "seed": seed},
+                        **{"rule": rule if gpus > 1 else "alone"},
+                    },
+                    [
+                        *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
+                        *("--ppo.num-minibatches", str(minibatches), "--seed", str(seed)),
+                        *("--stop-at-success", str(args.success)),
+                        *("--max-minutes", str(args.minutes), "--eval.no-baselines"),
+                    ],
+                )
+
+
+def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
+    name = "-".join(str(value) for value in what.values())
+    with tempfile.TemporaryDirectory() as folder:
+        where = ("--runs-dir", folder, "--name", name, "--headless", "--log.to", "jsonl")
+        config = ("--config", args.config, "--checkpoint-every", str(10**6))
+        process_s = runs.command("train", [*config, *flags, *where])
+        found = runs.newest(Path(folder), name)
+        table, judged = read_metrics(found), runs.evaluation(found)
+    counted = table[len(table) // 3 :]
+    ms = {
+        f"{phase}_ms": record.spread([row[f"perf/{phase}_ms"] for row in counted])
+        for phase in _PHASES
+    }
+    speed = record.spread([row["perf/env_steps_per_s"] for row in counted])
+    memory = max((row.get("perf/gpu_mem_mb", 0.0) for row in counted), default=0.0)
+    outcome: dict[str, Any] = {"iterations": len(table), "env_steps_per_s": speed, **ms}
+    outcome |= {"gpu_mem_mb": memory, "process_s": process_s}
+    if what["part"] == "goal":
+        learned = judged["learned"]
+        outcome |= {
+            "train_s": 1e-3 * sum(row["perf/iteration_ms"] for row in table),
+            "env_steps": table[-1]["env_steps"],
+            **{key: learned[key] for key in ("episodes", "success_rate", "success_low")},
+        }
+    return outcome
+
+
+def _base(args: Args) -> Any:
+    kind = config_type()
+    return load_yaml(Path(args.config), kind, kind())
+
+
+def _minibatches(args: Args, num_envs: int) -> int:
+    base = _base(args)
+    return max(1, base.algorithm_options.num_minibatches * num_envs // base.num_envs)
+
+
+def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Speed over the number of GPUs, against what one of them would make of it."""
+    if not rows:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    of_weak = {(row["part"], row["num_envs"] * (row["part"] == "weak")) for row in rows}
+    for part, num_envs in sorted(of_weak):
+        curve = sorted(
+            (row["gpus"], row["env_steps_per_s"]["median"])
+            for row in rows
+            if row["part"] == part and num_envs in (0, row["num_envs"])
+        )
+        first, speed = curve[0]
+        label = f"{num_envs:,} environments a GPU" if num_envs else "as many in all"
+        shares = [each / speed * first for _, each in curve]
+        axes.plot([gpus for gpus, _ in curve], shares, marker="o", label=label)
+    most = max(row["gpus"] for row in rows)
+    axes.plot([1, most], [1, most], color="gray", linestyle=":", label="as many times one GPU")
+    axes.set(xlabel="GPUs", ylabel="speed, in that of one GPU", xticks=range(1, most + 1))
+    axes.legend()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

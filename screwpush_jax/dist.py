@@ -1,0 +1,139 @@
+"""The processes that train together, one for each GPU: the only module that lets them meet.
+
+Each has a simulator and environments of its own; what all share is the learner, which each of them
+holds whole. One mesh axis, `AXIS`, goes through all of them. Alone, nothing is started, and arrays
+pass as they are.
+"""
+
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from screwpush_jax import cluster
+from screwpush_jax.algorithms.common.types import AXIS
+from screwpush_jax.errors import UsageError
+
+T = TypeVar("T")
+_JOIN_S, _HEARTBEAT_S = 300, 20
+"""How long the first process waits for the last, and silence after which one is taken for lost."""
+
+
+def join() -> cluster.Place:
+    """Joins the others, if there are any; call before JAX's first computation.
+
+    Raises:
+      UsageError: they do not come together.
+    """
+    own = cluster.place()
+    if own.count == 1 or jax.distributed.is_initialized():
+        return own
+    cluster.pin(own)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM, which stops a run
+    try:
+        jax.distributed.initialize(
+            coordinator_address=own.address,
+            num_processes=own.count,
+            process_id=own.index,
+            local_device_ids=[0],
+            initialization_timeout=_JOIN_S,
+            heartbeat_timeout_seconds=_HEARTBEAT_S,
+        )
+    except Exception as error:  # of the runtime's many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"process {own.index} of {own.count} does not reach the others: {reason}"
+        ) from None
+    return own
+
+
+def leave() -> None:
+    """Parts with the others, once all have come here: from then on each is alone."""
+    jax.distributed.shutdown()
+
+
+def count() -> int:
+    """How many processes train together."""
+    return jax.process_count() if jax.distributed.is_initialized() else 1
+
+
+def index() -> int:
+    """The number of this one; 0 is the one that writes and speaks."""
+    return jax.process_index() if jax.distributed.is_initialized() else 0
+
+
+def mesh() -> Mesh:
+    """One device of each process."""
+    firsts: dict[int, Any] = {}
+    for device in jax.devices() if count() > 1 else jax.local_devices()[:1]:
+        firsts.setdefault(device.process_index, device)
+    return Mesh([firsts[number] for number in sorted(firsts)], (AXIS,))
+
+
+def to_mesh(tree: T, spec: PartitionSpec) -> T:
+    """Arrays of this process as its part of arrays over all of them; nothing is copied.
+
+    Where `spec` names no axis, each process holds an array of its own under one name: the same
+    everywhere (a learner), or to be summed inside the mapped function (a tally).
+    """
+    if count() == 1:
+        return tree
+    place = NamedSharding(mesh(), spec)
+    names = tuple(spec)
+    split = names.index(AXIS) if AXIS in names else None
+
+    def whole(x: jax.Array) -> jax.Array:
+        shape = tuple(n * count() if axis == split else n for axis, n in enumerate(x.shape))
+        return jax.make_array_from_single_device_arrays(shape, place, [x])
+
+    return jax.tree.map(whole, tree)
+
+
+def local(tree: T) -> T:
+    """This process's part of arrays over all of them; nothing is copied."""
+    return tree if count() == 1 else jax.tree.map(lambda x: x.addressable_data(0), tree)
+
+
+def own_key(key: jax.Array) -> jax.Array:
+    """A random key that no other process has; the first keeps `key`."""
+    return jax.random.fold_in(key, index()) if index() else key
+
+
+def own_seed(seed: int, *others: int) -> int:
+    """A seed, uint32, that no other process has and none of `others`; the first keeps `seed`."""
+    draws = np.random.SeedSequence((seed, index())).generate_state(len(others) + 1)
+    return next(int(n) for n in draws if n not in others) if index() else seed
+
+
+def gather(data: np.ndarray) -> np.ndarray:
+    """The bytes `[B]` of every process, `[processes, B]`, on all of them; all have as many."""
+    return np.asarray(multihost_utils.process_allgather(data))
+
+
+def tell(text: str) -> str:
+    """What the first process says here, on all of them; at most 4,000 bytes."""
+    if count() == 1:
+        return text
+    said = np.zeros(4096, np.uint8)
+    raw = np.frombuffer(text.encode()[:4000], np.uint8)
+    said[: len(raw)] = raw
+    heard = np.asarray(multihost_utils.broadcast_one_to_all(said))
+    return heard.tobytes().rstrip(b"\0").decode()
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether an error is of what the processes exchange: another one is gone, or out of reach."""
+    words = ("Gloo", "NCCL", "nccl", "oordination")
+    return isinstance(error, jax.errors.JaxRuntimeError) and any(w in str(error) for w in words)
+
+
+def said_of_loss(error: Exception) -> str:
+    """Of that error, in a line."""
+    reason = " ".join(str(error).split())[:160]
+    return (
+        f"process {index()} of {count()} has lost another one, and ends, too; go on from the last"
+        f" checkpoint ({reason})"
+    )

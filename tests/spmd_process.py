@@ -1,0 +1,107 @@
+"""One of several processes for `test_spmd.py`: `spmd_process.py FOLDER`, placed by its environment.
+
+Three updates on its part of one fixed rollout, then what all agree on; the outcome is a file each.
+"""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from screwpush_jax import compiled, dist
+from screwpush_jax.accord import Accord
+from screwpush_jax.algorithms.common.types import Rollout
+from screwpush_jax.algorithms.ppo.algorithm import PPO
+from screwpush_jax.algorithms.ppo.config import PPOConfig
+from screwpush_jax.errors import SplitError
+from screwpush_jax.transition import Tally
+
+NUM_ENVS, T, OBS, ACTION = 16, 4, 3, 2
+
+
+def rollout(part: slice) -> Rollout:
+    """The same numbers in every process, of which it takes its part."""
+    rng = np.random.default_rng(5)
+    shape = (T, NUM_ENVS)
+    by_env = np.arange(NUM_ENVS, dtype=np.float32)  # environments differ, hence so do parts
+
+    def normal(*more: int) -> np.ndarray:
+        return rng.normal(size=(*shape, *more)).astype(np.float32)
+
+    whole = Rollout(
+        obs={"policy": 3.0 * normal(OBS) + by_env[:, None]},
+        action=normal(ACTION),
+        records={"log_prob": normal() - 2.0, "value": normal(), "next_value": normal()},
+        reward=normal() + by_env,
+        terminated=rng.uniform(size=shape) < 0.2,
+        truncated=rng.uniform(size=shape) < 0.1,
+    )
+    return jax.tree.map(lambda x: x[:, part], whole)
+
+
+def learn(num_shards: int) -> tuple[dict, dict, object]:
+    """Every leaf of the learner after three updates, the last metrics, and the learner."""
+    ppo = PPOConfig(
+        num_steps=T, num_epochs=2, num_minibatches=4, num_shards=num_shards, hidden_sizes=(5,)
+    )
+    algorithm = PPO(ppo, {"policy": OBS}, ACTION)
+    own = NUM_ENVS // dist.count()
+    part = slice(dist.index() * own, (dist.index() + 1) * own)
+    learner = compiled.place(compiled.jit(algorithm.init)(jax.random.key(1)))
+    data = compiled.place(rollout(part))
+    ended = np.float32(2 * (dist.index() + 1))  # episodes of this process, each of a return of 3
+    tally = compiled.place(Tally({"env/return": 3.0 * ended}, ended))
+    update = compiled.update_ahead(algorithm, 10, learner, data, tally)
+    for _ in range(3):
+        learner, metrics = update(learner, data, tally)
+    leaves = {
+        jax.tree_util.keystr(path): np.asarray(
+            jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+        )
+        for path, x in jax.tree_util.tree_leaves_with_path(learner)
+    }
+    return leaves, {name: float(x) for name, x in metrics.items()}, learner
+
+
+def agree(learner) -> dict:
+    """What comes of wishes that differ, and of a learner that differs in the last process."""
+    accord, last = Accord(), dist.index() == dist.count() - 1
+    accord.ask(100, 15 if last else 0, not last, learner)
+    accord.hear()
+    said = {"signal": accord.signal, "time_is_up": accord.time_is_up, "split": ""}
+    if last:
+        policy = learner.policy
+        mean = policy.value_moments.mean + np.float32(1e-6)
+        moments = policy.value_moments.replace(mean=mean)
+        learner = learner.replace(policy=policy.replace(value_moments=moments))
+    accord.compare(200, learner)
+    try:
+        accord.hear()
+    except SplitError as error:
+        said["split"] = str(error)
+    return said
+
+
+def main(folder: Path) -> None:
+    dist.join()
+    jax.config.update("jax_disable_most_optimizations", True)
+    leaves, metrics, learner = learn(num_shards=8)
+    keys = jax.random.key_data(dist.own_key(jax.random.key(0))).tolist()
+    outcome = {
+        "leaves": leaves,
+        "metrics": metrics,
+        "agreed": agree(learner),
+        "told": dist.tell(f"of process {dist.index()}"),
+        "key": keys,
+        "seed": dist.own_seed(3, 4),
+    }
+    name = f"{dist.index()}-of-{dist.count()}"
+    (folder / name).write_bytes(pickle.dumps(outcome))
+    print(json.dumps(outcome["agreed"]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

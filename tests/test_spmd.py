@@ -1,0 +1,115 @@
+"""Several processes on this machine's CPU: the learning of one, and what they agree on."""
+
+import functools
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+PROCESS = Path(__file__).parent / "spmd_process.py"
+SEVERAL = (4, pytest.param(2, marks=pytest.mark.heavy))  # two are no cheaper to start
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(folder: Path, index: int, count: int, port: int) -> "subprocess.Popen[str]":
+    place = {
+        "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
+        "JAX_NUM_PROCESSES": str(count),
+        "JAX_PROCESS_ID": str(index),
+    }
+    return subprocess.Popen(
+        [sys.executable, str(PROCESS), str(folder)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **place},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def outcomes_of(tmp_path_factory):
+    """`(count) -> outcomes` of so many processes, in their order."""
+
+    @functools.cache
+    def run(count: int) -> list[dict]:
+        folder, port = tmp_path_factory.mktemp("spmd"), free_port()
+        running = [start(folder, index, count, port) for index in range(count)]
+        said = [process.communicate(timeout=300)[0] for process in running]
+        assert not any(process.returncode for process in running), "\n".join(said)
+        return [pickle.loads((folder / f"{i}-of-{count}").read_bytes()) for i in range(count)]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def alone(outcomes_of) -> dict:
+    """The outcome of one process."""
+    return outcomes_of(1)[0]
+
+
+@pytest.fixture(scope="module", params=SEVERAL)
+def outcomes(request, alone, outcomes_of) -> list[dict]:
+    """The outcomes of several processes."""
+    return outcomes_of(request.param)
+
+
+def test_with_the_batch_fixed_several_processes_learn_what_one_does(alone, outcomes):
+    for name, leaf in alone["leaves"].items():
+        found = outcomes[0]["leaves"][name]
+        np.testing.assert_allclose(found, leaf, rtol=2e-5, atol=2e-6, err_msg=name)
+    for name, value in alone["metrics"].items():
+        if name not in ("episodes", "env/return"):  # given by process here
+            assert outcomes[0]["metrics"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+def test_the_updates_were_far_more_than_rounding(alone):
+    assert alone["metrics"]["actor/grad_norm"] > 1e-2
+    moments = [x for name, x in alone["leaves"].items() if "opt_state" in name]
+    assert max(np.abs(x).max() for x in moments) > 1e-2
+
+
+def test_all_processes_have_learned_the_same_bit_for_bit(outcomes):
+    for other in outcomes[1:]:
+        for name, leaf in outcomes[0]["leaves"].items():
+            np.testing.assert_array_equal(other["leaves"][name], leaf)
+        assert other["metrics"] == outcomes[0]["metrics"]
+
+
+def test_episodes_of_all_processes_are_counted(outcomes):
+    metrics = outcomes[0]["metrics"]
+    assert metrics["episodes"] == sum(2 * (index + 1) for index in range(len(outcomes)))
+    assert metrics["env/return"] == pytest.approx(3.0)
+
+
+def test_one_wish_stops_all(outcomes):
+    for outcome in outcomes:
+        assert outcome["agreed"]["signal"] == 15
+        assert outcome["agreed"]["time_is_up"] is True
+
+
+def test_a_learner_that_differs_is_an_error_that_names_the_leaf(alone, outcomes):
+    for outcome in outcomes:
+        said = outcome["agreed"]["split"]
+        assert ": .policy.value_moments.mean of process" in said  # that leaf alone
+        assert f"of process {len(outcomes) - 1} is not that of process 0" in said
+    assert alone["agreed"]["split"] == ""  # one differs from nobody
+
+
+def test_what_is_random_is_each_processs_own(alone, outcomes):
+    assert {outcome["told"] for outcome in outcomes} == {"of process 0"}
+    keys = {tuple(outcome["key"]) for outcome in outcomes}
+    seeds = {outcome["seed"] for outcome in outcomes}
+    assert len(keys) == len(seeds) == len(outcomes)
+    assert (outcomes[0]["key"], outcomes[0]["seed"]) == (alone["key"], alone["seed"]) == ([0, 0], 3)
+    assert 4 not in seeds
