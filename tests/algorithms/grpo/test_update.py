@@ -290,6 +290,7 @@ def bandit(config, policy, key):
     return Rollout(obs, action, records, reward, terminated=yes, truncated=~yes)
 
 
+@pytest.mark.heavy  # tests/outside trains a task by the command
 def test_the_policy_moves_to_the_best_action():
     config = GRPOConfig(hidden_sizes=(8,), group_size=8, num_minibatches=2, learning_rate=3e-3)
     learner = jax.jit(lambda key: init_learner(config, {"policy": 1}, 1, key))(jax.random.key(0))
