@@ -36,6 +36,12 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """The preset with something changed, as flags."""
 
+_OF_A_TRAINING = (
+    *("seed", "num_envs", "total_env_steps", "max_minutes", "stop_at_success", "name", "runs_dir"),
+    *("checkpoint_every", "keep_checkpoints", "eval", "log", "video"),
+)
+"""Fields in which runs may differ whose policies act in the same world."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args:
@@ -104,9 +110,8 @@ def _groups(found: Sequence[Found], args: Args) -> list[tuple[Config, list[Found
             if own.env.observation != "set" and own.env.scene.num_screws != count:
                 continue
             values = {"env.scene.num_screws": count, "env.fewest_screws": 0}
-            same = {"env": with_values(own, values).env, "ppo": own.ppo}
-            same |= {name: getattr(own, name) for name in ("sim", "device", "fast_compile")}
-            plain = dataclasses.replace(kind(), **same)
+            same = {name: getattr(kind(), name) for name in _OF_A_TRAINING}
+            plain = dataclasses.replace(with_values(own, values), **same)
             groups.setdefault(plain, []).append(one)
     return sorted(groups.items(), key=lambda item: item[0].env.scene.num_screws)
 
