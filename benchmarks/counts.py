@@ -6,6 +6,7 @@ With `--train` it trains what is to be compared first: sorted and set at equal t
 """
 
 import dataclasses
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,12 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """The preset with something changed, as flags."""
 
+_OF_A_TRAINING = (
+    *("seed", "num_envs", "total_env_steps", "max_minutes", "stop_at_success", "name", "runs_dir"),
+    *("checkpoint_every", "keep_checkpoints", "eval", "log", "video"),
+)
+"""Fields in which runs may differ whose policies act in the same world."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Args:
@@ -43,7 +50,7 @@ class Args:
     checkpoint: tuple[Path, ...] = ()
     """Folders of runs."""
     counts: tuple[int, ...] = (2, 3, 4, 5, 6)
-    """Numbers of bolts."""
+    """Numbers of bolts; none to train alone."""
     episodes: int = 4096
     """Unseen episodes of each policy with each number."""
     train: tuple[str, ...] = ()
@@ -66,17 +73,18 @@ class Args:
 
 def main(args: Args) -> None:
     found = [checkpoint.find_in(folder, best=True) for folder in (*args.checkpoint, *_train(args))]
-    rows = []
-    for config, some in _groups(found, args):
-        print(f"device {use_device(config)}", flush=True)
+    groups = _groups(found, args)
+    if not groups:
+        return
+    print(f"device {use_device(groups[0][0])}", flush=True)
+    for config, some in groups:
         world = make_world(config, args.episodes, "eval")
         try:
-            judged = list(_judge(config, world, some))
+            rows = list(_judge(config, world, some))
         finally:
             world.sim.close()
-        record.write(args.out, judged)
-        rows += judged
-    draw(rows, args.picture)
+        record.write(args.out, rows)
+    draw([json.loads(line) for line in args.out.read_text().splitlines()], args.picture)
 
 
 def _train(args: Args) -> list[Path]:
@@ -92,21 +100,20 @@ def _train(args: Args) -> list[Path]:
     return [run.folder for run in runs.train_all(flags, args.runs_dir, args.gpus).values()]
 
 
-def _groups(found: Sequence[Found], args: Args) -> Iterator[tuple[Config, list[Found]]]:
+def _groups(found: Sequence[Found], args: Args) -> list[tuple[Config, list[Found]]]:
     """Those that act in the same world, by the configuration that makes it."""
     groups: dict[Config, list[Found]] = {}
     for one in found:
         kind = config_type_of({**one.meta["config"], "task": one.meta["task"]})
         own = from_tree(one.meta["config"], kind, kind())
-        counts = args.counts if own.env.observation == "set" else (own.env.scene.num_screws,)
-        for count in counts:
+        for count in args.counts:
+            if own.env.observation != "set" and own.env.scene.num_screws != count:
+                continue
             values = {"env.scene.num_screws": count, "env.fewest_screws": 0}
-            same = {"env": with_values(own, values).env, "algorithm": own.algorithm}
-            same |= {own.algorithm: own.algorithm_options}
-            same |= {name: getattr(own, name) for name in ("sim", "device", "fast_compile")}
-            plain = dataclasses.replace(kind(), **same)
+            same = {name: getattr(kind(), name) for name in _OF_A_TRAINING}
+            plain = dataclasses.replace(with_values(own, values), **same)
             groups.setdefault(plain, []).append(one)
-    yield from sorted(groups.items(), key=lambda item: item[0].env.scene.num_screws)
+    return sorted(groups.items(), key=lambda item: item[0].env.scene.num_screws)
 
 
 def _judge(config: Config, world: World, found: Sequence[Found]) -> Iterator[dict[str, Any]]:
@@ -147,7 +154,8 @@ def _trained(found: Found) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """One line a policy, with its 95 % intervals."""
+    """One line a policy, with its 95 % intervals, of the newest row for each number."""
+    rows = list({(row["run"], row["bolts"]): row for row in rows}.values())
 
     def paint(figure) -> None:
         figure.set_layout_engine("constrained")
