@@ -95,7 +95,7 @@ REFUSED = {
     "a list too short": ("env: {tip_height_m: [0.1]}", "valid: a list of 2"),
     "a list for a value": ("seed: [1]", "valid: a whole number"),
     "a list for text": ("name: [a]", "valid: text"),
-    "an unknown choice": ("env: {observation: half}", "valid: full, prototype19"),
+    "an unknown choice": ("env: {observation: half}", "valid: full, set, prototype19"),
     "too many digits": (f"seed: {'9' * 5000}", "valid: a whole number"),
     "a float too large": (f"max_minutes: !!str {'9' * 400}x", "valid: a number"),
     "a merge": ("base: &b {gamma: 1}\nppo: {<<: *b}", "'base' is unknown"),

@@ -67,7 +67,8 @@ def versions() -> dict[str, str]:
 def hyperparameters(config: Config, engine: str) -> dict[str, bool | int | float | str]:
     """What decides a run's results, by dotted name; of the engines' options those of `engine`."""
     common = {field.name for field in dataclasses.fields(Config)}
-    sections = {field.name for field in dataclasses.fields(config)} - common - {engine}
+    sections = {field.name for field in dataclasses.fields(config)}
+    sections -= common | {engine, config.algorithm}
     values = {
         path: value
         for path, value in of_a_run(config).items()

@@ -179,7 +179,7 @@ def test_a_single_environment_passes_the_checker():
 
 
 WRONG = {
-    "no such field": ({"horizn": 3}, "unknown key 'horizn'; valid: task, sim, "),
+    "no such field": ({"horizn": 3}, "unknown key 'horizn'; valid: task, algorithm, sim, "),
     "no such option": ({"env": {"horizn": 3}}, "'env.horizn'"),
     "a value that is none": ({"env": {"horizon": "x"}}, "env.horizon: x; valid: a whole number"),
     "out of bounds": ({"env": {"step_rad": 0.0}}, "--env.step-rad 0; valid: greater than 0"),
