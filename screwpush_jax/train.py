@@ -7,9 +7,7 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,31 +19,22 @@ from screwpush_jax import (
     checkpoint,
     cli,
     cluster,
-    compiled,
     dist,
     evaluate,
     init_from,
+    initial_state,
     launch,
     resume,
     run_folder,
 )
-from screwpush_jax.build import (
-    World,
-    check_variation,
-    draw_params,
-    find_starts,
-    init_arrays,
-    make_world,
-)
-from screwpush_jax.checkpoint import Found, RunState
+from screwpush_jax.build import check_variation, draw_params, make_world
+from screwpush_jax.checkpoint import Found
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.display import duration
-from screwpush_jax.episodes import policy_names
 from screwpush_jax.field_kinds import with_values
 from screwpush_jax.files import to_json, write_atomically
 from screwpush_jax.filming import films
-from screwpush_jax.forecast import evaluation_s
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE, provenance
 from screwpush_jax.loggers.services import Services, check_installed
 from screwpush_jax.recorder import Recorder, summary
@@ -53,7 +42,6 @@ from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.stopping import Stopper
 from screwpush_jax.tasks import registry as tasks
-from screwpush_jax.tasks.task import Starts
 from screwpush_jax.training import train
 from screwpush_sim import registry
 from screwpush_sim.errors import WorkerError
@@ -228,7 +216,7 @@ def _attempt(
         print(f"run {run_dir}")
         _say_that_it_takes_time()
         anew = found is None or checkpoint.processes(found) != dist.count()
-        starts, after_s = _find_starts(config) if anew else (None, 0.0)
+        starts, after_s = initial_state.starts_and_forecast(config) if anew else (None, 0.0)
         seed = dist.own_seed(config.seed, config.eval.seed)
         params = draw_params(config, config.num_envs, seed)
         world = make_world(config, config.num_envs, "train", params)
@@ -236,9 +224,9 @@ def _attempt(
         with stopper.nothing_to_save():
             if starts is None:
                 assert found is not None
-                state = _restored(config, world, found)
+                state = initial_state.restored(config, world, found)
             else:
-                state = _fresh(config, world, starts, found, source)
+                state = initial_state.fresh(config, world, starts, found, source)
             if dist.index() == 0:
                 origin = init_from.origin(source, found and found.run_dir)
                 _write_config(run_dir, config, world.sim.spec.engine, origin)
@@ -247,62 +235,6 @@ def _attempt(
         return recorder
     finally:
         world.sim.close()
-
-
-def _find_starts(config: Config) -> tuple[Starts, float]:
-    """Start states, and the seconds that the evaluation will take."""
-    task = tasks.find(config.task)(config.env)
-    print(f"finding {task.num_starts} start states, which settle in the physics of evaluation")
-    began, reports = time.perf_counter(), []
-    starts = find_starts(config, reports.append)
-    took_s = time.perf_counter() - began
-    print(f"found {task.num_starts} start states in {took_s:.1f} s")
-    policies = len(policy_names(task)) if config.eval.baselines else 1
-    scenes, (report,) = min(config.num_envs, task.num_starts), reports
-    sizes = (task.num_starts, config.eval.episodes, task.horizon + 1, policies)
-    return starts, evaluation_s(report, scenes, took_s, *sizes)
-
-
-def _fresh(
-    config: Config, world: World, starts: Starts, found: Found | None, source: Found | None
-) -> RunState:
-    """The state in which a run begins, with the weights of `source` if there is one; with the whole
-    learner of `found`, of other processes, if given."""
-    key = jax.random.key(config.seed)
-    if found:
-        key = jax.random.fold_in(key, found.step % 2**32)
-    learner, carry = compiled.jit(partial(init_arrays, config, world))(starts, key)
-    if source:
-        learner = init_from.with_weights(source, world, learner)
-        print(f"policy of {source.run_dir.name} at {source.step:,} control steps")
-    if found:
-        cli.check_layout(found, world.task.obs_layout)
-        learner = checkpoint.restore_learner(found, learner)
-        print(
-            f"restored what {found.run_dir.name} had learned at {found.step:,} control steps; its"
-            f" environments start anew, as {checkpoint.processes(found)} processes stepped them and"
-            f" now {dist.count()} do"
-        )
-    return _placed(RunState(learner, carry, starts, world.sim.snapshot()))
-
-
-def _restored(config: Config, world: World, found: Found) -> RunState:
-    """The state in which the checkpoint was saved."""
-    task, sim = world.task, world.sim
-    cli.check_layout(found, task.obs_layout)
-    starts = task.abstract_starts(task.num_starts)
-    init, key = partial(init_arrays, config, world), jax.random.key(config.seed)
-    learner, carry = jax.eval_shape(init, starts, key)
-    read = checkpoint.restore if dist.count() == 1 else checkpoint.restore_own
-    state = read(found, RunState(learner, carry, starts, sim.snapshot()))
-    sim.restore(state.snapshot)
-    print(f"restored {found.run_dir.name} at {found.step:,} control steps")
-    return _placed(state)
-
-
-def _placed(state: RunState) -> RunState:
-    learner, carry, starts = compiled.place((state.learner, state.carry, state.starts))
-    return RunState(learner, carry, starts, state.snapshot)
 
 
 def _go_on(config: Config, run_dir: Path) -> str:

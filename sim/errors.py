@@ -10,7 +10,7 @@ class UnknownEngineError(SimError):
 
 
 class EngineNotInstalledError(SimError):
-    """The engine exists, the package that it needs does not."""
+    """The engine exists, what it needs does not."""
 
 
 class SceneNotSupportedError(SimError):

@@ -6,6 +6,7 @@ One that lives outside this package is added by `register`, before a configurati
 import dataclasses
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -125,7 +126,7 @@ def make_simulator(
     Raises:
       VariationNotSupportedError: it cannot vary one of them.
       UnknownEngineError: no such engine.
-      EngineNotInstalledError: the package it needs is missing.
+      EngineNotInstalledError: the package it needs is missing, or does not find a library.
       TypeError: the options are another engine's.
     """
     engine = ENGINES[choose(name)[0]]
@@ -134,9 +135,22 @@ def make_simulator(
         wanted, got = engine.options.__name__, type(options).__name__
         raise TypeError(f"engine {engine.name!r} takes a {wanted}, got a {got}")
     check_variation(engine.name, scene, tuple(params or ()))
-    module, _, backend = engine.backend.partition(":")
     varied = {"params": params} if params else {}
-    return getattr(importlib.import_module(module), backend)(scene, num_envs, options, **varied)
+    return _load(engine)(scene, num_envs, options, **varied)
+
+
+def _load(engine: EngineDef) -> Callable[..., Simulator]:
+    module, _, backend = engine.backend.partition(":")
+    try:
+        return getattr(importlib.import_module(module), backend)
+    except (AttributeError, ImportError, OSError) as error:
+        asked = os.environ.get("MUJOCO_GL")  # MuJoCo looks for what draws when it is imported
+        if not asked or "mujoco" not in engine.package:
+            raise
+        raise EngineNotInstalledError(
+            f"engine {engine.name!r} cannot be loaded with MUJOCO_GL={asked}: {error}; unset it, or"
+            " install what it asks for (on Debian: apt-get install libegl1 libgl1-mesa-dri)"
+        ) from error
 
 
 def check_variation(name: str, scene: Scene, varied: Sequence[str]) -> None:

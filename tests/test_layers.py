@@ -29,9 +29,9 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
     "screwpush_jax.algorithms.common": "compiled dist episodes transition",
-    "screwpush_jax.tasks.registry": "build cli config doors init_from play plugins run_data train",
+    "screwpush_jax.tasks.registry": "build cli config doors init_from initial_state play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
-    " filming outcomes policy_file recording train transition viewer",
+    " filming initial_state outcomes policy_file recording transition viewer",
     "screwpush_jax.tasks.start_classes": "config env",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.disturbance": "disturbances",

@@ -47,6 +47,21 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
         registry.check_installed("mujoco")
 
 
+def test_mujoco_without_what_it_is_asked_to_draw_with_is_one_line(monkeypatch):
+    """Its import ends so where libEGL is missing."""
+    lame = dataclasses.replace(registry.ENGINES["mujoco"], backend="toys:Lame")
+    monkeypatch.setattr(registry, "ENGINES", {"mujoco": lame})
+    monkeypatch.setitem(sys.modules, "toys", SimpleNamespace())
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    with pytest.raises(EngineNotInstalledError, match="MUJOCO_GL=egl") as caught:
+        registry.make_simulator("mujoco", make_scene(SceneConfig()), 1, MujocoConfig())
+    assert "libegl1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    monkeypatch.delenv("MUJOCO_GL")
+    with pytest.raises(AttributeError):  # a fault of its own is shown as it is
+        registry.make_simulator("mujoco", make_scene(SceneConfig()), 1, MujocoConfig())
+
+
 def test_options_of_another_engine_are_refused_before_it_is_loaded():
     with pytest.raises(TypeError, match="'mujoco' takes a MujocoConfig, got a IsaacGymConfig"):
         registry.make_simulator("mujoco", make_scene(SceneConfig()), 1, IsaacGymConfig())
