@@ -9,9 +9,14 @@ import jax.numpy as jnp
 import optax
 
 from screwpush_jax.algorithms.common.networks import bound_std
-from screwpush_jax.algorithms.common.optimizer import OptimizerConfig, make_optimizer
+from screwpush_jax.algorithms.common.normalize import merge_batch
+from screwpush_jax.algorithms.common.optimizer import (
+    OptimizerConfig,
+    adapt_learning_rate,
+    make_optimizer,
+)
 from screwpush_jax.algorithms.common.shuffle import sharded_rows
-from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Params
+from screwpush_jax.algorithms.common.types import AXIS, Learner, Metrics, Obs, Params
 
 L = TypeVar("L", bound=Learner[Any])
 Loss = Callable[[Params, Any], tuple[jax.Array, Metrics]]
@@ -58,6 +63,22 @@ def epochs(
 
     learner, metrics = jax.lax.scan(epoch, learner, None, length=config.num_epochs)
     return learner, jax.tree.map(jnp.mean, metrics)
+
+
+def close_update(config: EpochsConfig, learner: L, obs: Obs, metrics: Metrics) -> L:
+    """The learner at the end of its update: with the rollout's observations `[T, N, ...]` in its moments,
+    the learning rate that the epochs' `metrics` ask for, and one iteration more."""
+    policy = learner.policy
+    obs_moments = {
+        name: merge_batch(moments, obs[name], AXIS) for name, moments in policy.obs_moments.items()
+    }
+    rate = adapt_learning_rate(config, learner.learning_rate, metrics["actor/approx_kl"])
+    return dataclasses.replace(
+        learner,
+        policy=dataclasses.replace(policy, obs_moments=obs_moments),
+        learning_rate=rate,
+        iteration=learner.iteration + 1,
+    )
 
 
 def _minibatch(config: EpochsConfig, loss: Loss, learner: L, batch: Any) -> tuple[L, Metrics]:

@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from screwpush_jax.algorithms.common.minibatches import epochs
+from screwpush_jax.algorithms.common.minibatches import close_update, epochs
 from screwpush_jax.algorithms.common.networks import (
     ActorCritic,
     action_distribution,
     make_network,
 )
-from screwpush_jax.algorithms.common.normalize import init_moments, merge_batch, normalize_each
+from screwpush_jax.algorithms.common.normalize import init_moments, normalize_each
 from screwpush_jax.algorithms.common.optimizer import (
-    adapt_learning_rate,
     learning_rate,
     make_optimizer,
 )
@@ -78,16 +77,8 @@ def update(
 
     learner = dataclasses.replace(learner, learning_rate=rate)
     learner, metrics = epochs(config, loss, learner, samples, rollout.reward.shape[0])
-    obs_moments = {
-        name: merge_batch(moments, _only(live, rollout.obs[name]), AXIS)
-        for name, moments in learner.policy.obs_moments.items()
-    }
-    learner = dataclasses.replace(
-        learner,
-        policy=dataclasses.replace(learner.policy, obs_moments=obs_moments),
-        learning_rate=adapt_learning_rate(config, rate, metrics["actor/approx_kl"]),
-        iteration=learner.iteration + 1,
-    )
+    obs = {name: _only(live, x) for name, x in rollout.obs.items()}
+    learner = close_update(config, learner, obs, metrics)
     return learner, metrics | {"actor/lr": rate} | _rollout_metrics(rollout, outcomes)
 
 

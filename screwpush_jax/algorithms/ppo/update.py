@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from screwpush_jax.algorithms.common.gae import gae
-from screwpush_jax.algorithms.common.minibatches import epochs, variance
+from screwpush_jax.algorithms.common.minibatches import close_update, epochs, variance
 from screwpush_jax.algorithms.common.networks import make_network, rescale_value_head
 from screwpush_jax.algorithms.common.normalize import (
     init_moments,
@@ -18,7 +18,6 @@ from screwpush_jax.algorithms.common.normalize import (
     within_reach,
 )
 from screwpush_jax.algorithms.common.optimizer import (
-    adapt_learning_rate,
     learning_rate,
     make_optimizer,
 )
@@ -76,16 +75,7 @@ def update(
         return ppo_loss(params, network, batch, config)
 
     learner, metrics = epochs(config, loss, learner, samples, rollout.reward.shape[0])
-    obs_moments = {
-        name: merge_batch(moments, rollout.obs[name], AXIS)
-        for name, moments in learner.policy.obs_moments.items()
-    }
-    learner = dataclasses.replace(
-        learner,
-        policy=dataclasses.replace(learner.policy, obs_moments=obs_moments),
-        learning_rate=adapt_learning_rate(config, rate, metrics["actor/approx_kl"]),
-        iteration=learner.iteration + 1,
-    )
+    learner = close_update(config, learner, rollout.obs, metrics)
     residual, spread = variance(returns - rollout.records["value"]), variance(returns)
     return learner, metrics | {
         "actor/explained_variance": 1.0 - residual / (spread + 1e-8),
