@@ -17,6 +17,7 @@ import numpy as np
 import tyro
 
 from benchmarks import record
+from screwpush_jax import compiled
 from screwpush_jax.tasks.humanoid.config import HumanoidConfig
 from screwpush_jax.tasks.humanoid.task import HumanoidTask
 from screwpush_sim import registry
@@ -147,7 +148,7 @@ def run(
     sim: Simulator, start: SimState, steps: int, controls: list[np.ndarray] | None
 ) -> list[SimState]:
     """States after each control step, on the host; `controls` in turn, each for 10 steps, or none."""
-    unpack, pack = jax.jit(sim.unpack), jax.jit(sim.pack)
+    unpack, pack = compiled.jit(sim.unpack), compiled.jit(sim.pack)
     start = jax.device_put(start)
     sim.write(jax.device_put(np.ones(sim.spec.num_envs, bool)), pack(start))
     limp = np.zeros((sim.spec.num_envs, len(sim.spec.scene.robot.joints)), np.float32)

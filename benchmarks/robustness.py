@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
         if same and known is not None:
             row = known | {"variant": name, "took_s": 0.0}
         else:
-            row = judge(
+            row = evaluate_variant(
                 dataclasses.replace(config, env=changed[name]), found, variant, args.episodes
             )
             row = {"variant": name} | row
@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
     print(f"picture {path}")
 
 
-def judge(config: Config, found: Found, variant: Variant, episodes: int) -> Row:
+def evaluate_variant(config: Config, found: Found, variant: Variant, episodes: int) -> Row:
     """The row of `config`, whose task's options are the variant's, without the variant's name."""
     began = time.perf_counter()
     world = make_world(config, episodes, "eval", change=variant.scene)

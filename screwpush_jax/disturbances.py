@@ -83,8 +83,8 @@ def shows_truth(task: Task) -> bool:
     return config is not None and config.asymmetric_critic
 
 
-def begin(task: Task, control: jax.Array, state: SimState, key: jax.Array) -> Disturbed | None:
-    """Of episodes that begin in `state`, while `control [N, U]` is in force; None without any."""
+def draw(task: Task, control: jax.Array, state: SimState, key: jax.Array) -> Disturbed | None:
+    """What disturbs episodes that begin in `state`, while `control [N, U]` is in force; None without any."""
     config = of_task(task)
     if config is None:
         return None

@@ -117,7 +117,7 @@ def init_env(task: Task, starts: Starts, num_envs: int, summed: Iterable[str] = 
         needs_reset=~no,
         frozen=no,
     )
-    drawn = disturbances.begin(task, control, derived.state, jax.random.key(0))
+    drawn = disturbances.draw(task, control, derived.state, jax.random.key(0))
     return state.disturbed_by(drawn)
 
 
@@ -276,5 +276,5 @@ def _drawn_anew(
     if disturbed is None:
         return None
     control, state = task.hold(*start), start[1].state
-    fresh = disturbances.begin(task, control, state, jax.random.fold_in(key, _DRAW))
+    fresh = disturbances.draw(task, control, state, jax.random.fold_in(key, _DRAW))
     return select(restarted, fresh, disturbed)

@@ -64,7 +64,7 @@ class Made:
             half = jnp.full_like(group.linvel_w, 0.5)
             state = state.with_bodies(name, linvel_w=half, angvel_w=half)
         control = jnp.zeros((COUNT, len(self.scene.robot.joints)))
-        drawn = disturbances.begin(self.task, control, state, jax.random.key(0))
+        drawn = disturbances.draw(self.task, control, state, jax.random.key(0))
         reads = [
             disturbances.measured(self.task, drawn, state, k)
             for k in jax.random.split(jax.random.key(1))
@@ -122,7 +122,7 @@ def headed(across_m):
 def late(steps):
     def holds(made, plain):
         state, control = home_state(made.scene, 2), jnp.zeros((2, len(made.scene.robot.joints)))
-        drawn, came = disturbances.begin(made.task, control, state, jax.random.key(0)), []
+        drawn, came = disturbances.draw(made.task, control, state, jax.random.key(0)), []
         for number in (1.0, 2.0, 3.0):
             due, drawn = disturbances.late(drawn, control + number)
             came.append(float(due[1, 0]))
@@ -302,7 +302,9 @@ def test_a_checkpoint_is_judged_as_evaluation_judges_it(tmp_path):
     kind = config_type()
     config = from_tree(found.meta["config"], kind, kind())
     episodes = then["learned"]["episodes"]
-    plain = robustness.judge(config, found, variants.VARIANTS["separate"]["nominal"], episodes)
+    plain = robustness.evaluate_variant(
+        config, found, variants.VARIANTS["separate"]["nominal"], episodes
+    )
     assert plain["success_rate"] == then["learned"]["success_rate"]
     assert plain["failures"].get("out of area", 0.0) == then["learned"]["out_of_area"]
     assert (plain["episodes"], plain["engine"], plain["step"]) == (episodes, "mujoco", found.step)
