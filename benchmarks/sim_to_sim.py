@@ -1,8 +1,8 @@
 """Every policy in every physics: `python -m benchmarks.sim_to_sim RUN [RUN ...]`.
 
 Evaluates each run's best checkpoint on each engine in the physics `eval`, and on MuJoCo's C engine in the
-physics `reference`, with each engine's own options. With the first run the scripted policy is judged,
-too: it was made for no engine.
+physics `reference`, with each engine's own options. With the first run the scripted policy, where the task has
+one, is judged, too: it was made for no engine.
 """
 
 import dataclasses
@@ -15,7 +15,10 @@ import tyro
 from benchmarks import record, runs
 from screwpush_jax import checkpoint, run_folder
 from screwpush_jax.checkpoint import Found
+from screwpush_jax.tasks import registry as tasks
 from screwpush_sim.physics import Name
+
+SCRIPTED = "scripted"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Args:
 def main(args: Args) -> None:
     for folder in args.folders:
         found = checkpoint.find_in(folder, best=True)
+        baselines = tasks.find(found.meta["task"]).baselines
+        scripted = folder == args.folders[0] and SCRIPTED in baselines
         for engine, physics, episodes in _cells(args):
-            scripted = folder == args.folders[0]
             record.write(args.out, _judge(found, engine, physics, episodes, scripted))
 
 
@@ -61,10 +65,11 @@ def _judge(found: Found, engine: str, physics: Name, episodes: int, scripted: bo
     judged = runs.evaluation(found.run_dir, engine, begun_s)
     config = found.meta["config"]
     trained = f"{found.meta['engine']}, {config['num_envs']} environments, seed {config['seed']}"
-    same = {"benchmark": "sim_to_sim", "evaluated": engine, "physics": physics, "process_s": took_s}
+    same = {"benchmark": "sim_to_sim", "task": found.meta["task"], "evaluated": engine}
+    same |= {"physics": physics, "process_s": took_s}
     rows = [same | {"trained": trained} | runs.figures(judged)]
     if scripted:
-        rows.append(same | {"trained": "scripted"} | runs.figures(judged, "scripted"))
+        rows.append(same | {"trained": SCRIPTED} | runs.figures(judged, SCRIPTED))
     return rows
 
 

@@ -56,14 +56,15 @@ def main(args: Args) -> None:
             run = _wait_for_checkpoint(Path(folder), trainer)
             rows = []
             for _ in range(args.pairs):
-                rows.append(_window(run, "alone", args.window_s))
-                rows += _watched(run, args, folder)
+                pair = [_window(run, "alone", args.window_s), *_watched(run, args, folder)]
+                record.write(args.out, pair)
+                rows += pair
         finally:
             trainer.send_signal(signal.SIGTERM)
             trainer.wait()
     rates = {k: [r["steps_per_s"] for r in rows if r["window"] == k] for k in ("alone", "watched")}
     ratio = float(np.median(np.divide(rates["watched"], rates["alone"])))
-    record.write(args.out, [*rows, {"window": "watched over alone", "ratio": ratio}])
+    record.write(args.out, [{"window": "watched over alone", "ratio": ratio}])
 
 
 def _watched(run: Path, args: Args, folder: str) -> list[dict]:
