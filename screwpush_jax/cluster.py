@@ -6,12 +6,17 @@ A launcher that JAX knows (SLURM, Open MPI) says it in variables of its own. Any
 """
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from screwpush_jax.errors import UsageError
 
 ADDRESS, COUNT, INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+Pairs = Sequence[tuple[int, int]]
+"""Of each process of a machine the numbers of two devices: its simulator's and its learner's."""
 
 
 class Place(NamedTuple):
@@ -38,11 +43,14 @@ def place() -> Place:
     return found if found.count > 1 else ALONE
 
 
-def pin(own: Place) -> None:
-    """Leaves this process one of its host's GPUs; call before anything looks for them."""
+def pin(own: Place, pairs: Pairs = ()) -> None:
+    """Leaves this process one of its host's GPUs, or a pair; call before anything looks for them."""
     if own.on_host is None:
         return
     visible = visible_gpus()
+    if pairs:
+        os.environ[VISIBLE] = name_pair(pairs, own.on_host, visible)
+        return
     if visible is None:
         os.environ[VISIBLE] = str(own.on_host)
     elif len(visible) > 1:  # one: it was given to it
@@ -58,6 +66,27 @@ def visible_gpus() -> list[str] | None:
     """The GPUs that `CUDA_VISIBLE_DEVICES` leaves; None where it leaves all."""
     said = os.environ.get(VISIBLE)
     return None if said is None else [name for name in said.split(",") if name.strip()]
+
+
+def name_pair(pairs: Pairs, number: int, visible: Sequence[str] | None) -> str:
+    """What `CUDA_VISIBLE_DEVICES` is for process `number` of a machine, of `visible` GPUs (None: all).
+
+    Raises:
+      UsageError: there are fewer pairs, or GPUs.
+    """
+    if number >= len(pairs):
+        raise UsageError(
+            f"process {number} of this machine has no place in --placement.sim and --placement.learner;"
+            f" valid: {len(pairs)} processes on a machine"
+        )
+    if visible is None:
+        return ",".join(map(str, pairs[number]))
+    if max(pairs[number]) >= len(visible):
+        raise UsageError(
+            f"--placement asks for GPU {max(pairs[number])} of those in {VISIBLE},"
+            f" {','.join(visible)}; valid: 0 to {len(visible) - 1}"
+        )
+    return ",".join(visible[n] for n in pairs[number])
 
 
 def share(
