@@ -1,4 +1,4 @@
-"""What a process takes from the machine: one device for JAX, its settings, its compile cache."""
+"""What a process takes from the machine: one device for JAX (two where it learns on another), its settings, its compile cache."""
 
 import contextlib
 import os

@@ -7,10 +7,12 @@ import subprocess
 import pytest
 
 from screwpush_jax import cluster, launch
+from screwpush_jax.cli import CommandArgs
 from screwpush_jax.cluster import Place
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.placement import PlacementConfig
+from screwpush_jax.train import TrainArgs
 from screwpush_sim import gpu
 
 CHOSEN = ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "JAX_PROCESS_ID", "JAX_NUM_PROCESSES")
@@ -140,3 +142,16 @@ def test_the_lists_say_how_many_processes_there_are():
         launch.processes(config("0-1", "2-3", num_gpus=3))
     with pytest.raises(UsageError, match="--placement.learner 1,2 names 1, as"):
         launch.processes(config("0-1", "1,2"))
+
+
+def settled(kind, **more):
+    args = config_type(kind=kind)(placement=PlacementConfig("0-1", "2-3"), **more).settled(None)
+    return args.num_gpus, args.num_envs, args.placement.pairs
+
+
+def test_training_takes_the_number_from_the_lists_and_nothing_else_is_split():
+    pairs = ((0, 2), (1, 3))
+    assert settled(TrainArgs, num_envs=64) == (2, 64, pairs)
+    assert settled(TrainArgs, global_num_envs=64) == (2, 32, pairs)
+    assert settled(TrainArgs, test=True, num_envs=64) == (1, 64, ())
+    assert settled(CommandArgs, num_envs=64) == (1, 64, ())
