@@ -109,11 +109,8 @@ def place(tree: T) -> T:
 
 def place_learner(tree: T) -> T:
     """`tree` where and as `update` leaves its results."""
-    alone = dist.count() == 1
-    there = dist.learner_device()
-    return jax.device_put(
-        tree, NamedSharding(dist.mesh(), _SAME) if alone else SingleDeviceSharding(there)
-    )
+    own, alone = SingleDeviceSharding(dist.learner_device()), dist.count() == 1
+    return jax.device_put(tree, NamedSharding(dist.mesh(), _SAME) if alone else own)
 
 
 def to_simulator(policy: T) -> T:

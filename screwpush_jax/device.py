@@ -1,4 +1,7 @@
-"""What a process takes from the machine: one device for JAX (two where it learns on another), its settings, its compile cache."""
+"""What a process takes from the machine: a device for JAX, its settings, its compile cache.
+
+Where simulator and learner are apart (`--placement`), it takes a device for each.
+"""
 
 import contextlib
 import os

@@ -14,6 +14,8 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     The host reads nothing from the device inside an iteration, so on a GPU it runs ahead of it, and
     the next physics step, which does not need the new policy, runs beside the update. A restored
     state goes on exactly where it stood: `carry.t` says how much of the rollout is already filled.
+    Usually there is one stage; several are stepped in turn, and what one of them has its simulator write
+    is asked for when it is its turn again, so that on the host nobody waits for it before.
     """
     learner, starts, stopper = state.learner, state.starts, recorder.stopper
     policy = compiled.to_simulator(learner.policy)
