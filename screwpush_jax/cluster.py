@@ -68,8 +68,8 @@ def visible_gpus() -> list[str] | None:
     return None if said is None else [name for name in said.split(",") if name.strip()]
 
 
-def name_pair(pairs: Pairs, number: int, visible: Sequence[str] | None) -> str:
-    """What `CUDA_VISIBLE_DEVICES` is for process `number` of a machine, of `visible` GPUs (None: all).
+def name_pair(pairs: Pairs, number: int, there: Sequence[str] | None) -> str:
+    """What `CUDA_VISIBLE_DEVICES` is for process `number` of a machine with these GPUs (None: whichever).
 
     Raises:
       UsageError: there are fewer pairs, or GPUs.
@@ -79,14 +79,33 @@ def name_pair(pairs: Pairs, number: int, visible: Sequence[str] | None) -> str:
             f"process {number} of this machine has no place in --placement.sim and --placement.learner;"
             f" valid: {len(pairs)} processes on a machine"
         )
-    if visible is None:
+    if there is None:
         return ",".join(map(str, pairs[number]))
-    if max(pairs[number]) >= len(visible):
+    for option, gpu in zip(("sim", "learner"), pairs[number], strict=True):
+        if gpu >= len(there):
+            where = f" in {VISIBLE}" if VISIBLE in os.environ else ""
+            valid = f"0 to {len(there) - 1}" if there else "none, as this machine has no GPU"
+            raise UsageError(
+                f"--placement.{option}: there is no GPU {gpu}{where}; valid: {valid}, or --device cpu for"
+                " devices of the CPU"
+            )
+    return ",".join(there[gpu] for gpu in pairs[number])
+
+
+def processes(num_gpus: int, pairs: Pairs) -> int:
+    """How many processes are asked for, by `--num-gpus` or by the two lists of `--placement`.
+
+    Raises:
+      UsageError: by both, and not the same number.
+    """
+    if not pairs or place().count > 1:
+        return num_gpus
+    if num_gpus not in (1, len(pairs)):
         raise UsageError(
-            f"--placement asks for GPU {max(pairs[number])} of those in {VISIBLE},"
-            f" {','.join(visible)}; valid: 0 to {len(visible) - 1}"
+            f"--num-gpus {num_gpus}: --placement.sim names the GPUs of {len(pairs)} processes, each with a"
+            f" simulator; valid: {len(pairs)}, or without --num-gpus"
         )
-    return ",".join(visible[n] for n in pairs[number])
+    return len(pairs)
 
 
 def share(

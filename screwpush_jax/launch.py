@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from screwpush_jax import cluster, run_folder
-from screwpush_jax.bounds import check_section
 from screwpush_jax.cli import LOST
 from screwpush_jax.config import Config
 from screwpush_jax.errors import UsageError
-from screwpush_jax.placement import PlacementConfig
 from screwpush_sim import gpu, registry
 
 _POLL_S, _HELD_S, _END_S = 0.05, 1.0, 60.0
@@ -55,34 +53,6 @@ def run(config: Config, argv: Sequence[str], max_restarts: int) -> int:
     return code
 
 
-def processes(config: Config) -> int:
-    """How many processes a configuration asks for.
-
-    Raises:
-      UsageError: it asks for two different numbers.
-    """
-    check_section(config.placement, "placement.")
-    pairs, asked = config.placement.pairs, config.num_gpus
-    if not pairs or cluster.place().count > 1:
-        return asked
-    if asked not in (1, len(pairs)):
-        raise UsageError(
-            f"--num-gpus {asked}: --placement.sim {config.placement.sim} is of {len(pairs)} processes, each"
-            f" with a simulator; valid: {len(pairs)}, or without --num-gpus"
-        )
-    return len(pairs)
-
-
-def pin(config: Config) -> None:
-    """Leaves this process the two GPUs of its simulator and its learner, if they are to be two.
-
-    Raises:
-      UsageError: they are not there.
-    """
-    if config.placement.pairs and (gpus := _gpus(config)):
-        os.environ[cluster.VISIBLE] = gpus[0]
-
-
 def _gpus(config: Config) -> list[str] | None:
     """The GPUs of each process, as `CUDA_VISIBLE_DEVICES` takes them; None on the CPU."""
     engine, asked = config.sim, config.num_gpus
@@ -96,8 +66,6 @@ def _gpus(config: Config) -> list[str] | None:
         valid = f"0 to {there - 1}" if there else "none, as this machine has no GPU"
         raise UsageError(f"{cluster.VISIBLE} names GPU {', '.join(wrong)}; valid: {valid}")
     if pairs := config.placement.pairs:
-        for option in ("sim", "learner"):
-            _check_there(config.placement, option, names, visible is not None)
         return [cluster.name_pair(pairs, number, names) for number in range(asked)]
     if asked > len(names):
         raise UsageError(
@@ -106,19 +74,6 @@ def _gpus(config: Config) -> list[str] | None:
             " --device cpu for processes on the CPU"
         )
     return names[:asked]
-
-
-def _check_there(
-    placement: PlacementConfig, option: str, names: Sequence[str], are_chosen: bool
-) -> None:
-    asked = max(pair[option == "learner"] for pair in placement.pairs)
-    if asked >= len(names):
-        there = f"0 to {len(names) - 1}" if names else "none, as this machine has no GPU"
-        raise UsageError(
-            f"--placement.{option} {getattr(placement, option)}: there is no GPU {asked}"
-            f"{f' in {cluster.VISIBLE}' if are_chosen else ''}; valid: {there}, or --device cpu for devices"
-            " of the CPU"
-        )
 
 
 def _going_on(argv: Sequence[str], run_dir: str) -> list[str]:
@@ -271,3 +226,13 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def pin(config: Config) -> None:
+    """Leaves this process, which is alone, the GPUs of its simulator and its learner, if those are to be two.
+
+    Raises:
+      UsageError: they are not there.
+    """
+    if config.placement.pairs and (gpus := _gpus(config)):
+        os.environ[cluster.VISIBLE] = gpus[0]

@@ -28,6 +28,7 @@ from screwpush_jax import (
     run_folder,
     stages,
 )
+from screwpush_jax.bounds import check_section
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
@@ -71,9 +72,9 @@ class TrainArgs(cli.CommandArgs):
         if self.test:
             return dataclasses.replace(super().settled(old), num_gpus=1)
         before = (old.num_envs, old.num_gpus) if old else None
-        num_envs, num_gpus = cluster.share(
-            *(self.num_envs, launch.processes(self), self.global_num_envs, before)
-        )
+        check_section(self.placement, "placement.")
+        asked = cluster.processes(self.num_gpus, self.placement.pairs)
+        num_envs, num_gpus = cluster.share(self.num_envs, asked, self.global_num_envs, before)
         return dataclasses.replace(self, num_envs=num_envs, num_gpus=num_gpus)
 
 

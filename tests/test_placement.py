@@ -99,7 +99,7 @@ def test_of_those_that_a_scheduler_started_each_takes_the_pair_of_its_number(mon
         cluster.pin(Place(6, 8, 2), ((0, 2), (1, 3)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     with pytest.raises(
-        UsageError, match="GPU 3 of those in CUDA_VISIBLE_DEVICES, 4,5,6; valid: 0 to 2"
+        UsageError, match="learner: there is no GPU 3 in CUDA_VISIBLE_DEVICES; valid: 0 to 2"
     ):
         cluster.pin(Place(5, 8, 1), ((0, 2), (1, 3)))
 
@@ -107,17 +107,17 @@ def test_of_those_that_a_scheduler_started_each_takes_the_pair_of_its_number(mon
 @pytest.mark.parametrize(
     ("there", "visible", "hint"),
     [
-        (2, None, r"--placement.learner 2-3: there is no GPU 3; valid: 0 to 1, or --device cpu"),
-        (1, None, r"--placement.sim 0-1: there is no GPU 1; valid: 0 to 0, or --device cpu"),
+        (2, None, r"--placement.learner: there is no GPU 3; valid: 0 to 1, or --device cpu"),
+        (1, None, r"--placement.sim: there is no GPU 1; valid: 0 to 0, or --device cpu"),
         (
             0,
             None,
-            r"--placement.sim 0-1: there is no GPU 1; valid: none, as this machine has no GPU",
+            r"--placement.sim: there is no GPU 0; valid: none, as this machine has no GPU",
         ),
         (
             8,
             "0,5,7",
-            r"--placement.learner 2-3: there is no GPU 3 in CUDA_VISIBLE_DEVICES; valid: 0 to 2",
+            r"--placement.learner: there is no GPU 3 in CUDA_VISIBLE_DEVICES; valid: 0 to 2",
         ),
     ],
 )
@@ -132,16 +132,18 @@ def test_gpus_that_are_not_there_are_one_line(monkeypatch, started, there, visib
     assert started == []
 
 
-def test_the_lists_say_how_many_processes_there_are():
-    assert launch.processes(config("", "", num_gpus=3)) == 3
-    assert launch.processes(config("0-1", "2-3")) == 2
-    assert launch.processes(config("0-1", "2-3", num_gpus=2)) == 2
+def test_the_lists_say_how_many_processes_there_are(monkeypatch):
+    pairs = ((0, 2), (1, 3))
+    assert cluster.processes(3, ()) == 3
+    assert cluster.processes(1, pairs) == cluster.processes(2, pairs) == 2
     with pytest.raises(
         UsageError, match="--num-gpus 3: .* of 2 processes, .* valid: 2, or without"
     ):
-        launch.processes(config("0-1", "2-3", num_gpus=3))
-    with pytest.raises(UsageError, match="--placement.learner 1,2 names 1, as"):
-        launch.processes(config("0-1", "1,2"))
+        cluster.processes(3, pairs)
+    for name in ("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST", "SLURM_PROCID", "SLURM_LOCALID"):
+        monkeypatch.setenv(name, "4")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert cluster.processes(1, pairs) == 1  # of two machines: whoever started them knows
 
 
 def settled(kind, **more):
@@ -155,3 +157,5 @@ def test_training_takes_the_number_from_the_lists_and_nothing_else_is_split():
     assert settled(TrainArgs, global_num_envs=64) == (2, 32, pairs)
     assert settled(TrainArgs, test=True, num_envs=64) == (1, 64, ())
     assert settled(CommandArgs, num_envs=64) == (1, 64, ())
+    with pytest.raises(UsageError, match="--placement.learner 1,2 names 1, as"):
+        config_type(kind=TrainArgs)(placement=PlacementConfig("0-1", "1,2")).settled(None)

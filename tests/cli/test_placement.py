@@ -83,7 +83,7 @@ def test_stages_go_on_as_they_are_saved_and_another_number_begins_anew(train, ru
         (("--placement.sim", 0), "--placement.learner (none) names 0 devices"),
         (
             ("--placement.sim", "0-1", "--placement.learner", "2-3", "--num-gpus", 3),
-            "--num-gpus 3: --placement.sim 0-1 is of 2 processes",
+            "--num-gpus 3: --placement.sim names the GPUs of 2 processes",
         ),
     ],
 )
