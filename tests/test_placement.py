@@ -107,8 +107,8 @@ def test_of_those_that_a_scheduler_started_each_takes_the_pair_of_its_number(mon
 @pytest.mark.parametrize(
     ("there", "visible", "hint"),
     [
-        (2, None, r"--placement.learner: there is no GPU 3; valid: 0 to 1, or --device cpu"),
-        (1, None, r"--placement.sim: there is no GPU 1; valid: 0 to 0, or --device cpu"),
+        (2, None, r"--placement.learner: there is no GPU 2; valid: 0 to 1, or --device cpu"),
+        (1, None, r"--placement.learner: there is no GPU 2; valid: 0 to 0, or --device cpu"),
         (
             0,
             None,
