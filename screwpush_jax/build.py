@@ -1,5 +1,6 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -32,10 +33,18 @@ class World(NamedTuple):
     sim: Simulator
     env: Env
     algorithm: Algorithm
+    others: "tuple[World, ...]" = ()
+    """Those of the other stages, where training has several."""
 
     @property
     def task(self) -> Task:
         return self.env.task
+
+    def close(self) -> None:
+        """Closes all simulators."""
+        with contextlib.ExitStack() as stack:
+            for world in (self, *self.others):
+                stack.callback(world.sim.close)
 
 
 def make_world(
@@ -129,16 +138,16 @@ def find_starts(config: Config, watch: Callable[[dict[str, float]], None] | None
 
 
 def init_arrays(
-    config: Config, world: World, starts: Starts, key: jax.Array
+    config: Config, world: World, starts: Starts, key: jax.Array, stage: int = 0
 ) -> tuple[Learner, Carry]:
-    """What a fresh run begins with: an untrained learner, and environments that wait to start.
+    """What a fresh run begins with: an untrained learner, and a stage's environments that wait to start.
 
-    The learner is the same in each process, what happens in the environments is not.
+    The learner is the same in each process and stage, what happens in the environments is not.
     """
     learner_key, carry_key = jax.random.split(key)
-    carry_key = dist.own_key(carry_key)
+    carry_key = dist.own_key(carry_key, stage)
     learner = world.algorithm.init(learner_key)
-    return learner, init_carry(world.task, world.algorithm, starts, config.num_envs, carry_key)
+    return learner, init_carry(world.task, world.algorithm, starts, config.stage_envs, carry_key)
 
 
 def differences(config: Config, other: Config) -> list[str]:

@@ -46,6 +46,16 @@ class RunState:
     carry: Carry
     starts: Starts
     snapshot: dict[str, np.ndarray]
+    others: tuple["StageState", ...] = ()
+    """The other stages, where there are several: a default run's checkpoint names no such thing."""
+
+
+@struct.dataclass
+class StageState:
+    """What a stage has of its own."""
+
+    carry: Carry
+    snapshot: dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,18 +275,41 @@ def restore(found: Found, like: RunState) -> RunState:
 
 def _assemble(found: Found, tree: Any, like: RunState) -> RunState:
     """The learner of a checkpoint with what else was read of it."""
-    carry = tree["carry"]
-    if carry.rollout is None:
-        blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.carry.rollout)
-        carry = dataclasses.replace(carry, rollout=jax.device_put(blank))
     learner = _read(found, "learner", _plain(like.learner))
-    state = RunState(learner, carry, tree["starts"], tree["snapshot"])
+    stages = [_with_rollout(*pair) for pair in zip(_stages(tree), _own(like), strict=True)]
+    first, *others = stages
+    state = RunState(learner, first.carry, tree["starts"], first.snapshot, tuple(others))
     return jax.tree.map(_data_to_key, state, like)
+
+
+def _with_rollout(stage: StageState, like: StageState) -> StageState:
+    """With a blank one where none was saved."""
+    if stage.carry.rollout is not None:
+        return stage
+    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.carry.rollout)
+    carry = dataclasses.replace(stage.carry, rollout=jax.device_put(blank))
+    return dataclasses.replace(stage, carry=carry)
+
+
+def _own(state: RunState) -> list[StageState]:
+    """Of each stage what is its own."""
+    return [StageState(state.carry, state.snapshot), *state.others]
+
+
+def _stages(tree: Any) -> list[StageState]:
+    """The same of what was read."""
+    parts = (tree, *tree.get("stages", ()))
+    return [StageState(part["carry"], part["snapshot"]) for part in parts]
 
 
 def processes(found: Found) -> int:
     """How many processes trained together when the checkpoint was saved."""
     return int(found.meta["config"].get("num_gpus", 1))
+
+
+def stages(found: Found) -> int:
+    """In how many stages each process stepped its environments when the checkpoint was saved."""
+    return int(found.meta["config"].get("pipeline_stages", 1))
 
 
 def gather(state: RunState) -> np.ndarray:
@@ -332,8 +365,10 @@ def _one_of_several() -> dict[str, Any]:
 
 
 def _to_write(tree: Any) -> Any:
-    """Where several train together Orbax takes a process's own arrays from the host only."""
-    return tree if dist.count() == 1 else jax.device_get(tree)
+    """Where several train together Orbax takes a process's own arrays from the host only; and what it takes
+    from a device it asks for that device again, which others may not have."""
+    alone = dist.count() == 1 and not dist.is_split()
+    return tree if alone else jax.device_get(tree)
 
 
 def _reason(error: Exception) -> str:
@@ -357,8 +392,15 @@ def _to_disk(state: RunState, with_rollout: bool | None = None) -> Any:
     """All but the learner; the rollout only where something in it is still to be used."""
     if with_rollout is None:
         with_rollout = int(state.carry.t) != 0
-    carry = state.carry if with_rollout else dataclasses.replace(state.carry, rollout=None)
-    return _plain({"carry": carry, "starts": state.starts, "snapshot": state.snapshot})
+    first, *others = (
+        {
+            "carry": own.carry if with_rollout else dataclasses.replace(own.carry, rollout=None),
+            "snapshot": own.snapshot,
+        }
+        for own in _own(state)
+    )
+    stages = {"stages": others} if others else {}
+    return _plain({**first, "starts": state.starts, **stages})
 
 
 def _plain(tree: Any) -> Any:

@@ -33,6 +33,7 @@ from screwpush_jax.device import use_device
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.field_kinds import of_a_run, with_values
 from screwpush_jax.paths import check_run_path, check_runs_dir, expand
+from screwpush_jax.placement import PlacementConfig
 from screwpush_jax.stopping import drop_output
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import StartsError
@@ -106,7 +107,7 @@ class CommandArgs(Config):
     def settled(self: C, old: Config | None) -> C:
         """With what follows from elsewhere than flags; `old`: the configuration that goes on."""
         del old
-        return self
+        return dataclasses.replace(self, placement=PlacementConfig())  # only training is split
 
 
 def configure(

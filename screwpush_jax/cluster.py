@@ -6,12 +6,17 @@ A launcher that JAX knows (SLURM, Open MPI) says it in variables of its own. Any
 """
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from screwpush_jax.errors import UsageError
 
 ADDRESS, COUNT, INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+Pairs = Sequence[tuple[int, int]]
+"""Of each process of a machine the numbers of two devices: its simulator's and its learner's."""
 
 
 class Place(NamedTuple):
@@ -38,11 +43,14 @@ def place() -> Place:
     return found if found.count > 1 else ALONE
 
 
-def pin(own: Place) -> None:
-    """Leaves this process one of its host's GPUs; call before anything looks for them."""
+def pin(own: Place, pairs: Pairs = ()) -> None:
+    """Leaves this process one of its host's GPUs, or a pair; call before anything looks for them."""
     if own.on_host is None:
         return
     visible = visible_gpus()
+    if pairs:
+        os.environ[VISIBLE] = name_pair(pairs, own.on_host, visible)
+        return
     if visible is None:
         os.environ[VISIBLE] = str(own.on_host)
     elif len(visible) > 1:  # one: it was given to it
@@ -58,6 +66,46 @@ def visible_gpus() -> list[str] | None:
     """The GPUs that `CUDA_VISIBLE_DEVICES` leaves; None where it leaves all."""
     said = os.environ.get(VISIBLE)
     return None if said is None else [name for name in said.split(",") if name.strip()]
+
+
+def name_pair(pairs: Pairs, number: int, there: Sequence[str] | None) -> str:
+    """What `CUDA_VISIBLE_DEVICES` is for process `number` of a machine with these GPUs (None: whichever).
+
+    Raises:
+      UsageError: there are fewer pairs, or GPUs.
+    """
+    if number >= len(pairs):
+        raise UsageError(
+            f"process {number} of this machine has no place in --placement.sim and --placement.learner;"
+            f" valid: {len(pairs)} processes on a machine"
+        )
+    if there is None:
+        return ",".join(map(str, pairs[number]))
+    for option, gpu in zip(("sim", "learner"), pairs[number], strict=True):
+        if gpu >= len(there):
+            where = f" in {VISIBLE}" if VISIBLE in os.environ else ""
+            valid = f"0 to {len(there) - 1}" if there else "none, as this machine has no GPU"
+            raise UsageError(
+                f"--placement.{option}: there is no GPU {gpu}{where}; valid: {valid}, or --device cpu for"
+                " devices of the CPU"
+            )
+    return ",".join(there[gpu] for gpu in pairs[number])
+
+
+def processes(num_gpus: int, pairs: Pairs) -> int:
+    """How many processes are asked for, by `--num-gpus` or by the two lists of `--placement`.
+
+    Raises:
+      UsageError: by both, and not the same number.
+    """
+    if not pairs or place().count > 1:
+        return num_gpus
+    if num_gpus not in (1, len(pairs)):
+        raise UsageError(
+            f"--num-gpus {num_gpus}: --placement.sim names the GPUs of {len(pairs)} processes, each with a"
+            f" simulator; valid: {len(pairs)}, or without --num-gpus"
+        )
+    return len(pairs)
 
 
 def share(

@@ -53,15 +53,18 @@ def compile_update(algorithm: Algorithm, num_iterations: int) -> Callable:
 def update_ahead(algorithm: Algorithm, num_iterations: int, *args: Any) -> Callable:
     """`update` of this process's learner, rollout and tally `args`, compiled before its first call.
 
-    What goes in and comes out are arrays of this process; nothing is copied on the way.
+    What goes in and comes out are arrays of this process. Nothing is copied on the way, but rollout and
+    tally to the device on which it learns, if that is another.
     """
 
     def on_mesh(learner: Learner, rollout: Rollout, tally: Tally) -> tuple[Any, ...]:
+        if dist.is_split():
+            rollout, tally = place_learner((rollout, tally))
         parts = ((learner, _SAME), (rollout, _ALONG_N), (tally, _SAME))
         return tuple(dist.to_mesh(tree, spec) for tree, spec in parts)
 
     update = ahead(compile_update(algorithm, num_iterations), *on_mesh(*args))
-    if dist.count() == 1:
+    if dist.count() == 1 and not dist.is_split():
         return update
     return lambda *args: dist.local(update(*on_mesh(*args)))
 
@@ -69,7 +72,7 @@ def update_ahead(algorithm: Algorithm, num_iterations: int, *args: Any) -> Calla
 def compile_agreement() -> Callable:
     """`agree(values)`: the largest that any process gave, of each of `values [V]`."""
     agree = jax.jit(_mapped(lambda values: jax.lax.pmax(values, AXIS), (_SAME,)))
-    return lambda values: dist.local(agree(dist.to_mesh(jax.numpy.asarray(values), _SAME)))
+    return lambda values: dist.local(agree(dist.to_mesh(place_learner(values), _SAME)))
 
 
 def compile_checksums() -> Callable:
@@ -99,10 +102,24 @@ def ahead(function: Any, *args: Any, **kwargs: Any) -> Callable:
 
 
 def place(tree: T) -> T:
-    """`tree` where `update` leaves its results, so that no function compiles for two places."""
-    alone = dist.count() == 1
-    here = NamedSharding(dist.mesh(), _SAME) if alone else SingleDeviceSharding(bridge.device())
-    return jax.device_put(tree, here)
+    """`tree` where the simulator is; as `update` leaves its results, if it is there, too, so that no
+    function compiles for two places."""
+    return jax.device_put(tree, _at_simulator()) if dist.is_split() else place_learner(tree)
+
+
+def place_learner(tree: T) -> T:
+    """`tree` where and as `update` leaves its results."""
+    own, alone = SingleDeviceSharding(dist.learner_device()), dist.count() == 1
+    return jax.device_put(tree, NamedSharding(dist.mesh(), _SAME) if alone else own)
+
+
+def to_simulator(policy: T) -> T:
+    """What `update` leaves, where it acts: another place only if learner and simulator are apart."""
+    return jax.device_put(policy, _at_simulator()) if dist.is_split() else policy
+
+
+def _at_simulator() -> SingleDeviceSharding:
+    return SingleDeviceSharding(bridge.device())
 
 
 class EpisodeFunctions(NamedTuple):
@@ -133,4 +150,5 @@ def jit(function: Callable) -> Callable:
     return jax.jit(function)
 
 
+join = jax.jit(transition_module.join)
 is_finite = jax.jit(types.is_finite)

@@ -19,6 +19,7 @@ from screwpush_jax.config_file import FLAG_ONLY, from_tree, load_yaml, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.flags import COMMAS, parse
 from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
+from screwpush_jax.placement import PlacementConfig
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.start_classes import start_classes
 from screwpush_jax.yaml_file import load_tree
@@ -128,6 +129,9 @@ class Config:
     More than one are started here, unless SLURM, Open MPI or the like has."""
     num_envs: Annotated[int, Gt(0)] = 4096
     """N: scenes stepped in parallel, by each process."""
+    pipeline_stages: Annotated[int, Interval(ge=1, le=8)] = 1
+    """Groups of num_envs / pipeline_stages scenes, each in a simulator of its own: while the physics of
+    one runs, the policy of another does. 1 for all scenes in one."""
     seed: Seed = 0
     """Seed of everything random in training."""
     total_env_steps: Annotated[int, Interval(gt=0, le=2**63 - 1)] = 50_000_000
@@ -154,10 +158,12 @@ class Config:
     """Loggers."""
     video: VideoConfig = VideoConfig()
     """Videos along the way."""
+    placement: PlacementConfig = PlacementConfig()
+    """Simulator and learner on different GPUs."""
 
     FIXED_FIELDS: ClassVar[tuple[str, ...]] = ("seed", "num_envs")
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("task", "algorithm")
-    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "num_gpus", "log", "video")
+    MACHINE_FIELDS: ClassVar[tuple[str, ...]] = ("device", "num_gpus", "log", "video", "placement")
 
     def __post_init__(self) -> None:
         if self.env is None:
@@ -172,6 +178,11 @@ class Config:
     def num_steps(self) -> int:
         """T: control steps of an update's rollout."""
         return self.algorithm_options.rollout_steps(tasks.find(self.task)(self.env).horizon)
+
+    @property
+    def stage_envs(self) -> int:
+        """n: scenes of one simulator."""
+        return self.num_envs // self.pipeline_stages
 
     @property
     def all_envs(self) -> int:
@@ -228,8 +239,16 @@ class Config:
                 f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // steps // self.num_gpus}, as"
                 f" num_envs * num_gpus * {steps} steps are samples numbered up to {LARGEST_INT}"
             )
+        if self.num_envs % self.pipeline_stages:
+            good = [str(n) for n in range(1, 9) if self.num_envs % n == 0]
+            raise ValueError(
+                f"pipeline_stages {self.pipeline_stages} does not divide num_envs = {self.num_envs};"
+                f" valid: {', '.join(good)}"
+            )
+        several = self.pipeline_stages > 1
+        of_stage = "num_envs / pipeline_stages" if several else "num_envs"
         for name, least, whole, what in (
-            ("group_size", 2, self.num_envs, "num_envs"),
+            ("group_size", 2, self.stage_envs, of_stage),
             ("num_minibatches", 1, batch, f"num_envs * {steps} steps"),
         ):
             if whole % (value := getattr(options, name)):

@@ -1,4 +1,7 @@
-"""What a process takes from the machine: one device for JAX, its settings, its compile cache."""
+"""What a process takes from the machine: a device for JAX, its settings, its compile cache.
+
+Where simulator and learner are apart (`--placement`), it takes a device for each.
+"""
 
 import contextlib
 import os
@@ -56,11 +59,21 @@ def use_device(config: Config) -> str:
         raise UsageError(
             f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
         )
+    split = bool(config.placement.pairs)
+    if split:
+        jax.config.update("jax_num_cpu_devices", 2)
     if config.device == "cpu" or on_host:
         jax.config.update("jax_platforms", "cpu")
-    elif "JAX_CUDA_VISIBLE_DEVICES" not in os.environ:
-        jax.config.update("jax_cuda_visible_devices", "0")  # the others are for other processes
+    elif split or "JAX_CUDA_VISIBLE_DEVICES" not in os.environ:
+        # the others are for other processes
+        jax.config.update("jax_cuda_visible_devices", "0,1" if split else "0")
     place = _device(config)
+    if split and len(jax.local_devices()) < 2:
+        raise UsageError(
+            f"--placement.learner {config.placement.learner}: this process sees one device; valid: two in"
+            f" {cluster.VISIBLE}, its simulator's and its learner's"
+        )
+    dist.learn_on(1 if split else 0)
     registry.check_installed(registry.choose(config.sim)[0])
     return _in_words(place)
 
@@ -84,6 +97,8 @@ def _device(config: Config) -> Any:
 
 
 def _in_words(place: Any) -> str:
+    if dist.is_split():
+        return _pair_in_words(place)
     if place.platform == "gpu" and dist.count() > 1:  # its only one, of those of its host
         number = os.environ.get(cluster.VISIBLE, place.local_hardware_id)
         return f"gpu {number} ({place.device_kind}), process {dist.index()} of {dist.count()}"
@@ -92,6 +107,15 @@ def _in_words(place: Any) -> str:
         return f"gpu {number} ({place.device_kind}; CUDA_VISIBLE_DEVICES chooses another)"
     visible = len(jax.local_devices())
     return "cpu" + (f" {place.id} of {visible}: a process uses one" if visible > 1 else "")
+
+
+def _pair_in_words(place: Any) -> str:
+    learner = dist.learner_device()
+    names = os.environ.get(cluster.VISIBLE, "").split(",") if place.platform == "gpu" else []
+    sim, own = names if len(names) == 2 else (place.id, learner.id)
+    kind = f" ({place.device_kind})" if place.platform == "gpu" else ""
+    which = f", process {dist.index()} of {dist.count()}" if dist.count() > 1 else ""
+    return f"{place.platform} {sim} for the simulator, {own} for the learner{kind}{which}"
 
 
 def _set_what_is_needed() -> None:

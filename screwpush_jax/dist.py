@@ -21,8 +21,30 @@ _JOIN_S, _HEARTBEAT_S = 300, 20
 """How long the first process waits for the last, and silence after which one is taken for lost."""
 
 
-def join() -> cluster.Place:
+_learner = 0
+"""Number of the device, of those of this process, on which it learns."""
+
+
+def learn_on(number: int) -> None:
+    """Says which of this process's devices it learns on; without, it is the first, as for all else."""
+    global _learner
+    _learner = number
+
+
+def learner_device() -> Any:
+    """The device on which this process learns."""
+    return jax.local_devices()[_learner]
+
+
+def is_split() -> bool:
+    """Whether this process learns on another device than its simulator's."""
+    return _learner != 0
+
+
+def join(pairs: cluster.Pairs = ()) -> cluster.Place:
     """Joins the others, if there are any; call before JAX's first computation.
+
+    `pairs` are the devices of simulator and learner of each process of a machine, where they differ.
 
     Raises:
       UsageError: they do not come together.
@@ -30,7 +52,7 @@ def join() -> cluster.Place:
     own = cluster.place()
     if own.count == 1 or jax.distributed.is_initialized():
         return own
-    cluster.pin(own)
+    cluster.pin(own, pairs)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM, which stops a run
     try:
@@ -38,7 +60,7 @@ def join() -> cluster.Place:
             coordinator_address=own.address,
             num_processes=own.count,
             process_id=own.index,
-            local_device_ids=[0],
+            local_device_ids=[0, 1] if pairs else [0],
             initialization_timeout=_JOIN_S,
             heartbeat_timeout_seconds=_HEARTBEAT_S,
         )
@@ -66,11 +88,11 @@ def index() -> int:
 
 
 def mesh() -> Mesh:
-    """One device of each process."""
-    firsts: dict[int, Any] = {}
-    for device in jax.devices() if count() > 1 else jax.local_devices()[:1]:
-        firsts.setdefault(device.process_index, device)
-    return Mesh([firsts[number] for number in sorted(firsts)], (AXIS,))
+    """The device of each process on which it learns."""
+    of_process: dict[int, list[Any]] = {}
+    for device in jax.devices() if count() > 1 else jax.local_devices():
+        of_process.setdefault(device.process_index, []).append(device)
+    return Mesh([of_process[number][_learner] for number in sorted(of_process)], (AXIS,))
 
 
 def to_mesh(tree: T, spec: PartitionSpec) -> T:
@@ -97,15 +119,22 @@ def local(tree: T) -> T:
     return tree if count() == 1 else jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
-def own_key(key: jax.Array) -> jax.Array:
-    """A random key that no other process has; the first keeps `key`."""
-    return jax.random.fold_in(key, index()) if index() else key
+def own_key(key: jax.Array, stage: int = 0) -> jax.Array:
+    """A random key that no other process or stage has; the first one keeps `key`."""
+    number = _number(stage)
+    return jax.random.fold_in(key, number) if number else key
 
 
-def own_seed(seed: int, *others: int) -> int:
-    """A seed, uint32, that no other process has and none of `others`; the first keeps `seed`."""
-    draws = np.random.SeedSequence((seed, index())).generate_state(len(others) + 1)
-    return next(int(n) for n in draws if n not in others) if index() else seed
+def own_seed(seed: int, *others: int, stage: int = 0) -> int:
+    """A seed, uint32, that no other process or stage has and none of `others`; the first one keeps `seed`."""
+    number = _number(stage)
+    draws = np.random.SeedSequence((seed, number)).generate_state(len(others) + 1)
+    return next(int(n) for n in draws if n not in others) if number else seed
+
+
+def _number(stage: int) -> int:
+    """Of a stage of this process among those of all."""
+    return index() + count() * stage
 
 
 def gather(data: np.ndarray) -> np.ndarray:

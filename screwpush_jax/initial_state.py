@@ -1,18 +1,21 @@
 """The state in which a run begins: fresh, with another policy's weights, or where a checkpoint stood."""
 
 import time
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 
 from screwpush_jax import checkpoint, cli, compiled, dist, init_from
 from screwpush_jax.build import World, find_starts, init_arrays
-from screwpush_jax.checkpoint import Found, RunState
+from screwpush_jax.checkpoint import Found, RunState, StageState
 from screwpush_jax.config import Config
 from screwpush_jax.episodes import policy_names
 from screwpush_jax.forecast import evaluation_s
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.tasks.task import Starts
+from screwpush_jax.transition import Carry
 
 
 def starts_and_forecast(config: Config) -> tuple[Starts, float]:
@@ -37,7 +40,7 @@ def fresh(
     key = jax.random.key(config.seed)
     if found:
         key = jax.random.fold_in(key, found.step % 2**32)
-    learner, carry = compiled.jit(partial(init_arrays, config, world))(starts, key)
+    learner, carries = compiled.jit(partial(_arrays, config, world))(starts, key)
     if source:
         learner = init_from.with_weights(source, world, learner)
         print(f"policy of {source.run_dir.name} at {source.step:,} control steps")
@@ -46,10 +49,15 @@ def fresh(
         learner = checkpoint.restore_learner(found, learner)
         print(
             f"restored what {found.run_dir.name} had learned at {found.step:,} control steps; its"
-            f" environments start anew, as {checkpoint.processes(found)} processes stepped them and"
-            f" now {dist.count()} do"
+            f" environments start anew, as {_why_anew(config, found)}"
         )
-    return _placed(RunState(learner, carry, starts, world.sim.snapshot()))
+    return _placed(_state(learner, carries, starts, world))
+
+
+def begins_anew(config: Config, found: Found) -> bool:
+    """Whether environments of the checkpoint start anew: other processes, or other groups, stepped them."""
+    now = dist.count(), config.pipeline_stages
+    return (checkpoint.processes(found), checkpoint.stages(found)) != now
 
 
 def restored(config: Config, world: World, found: Found) -> RunState:
@@ -58,18 +66,46 @@ def restored(config: Config, world: World, found: Found) -> RunState:
     Raises:
       CheckpointError: it is of another layout, or cannot be read.
     """
-    task, sim = world.task, world.sim
+    task = world.task
     cli.check_layout(found, task.obs_layout)
     starts = task.abstract_starts(task.num_starts)
-    init, key = partial(init_arrays, config, world), jax.random.key(config.seed)
-    learner, carry = jax.eval_shape(init, starts, key)
+    init, key = partial(_arrays, config, world), jax.random.key(config.seed)
+    learner, carries = jax.eval_shape(init, starts, key)
     read = checkpoint.restore if dist.count() == 1 else checkpoint.restore_own
-    state = read(found, RunState(learner, carry, starts, sim.snapshot()))
-    sim.restore(state.snapshot)
+    state = read(found, _state(learner, carries, starts, world))
+    world.sim.restore(state.snapshot)
+    for other, saved in zip(world.others, state.others, strict=True):
+        other.sim.restore(saved.snapshot)
     print(f"restored {found.run_dir.name} at {found.step:,} control steps")
     return _placed(state)
 
 
 def _placed(state: RunState) -> RunState:
-    learner, carry, starts = compiled.place((state.learner, state.carry, state.starts))
-    return RunState(learner, carry, starts, state.snapshot)
+    learner = compiled.place_learner(state.learner)
+    carry, starts = compiled.place((state.carry, state.starts))
+    others = (StageState(compiled.place(one.carry), one.snapshot) for one in state.others)
+    return RunState(learner, carry, starts, state.snapshot, tuple(others))
+
+
+def _arrays(
+    config: Config, world: World, starts: Starts, key: jax.Array
+) -> tuple[Any, tuple[Carry, ...]]:
+    """A fresh learner, and a carry for each stage."""
+    pairs = [
+        init_arrays(config, one, starts, key, stage)
+        for stage, one in enumerate((world, *world.others))
+    ]
+    return pairs[0][0], tuple(carry for _, carry in pairs)
+
+
+def _state(learner: Any, carries: Sequence[Carry], starts: Starts, world: World) -> RunState:
+    sims = (world.sim, *(other.sim for other in world.others))
+    first, *others = map(StageState, carries, (sim.snapshot() for sim in sims))
+    return RunState(learner, first.carry, starts, first.snapshot, tuple(others))
+
+
+def _why_anew(config: Config, found: Found) -> str:
+    before, then = checkpoint.processes(found), checkpoint.stages(found)
+    if before != dist.count():
+        return f"{before} processes stepped them and now {dist.count()} do"
+    return f"they were stepped in {then} pipeline stages and now are in {config.pipeline_stages}"

@@ -54,7 +54,7 @@ def run(config: Config, argv: Sequence[str], max_restarts: int) -> int:
 
 
 def _gpus(config: Config) -> list[str] | None:
-    """A GPU for each process, as `CUDA_VISIBLE_DEVICES` takes it; None on the CPU."""
+    """The GPUs of each process, as `CUDA_VISIBLE_DEVICES` takes them; None on the CPU."""
     engine, asked = config.sim, config.num_gpus
     on_host = engine != "auto" and registry.steps_on_host(engine, getattr(config, engine))
     if config.device == "cpu" or on_host or os.environ.get("JAX_PLATFORMS") == "cpu":
@@ -65,6 +65,8 @@ def _gpus(config: Config) -> list[str] | None:
     if wrong:
         valid = f"0 to {there - 1}" if there else "none, as this machine has no GPU"
         raise UsageError(f"{cluster.VISIBLE} names GPU {', '.join(wrong)}; valid: {valid}")
+    if pairs := config.placement.pairs:
+        return [cluster.name_pair(pairs, number, names) for number in range(asked)]
     if asked > len(names):
         raise UsageError(
             f"--num-gpus {asked}: this machine has {len(names)}"
@@ -224,3 +226,13 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def pin(config: Config) -> None:
+    """Leaves this process, which is alone, the GPUs of its simulator and its learner, if those are to be two.
+
+    Raises:
+      UsageError: they are not there.
+    """
+    if config.placement.pairs and (gpus := _gpus(config)):
+        os.environ[cluster.VISIBLE] = gpus[0]

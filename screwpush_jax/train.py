@@ -26,8 +26,9 @@ from screwpush_jax import (
     launch,
     resume,
     run_folder,
+    stages,
 )
-from screwpush_jax.build import check_variation, draw_params, make_world
+from screwpush_jax.bounds import check_section
 from screwpush_jax.checkpoint import Found
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
@@ -69,11 +70,11 @@ class TrainArgs(cli.CommandArgs):
 
     def settled(self, old: Config | None) -> "TrainArgs":
         if self.test:
-            return dataclasses.replace(self, num_gpus=1)
+            return dataclasses.replace(super().settled(old), num_gpus=1)
         before = (old.num_envs, old.num_gpus) if old else None
-        num_envs, num_gpus = cluster.share(
-            *(self.num_envs, self.num_gpus, self.global_num_envs, before)
-        )
+        check_section(self.placement, "placement.")
+        asked = cluster.processes(self.num_gpus, self.placement.pairs)
+        num_envs, num_gpus = cluster.share(self.num_envs, asked, self.global_num_envs, before)
         return dataclasses.replace(self, num_envs=num_envs, num_gpus=num_gpus)
 
 
@@ -91,9 +92,14 @@ def main(argv: Sequence[str]) -> int:
                 claimed.append(held.enter_context(RunFolder(path)))
 
         def meet(args: TrainArgs) -> None:
-            if not testing and dist.join().count < args.num_gpus:
+            if testing:
+                return
+            count = dist.join(args.placement.pairs).count
+            if count < args.num_gpus:
                 held.close()  # the run is for those that are started
                 raise SystemExit(launch.run(args, argv, args.max_restarts))
+            if count == 1:
+                launch.pin(args)
 
         args, found = cli.configure(
             TrainArgs,
@@ -111,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
         check_installed(config)
         films.check_installed(config)
-        check_variation(config, config.num_envs)
+        stages.check(config)
         if not leads:
             config = quiet(config)
         if found:
@@ -215,11 +221,9 @@ def _attempt(
     with stopper.nothing_to_save():
         print(f"run {run_dir}")
         _say_that_it_takes_time()
-        anew = found is None or checkpoint.processes(found) != dist.count()
+        anew = found is None or initial_state.begins_anew(config, found)
         starts, after_s = initial_state.starts_and_forecast(config) if anew else (None, 0.0)
-        seed = dist.own_seed(config.seed, config.eval.seed)
-        params = draw_params(config, config.num_envs, seed)
-        world = make_world(config, config.num_envs, "train", params)
+        world = stages.make_worlds(config)
     try:
         with stopper.nothing_to_save():
             if starts is None:
@@ -234,7 +238,7 @@ def _attempt(
             train(config, world, state, recorder)
         return recorder
     finally:
-        world.sim.close()
+        world.close()
 
 
 def _go_on(config: Config, run_dir: Path) -> str:

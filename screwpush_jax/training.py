@@ -5,6 +5,7 @@ from screwpush_jax.build import World
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config
 from screwpush_jax.recorder import Recorder
+from screwpush_jax.stages import experience, make_stages, report, run_state
 
 
 def train(config: Config, world: World, state: RunState, recorder: Recorder) -> RunState:
@@ -13,45 +14,45 @@ def train(config: Config, world: World, state: RunState, recorder: Recorder) -> 
     The host reads nothing from the device inside an iteration, so on a GPU it runs ahead of it, and
     the next physics step, which does not need the new policy, runs beside the update. A restored
     state goes on exactly where it stood: `carry.t` says how much of the rollout is already filled.
+    Usually there is one stage; several are stepped in turn, and what one of them has its simulator write
+    is asked for when it is its turn again, so that on the host nobody waits for it before.
     """
-    sim, learner, carry, starts = world.sim, state.learner, state.carry, state.starts
-    stopper = recorder.stopper
+    learner, starts, stopper = state.learner, state.starts, recorder.stopper
+    policy = compiled.to_simulator(learner.policy)
     with stopper.nothing_to_save():
-        transition = compiled.ahead(
-            compiled.compile_transition(world.env, world.algorithm),
-            *(starts, learner.policy),
-            carry=carry,
-            views=sim.views(),
-        )
+        stages = make_stages(world, state, policy)
         update = compiled.update_ahead(
             *(world.algorithm, config.num_iterations),
-            *(learner, carry.rollout, carry.tally),
+            *(learner, *experience(stages)),
         )
-        recorder.films.prepare(starts, carry.env, sim.views())
+        first = stages[0]  # the one that is filmed
+        recorder.films.prepare(starts, first.carry.env, first.sim.views())
     recorder.start_clock()
-    if int(carry.t) < 0:  # nothing has been started yet
-        _, mask, views, carry = transition(starts, learner.policy, carry=carry, views=sim.views())
-        sim.write(mask, views)
-    control = carry.env.control.copy()
+    if int(first.carry.t) < 0:  # nothing has been started yet
+        for stage in stages:
+            stage.advance(starts, policy, stage.sim.views())
+            stage.settle()
 
-    num_steps, position = world.algorithm.num_steps, int(carry.t)
+    num_steps, position = world.algorithm.num_steps, int(first.carry.t)
     while recorder.should_continue():
         while position < num_steps and not recorder.stops_here:
-            sim.step(control)
-            views = sim.views()
-            recorder.films.see(starts, carry.env, views)
-            control, mask, views, carry = transition(
-                starts, learner.policy, carry=carry, views=views
-            )
-            sim.write(mask, views)
+            for stage in stages:
+                stage.settle()
+                stage.sim.step(stage.control)
+                views = stage.sim.views()
+                if stage is first:
+                    recorder.films.see(starts, stage.carry.env, views)
+                stage.advance(starts, policy, views)
             position += 1
+        for stage in stages:
+            stage.settle()
         if position < num_steps:
             break  # stopped inside a rollout: it is saved as it stands
-        learner, metrics = update(learner, carry.rollout, carry.tally)
-        position = 0
-        recorder.iteration(metrics, sim.report(), learner)
+        learner, metrics = update(learner, *experience(stages))
+        policy, position = compiled.to_simulator(learner.policy), 0
+        recorder.iteration(metrics, report(stages), learner)
         if recorder.checkpoint_due():
-            recorder.save(RunState(learner, carry, starts, sim.snapshot()))
-    final = RunState(learner, carry, starts, sim.snapshot())
+            recorder.save(run_state(learner, starts, stages))
+    final = run_state(learner, starts, stages)
     recorder.save(final)
     return final

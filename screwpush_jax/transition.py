@@ -4,6 +4,7 @@ It advances the environments (`screwpush_jax.env`), lets the policy act, and wri
 the rollout. What it returns is all that the simulator needs.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -140,6 +141,12 @@ def _count(carry: Carry, done: EnvStep) -> Tally:
         finished={name: keep * old.finished[name] + value for name, value in sums.items()},
         episodes=keep * old.episodes + jnp.sum(done.ended, dtype=jnp.float32),
     )
+
+
+def join(rollouts: Sequence[Rollout], tallies: Sequence[Tally]) -> tuple[Rollout, Tally]:
+    """Groups of environments as one: rollouts side by side along N, tallies added."""
+    rollout = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *rollouts)
+    return rollout, jax.tree.map(lambda *parts: sum(parts), *tallies)
 
 
 def episode_means(tally: Tally) -> dict[str, jax.Array]:

@@ -47,7 +47,8 @@ class SupportsDLPack(Protocol):
 
 
 def device() -> Any:
-    """The one device that this process computes on, engine and learner alike: JAX's first."""
+    """The device of this process on which the engine is and all that reads its views: JAX's first. It learns
+    there, too, unless it is told to do so on another."""
     return jax.local_devices()[0]
 
 

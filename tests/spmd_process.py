@@ -50,7 +50,7 @@ def learn(num_shards: int) -> tuple[dict, dict, object]:
     algorithm = PPO(ppo, {"policy": OBS}, ACTION)
     own = NUM_ENVS // dist.count()
     part = slice(dist.index() * own, (dist.index() + 1) * own)
-    learner = compiled.place(compiled.jit(algorithm.init)(jax.random.key(1)))
+    learner = compiled.place_learner(compiled.jit(algorithm.init)(jax.random.key(1)))
     data = compiled.place(rollout(part))
     ended = np.float32(2 * (dist.index() + 1))  # episodes of this process, each of a return of 3
     tally = compiled.place(Tally({"env/return": 3.0 * ended}, ended))
@@ -64,6 +64,16 @@ def learn(num_shards: int) -> tuple[dict, dict, object]:
         for path, x in jax.tree_util.tree_leaves_with_path(learner)
     }
     return leaves, {name: float(x) for name, x in metrics.items()}, learner
+
+
+def learn_apart(num_shards: int) -> dict:
+    """The same with the learner on another device than the rollout, and which devices that took."""
+    dist.learn_on(1)
+    leaves, metrics, learner = learn(num_shards)
+    acting = compiled.to_simulator(learner.policy)
+    devices = [{d.id for x in jax.tree.leaves(t) for d in x.devices()} for t in (learner, acting)]
+    dist.learn_on(0)
+    return {"leaves": leaves, "metrics": metrics, "devices": devices}
 
 
 def agree(learner) -> dict:
@@ -87,6 +97,7 @@ def agree(learner) -> dict:
 
 def main(folder: Path) -> None:
     dist.join()
+    jax.config.update("jax_num_cpu_devices", 2)
     jax.config.update("jax_disable_most_optimizations", True)
     leaves, metrics, learner = learn(num_shards=8)
     keys = jax.random.key_data(dist.own_key(jax.random.key(0))).tolist()
@@ -98,6 +109,8 @@ def main(folder: Path) -> None:
         "key": keys,
         "seed": dist.own_seed(3, 4),
     }
+    if dist.count() == 1:
+        outcome["apart"] = learn_apart(num_shards=8)
     name = f"{dist.index()}-of-{dist.count()}"
     (folder / name).write_bytes(pickle.dumps(outcome))
     print(json.dumps(outcome["agreed"]))

@@ -113,6 +113,7 @@ def leaves(section, prefix=""):
 
 
 OF_A_MACHINE = {
+    *("placement.sim", "placement.learner"),
     *(f"video.{name}" for name in ("every", "scenes", "episodes", "size", "format")),
     *("device", "num_gpus", "compile_cache", "name", "runs_dir", "mujoco.num_threads"),
     *("log.to", "log.project"),

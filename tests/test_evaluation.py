@@ -30,7 +30,8 @@ def world():
 
 
 def test_transition_and_update_are_traced_once(world):
-    config, (sim, env, algorithm) = world
+    config, world = world
+    sim, env, algorithm = world.sim, world.env, world.algorithm
     task = env.task
     starts = task.starts(sim, 8, 0, compiled.jit)
     keys = jax.random.split(jax.random.key(0))
@@ -100,7 +101,7 @@ class Scenes:
     """Eight scenes that show what the test says, and the episodes of a policy in them."""
 
     def __init__(self, config, world):
-        self.sim, env, algorithm = world
+        self.sim, env, algorithm = world.sim, world.env, world.algorithm
         self.task = env.task
         self.bank = self.task.starts(self.sim, 8, 0, compiled.jit)
         self.policy = algorithm.init(jax.random.key(0)).policy

@@ -31,20 +31,20 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.common": "compiled dist episodes transition",
     "screwpush_jax.tasks.registry": "build cli config doors init_from initial_state play plugins run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
-    " filming initial_state outcomes policy_file recording transition viewer",
+    " filming initial_state outcomes policy_file recording stages transition viewer",
     "screwpush_jax.tasks.start_classes": "config env",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.disturbance": "disturbances",
     "screwpush_jax.tasks.drawing": "viewer",
     "screwpush_jax.tasks.optional": "disturbances eval_report export film policy_file recording viewer",
     "screwpush_jax.tasks.parts": "disturbances",
-    "screwpush_sim.protocol": "build doors env episodes evaluation film filming tasks"
+    "screwpush_sim.protocol": "build doors env episodes evaluation film filming stages tasks"
     " transition viewer",
     "screwpush_sim.state": "disturbances env evaluation film filming play policy_file tasks viewer",
     "screwpush_sim.scene": "build filming policy_file tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
-    "screwpush_sim.registry": "build cli config device doors launch plugins resume run_data train",
+    "screwpush_sim.registry": "build cli config device doors launch plugins resume run_data stages train",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.variation": "build tasks",
     "screwpush_sim.errors": "build cli train",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from screwpush_jax.phases import phases
+from screwpush_jax.phases import of_stages, phases
 
 
 def report(steps: int, elapsed_ms: float, sim_ms: float, pause_ms: float) -> dict[str, float]:
@@ -38,3 +38,17 @@ def test_other_figures_pass_and_the_clocks_own_do_not():
     assert shown["perf/contact_peak"] == 12.0
     assert not {"perf/steps", "perf/elapsed_ms", "perf/pause_ms"} & shown.keys()
     assert given["perf/steps"] == 3.0
+
+
+def test_stages_that_were_stepped_in_turn_make_one_report():
+    """Each has three steps of 2 ms in a span of 16 and of 18 ms: physics takes 12 of it, 6 are pauses."""
+    first = report(3, 20.0, 6.0, 10.0) | {"perf/contact_peak": 0.5, "perf/overflow": 1.0}
+    second = report(3, 21.0, 6.0, 12.0) | {"perf/contact_peak": 0.25, "perf/overflow": 3.0}
+    merged = of_stages([first, second])
+    assert merged == report(3, 21.0, 12.0, 6.0) | {"perf/contact_peak": 0.5, "perf/overflow": 4.0}
+    assert times_ms(phases(merged)) == pytest.approx([21.0, 12.0, 9.0, 0.0])
+
+
+def test_physics_of_two_that_ran_at_once_takes_no_longer_than_there_was():
+    merged = of_stages([report(3, 10.0, 9.0, 0.5), report(3, 10.0, 9.0, 0.5)])
+    assert merged == report(3, 10.0, 10.0, 0.0)

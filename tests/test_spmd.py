@@ -113,3 +113,11 @@ def test_what_is_random_is_each_processs_own(alone, outcomes):
     assert len(keys) == len(seeds) == len(outcomes)
     assert (outcomes[0]["key"], outcomes[0]["seed"]) == (alone["key"], alone["seed"]) == ([0, 0], 3)
     assert 4 not in seeds
+
+
+def test_a_learner_on_a_device_of_its_own_learns_the_same_bit_for_bit(alone):
+    apart = alone["apart"]
+    assert apart["devices"] == [{1}, {0}]  # the learner; its policy, where it acts
+    assert apart["metrics"] == alone["metrics"]
+    for name, leaf in alone["leaves"].items():
+        np.testing.assert_array_equal(apart["leaves"][name], leaf, err_msg=name)

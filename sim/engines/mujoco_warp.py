@@ -10,6 +10,7 @@ back end runs the same kernels, slowly: good for tests.
 # pyright: reportGeneralTypeIssues=false
 # warp's kernels are a language of their own, and its arrays and mujoco's names carry no types.
 
+import weakref
 from collections.abc import Callable
 from typing import final
 
@@ -92,9 +93,17 @@ def _watch(
     overflow[world] = 0
 
 
+_LIVING: "weakref.WeakSet[MujocoWarp]" = weakref.WeakSet()
+"""Those that were built; some of them were closed since."""
+
+
 @final
 class MujocoWarp:
-    """`num_envs` scenes on the device that JAX computes on."""
+    """`num_envs` scenes on the device that JAX computes on.
+
+    What is built while another lives there queues its work on a stream of its own, so that the physics of
+    both runs at once where one leaves room. Else the stream is the device's, as Warp has it.
+    """
 
     def __init__(
         self, scene: Scene, num_envs: int, config: MujocoWarpConfig, params: Params | None = None
@@ -103,6 +112,8 @@ class MujocoWarp:
         place = bridge.device()  # as JAX counts the GPUs that this process sees, so does Warp
         gpu_name = f"cuda:{place.local_hardware_id}"
         self._device = wp.get_device(gpu_name if place.platform == "gpu" else "cpu")
+        beside = any(other.is_on(self._device) for other in _LIVING)
+        self._stream = wp.Stream(self._device) if beside and self._device.is_cuda else None
         self._config, self._decimation = config, scene.physics.decimation
         self._has_contact = bool(scene.contact_links)
         self._kept = _SNAPSHOT if self._has_contact else _SNAPSHOT[:-1]
@@ -114,7 +125,7 @@ class MujocoWarp:
         model.opt.iterations = scene.physics.solver_iterations or config.solver_iterations
         # Warp never resets a scene by itself and does not know the flag that says so
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-        with wp.ScopedDevice(self._device):
+        with self._queue():
             self._model = _put_model(model, scene, self._params)
             self._model.opt.warn_overflow = 0  # counted by `_watch` instead of printed
             self._data: mjw.Data | None = mjw.make_data(
@@ -137,28 +148,41 @@ class MujocoWarp:
         self._clock = make_clock(self._device)
         self._steps = 0  # control steps since the last report
         control = np.tile(np.float32(first_control(scene.robot)), (num_envs, 1))
-        qpos = self._data.qpos.numpy()
-        qpos[:, layout.joints.qpos] = scene.robot.home_rad
-        self._data.qpos.assign(qpos)
-        self._data.ctrl.assign(control)
-        self._asked.assign(control)
+        with self._queue():
+            qpos = self._data.qpos.numpy()
+            qpos[:, layout.joints.qpos] = scene.robot.home_rad
+            self._data.qpos.assign(qpos)
+            self._data.ctrl.assign(control)
+            self._asked.assign(control)
         self._inputs = Inputs(self.spec, self.views())
         self._graph = self._capture() if self._device.is_cuda else None
+        _LIVING.add(self)
+
+    def is_on(self, device: "wp.Device") -> bool:
+        """Whether it steps on `device`, and was not closed."""
+        return self._data is not None and self._device == device
+
+    def _queue(self):
+        """Around all that the device is given to do, in its order."""
+        if self._stream is None:
+            return wp.ScopedDevice(self._device)
+        return wp.ScopedStream(self._stream, sync_enter=False)
 
     def views(self) -> Views:
         data = self._open()
         # whoever reads the views is ordered after all that was queued here: rule 4 of the bridge
         self._lent_before, self._lent = self._lent, []
-        views = {"qpos": bridge.to_jax(data.qpos), "qvel": bridge.to_jax(data.qvel)}
+        arrays = {"qpos": data.qpos, "qvel": data.qvel}
         if self._has_contact:
-            views["contact"] = bridge.to_jax(data.sensordata)
-        return views
+            arrays["contact"] = data.sensordata
+        with self._queue():
+            return {name: bridge.to_jax(array) for name, array in arrays.items()}
 
     def write(self, mask: jax.Array, views: Views) -> None:
         data = self._open()
         self._inputs.check_write(mask, views)
         arrays = (mask, views["qpos"], views["qvel"])
-        with wp.ScopedDevice(self._device):
+        with self._queue():
             wp.launch(
                 _write,
                 dim=data.qpos.shape,
@@ -170,7 +194,7 @@ class MujocoWarp:
     def step(self, control: jax.Array) -> None:
         self._open()
         self._inputs.check_control(control)
-        with wp.ScopedDevice(self._device):
+        with self._queue():
             targets = wp.from_dlpack(bridge.lend(control))
             self._clock.begin()
             wp.copy(self._asked, targets)
@@ -185,13 +209,14 @@ class MujocoWarp:
     def report(self) -> Callable[[], Report]:
         data, lap = self._open(), self._clock.lap()
         steps, self._steps = self._steps, 0
-        with wp.ScopedDevice(self._device):
+        with self._queue():
             figures = wp.clone(self._figures)
             self._figures.zero_()
 
         def read() -> Report:
             report = lap()
-            peak, rows, lost = (int(value) for value in figures.numpy())
+            with self._queue():
+                peak, rows, lost = (int(value) for value in figures.numpy())
             report["perf/contact_peak"] = peak / data.naconmax
             report["perf/constraint_peak"] = rows / data.njmax
             report["perf/overflow"] = float(lost)
@@ -211,15 +236,17 @@ class MujocoWarp:
 
     def snapshot(self) -> Snapshot:
         data = self._open()
-        state = {name: getattr(data, name).numpy().copy() for name in self._kept}
+        with self._queue():
+            state = {name: getattr(data, name).numpy().copy() for name in self._kept}
         return state | kept_params(self._params)
 
     def restore(self, snapshot: Snapshot) -> None:
         data = self._open()
         wanted = {name: (getattr(data, name).shape, np.float32) for name in self._kept}
         check_snapshot("mujoco_warp", wanted, snapshot, self._params)
-        for name in self._kept:
-            getattr(data, name).assign(snapshot[name])
+        with self._queue():
+            for name in self._kept:
+                getattr(data, name).assign(snapshot[name])
 
     def close(self) -> None:
         """May be called again. Raises `DeviceLostError` if the device was lost on the way."""
@@ -262,13 +289,14 @@ class MujocoWarp:
         """The control step as a graph, captured after a run that loads every kernel."""
         data = self._open()
         before = self.snapshot()
-        with wp.ScopedDevice(self._device):
+        with self._queue():
             self._control_step()
             with wp.ScopedCapture() as capture:
                 self._control_step()
         self.restore(before)
-        self._figures.zero_()
-        data.overflow.zero_()
+        with self._queue():
+            self._figures.zero_()
+            data.overflow.zero_()
         return capture.graph
 
 
