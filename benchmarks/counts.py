@@ -15,9 +15,9 @@ from typing import Any
 import tyro
 
 from benchmarks import record, runs
-from screwpush_jax import checkpoint, compiled, pictures
+from screwpush_jax import checkpoint_folder, compiled, pictures
 from screwpush_jax.build import World, make_world
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, config_type_of, from_tree
 from screwpush_jax.device import use_device
 from screwpush_jax.episodes import LEARNED
@@ -72,7 +72,9 @@ class Args:
 
 
 def main(args: Args) -> None:
-    found = [checkpoint.find_in(folder, best=True) for folder in (*args.checkpoint, *_train(args))]
+    found = [
+        checkpoint_folder.find_in(folder, best=True) for folder in (*args.checkpoint, *_train(args))
+    ]
     groups = _groups(found, args)
     if not groups:
         return

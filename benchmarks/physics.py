@@ -19,7 +19,7 @@ from benchmarks import record
 from benchmarks.contacts import OverlapMeter
 from benchmarks.overlaps import figures_mm
 from benchmarks.start import trained
-from screwpush_jax import checkpoint, compiled, evaluation
+from screwpush_jax import checkpoint_folder, compiled, evaluation
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
@@ -102,7 +102,7 @@ def _vary(config: Config, change: dict) -> Config:
     return with_values(config, {f"{section[name]}.{name}": value for name, value in change.items()})
 
 
-def measure(args: Args, config: Config, found: checkpoint.Found, name: str) -> dict:
+def measure(args: Args, config: Config, found: checkpoint_folder.Found, name: str) -> dict:
     """One variant's row."""
     world = make_world(config, args.num_envs, "eval")
     sim = world.sim

@@ -20,7 +20,7 @@ from benchmarks import record, variants
 from benchmarks.variants import NOMINAL, Variant
 from screwpush_jax import cli, pictures
 from screwpush_jax.build import make_world
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import LEARNED
 from screwpush_jax.evaluate import check_unseen, load_policy

@@ -13,8 +13,8 @@ from pathlib import Path
 import tyro
 
 from benchmarks import record, runs
-from screwpush_jax import checkpoint, run_folder
-from screwpush_jax.checkpoint import Found
+from screwpush_jax import checkpoint_folder, run_folder
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.tasks import registry as tasks
 from screwpush_sim.physics import Name
 
@@ -39,7 +39,7 @@ class Args:
 
 def main(args: Args) -> None:
     for folder in args.folders:
-        found = checkpoint.find_in(folder, best=True)
+        found = checkpoint_folder.find_in(folder, best=True)
         baselines = tasks.find(found.meta["task"]).baselines
         scripted = folder == args.folders[0] and SCRIPTED in baselines
         for engine, physics, episodes in _cells(args):

@@ -20,7 +20,7 @@ import tyro
 
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
-from screwpush_jax import checkpoint, compiled
+from screwpush_jax import checkpoint_folder, compiled
 from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, load_yaml
@@ -67,7 +67,7 @@ def main(args: Args) -> None:
         record.write(args.out, measure(args, config, found))
 
 
-def measure(args: Args, config: Config, found: checkpoint.Found) -> list[dict]:
+def measure(args: Args, config: Config, found: checkpoint_folder.Found) -> list[dict]:
     """Rows of one number of environments."""
     params = draw_params(config, config.num_envs, config.seed)
     world = make_world(config, config.num_envs, args.physics, params)

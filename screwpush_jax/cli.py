@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from screwpush_jax import checkpoint, dist, plugins
+from screwpush_jax import checkpoint_folder, dist, plugins
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.build import differences
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import (
     FLAG_ONLY,
     Config,
@@ -141,7 +141,7 @@ def configure(
             early.runs_dir or text_of(file, "runs_dir") or Config.runs_dir, "runs-dir"
         )
         in_task = tasks.find(task or tasks.DEFAULT).name
-        found = checkpoint.find(spec, runs_dir, in_task, None if printing else claim)
+        found = checkpoint_folder.find(spec, runs_dir, in_task, None if printing else claim)
         task, algorithm = _same_task(found, task), _same_algorithm(found, algorithm)
     full_kind = config_type(task or tasks.DEFAULT, kind, algorithm or algorithms.DEFAULT)
     known = full_kind()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from screwpush_jax import video
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.evaluation import Result
 from screwpush_jax.field_kinds import of_a_run

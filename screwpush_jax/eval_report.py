@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 
 from screwpush_jax import (
-    checkpoint,
+    checkpoint_folder,
     eval_figures,
     eval_file,
     eval_page,
@@ -25,7 +25,7 @@ from screwpush_jax import (
     task_figures,
 )
 from screwpush_jax.build import World
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.eval_figures import Picture, Rate
 from screwpush_jax.eval_file import Stored
 from screwpush_jax.evaluation import Result
@@ -101,7 +101,9 @@ def _rate(one: Stored) -> Rate:
 
 def _checkpoints(run_dir: Path) -> list[tuple[int, Score]]:
     """The run's kept checkpoints and what they are rated by."""
-    scores = ((step, checkpoint.score_of(run_dir, step)) for step in run_folder.steps(run_dir))
+    scores = (
+        (step, checkpoint_folder.score_of(run_dir, step)) for step in run_folder.steps(run_dir)
+    )
     return [(step, score) for step, score in scores if score is not None]
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import jax
 
-from screwpush_jax import checkpoint, cli, eval_file, eval_report
+from screwpush_jax import checkpoint, checkpoint_folder, cli, eval_file, eval_report
 from screwpush_jax.build import World, draw_params, make_world
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import UsageError
@@ -60,13 +60,13 @@ def run_best(config: Config, run_dir: Path) -> dict[str, Result]:
     that physics, on start states that are neither training's nor the evaluation's, and are ranked by
     what came of it from then on. Errors as `run`.
     """
-    rivals = [checkpoint.find_in(run_dir, best=best) for best in (True, False)]
+    rivals = [checkpoint_folder.find_in(run_dir, best=best) for best in (True, False)]
     check_unseen(config, rivals[0])
     world = _make_world(config, "eval")
     try:
         if rivals[0].step != rivals[1].step:
             _rank(config, world, rivals)
-        return _evaluate(config, world, checkpoint.find_in(run_dir, best=True), "eval")
+        return _evaluate(config, world, checkpoint_folder.find_in(run_dir, best=True), "eval")
     finally:
         world.sim.close()
 
@@ -85,7 +85,7 @@ def _rank(config: Config, world: World, rivals: Sequence[Found]) -> None:
         result = examine(world, policy, seed, baselines=False)[LEARNED]
         score = Score.of_proportion(result.success_rate, result.episodes, "evaluation")
         with attempt("the score could not be kept"):
-            checkpoint.rescore(found, score)
+            checkpoint_folder.rescore(found, score)
         print(f"at {found.step:,} control steps: {result.sentence()}")
 
 

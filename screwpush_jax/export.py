@@ -11,7 +11,7 @@ from annotated_types import Gt
 
 from screwpush_jax import cli, play_files
 from screwpush_jax.build import World, make_world
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.disturbances import undisturbed
 from screwpush_jax.errors import UsageError

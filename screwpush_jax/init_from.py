@@ -11,9 +11,9 @@ from typing import Any
 
 import jax
 
-from screwpush_jax import checkpoint, cli
+from screwpush_jax import checkpoint, checkpoint_folder, cli
 from screwpush_jax.build import World
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
@@ -35,7 +35,7 @@ def find(config: Config, spec: str, goes_on: bool) -> Found | None:
     if goes_on:
         raise UsageError(f"--init-from {spec} begins a run; valid: without --checkpoint and --test")
     try:
-        found = checkpoint.find(spec, config.runs_path, config.task)
+        found = checkpoint_folder.find(spec, config.runs_path, config.task)
     except CheckpointError as error:
         raise CheckpointError(str(error).replace("--checkpoint", "--init-from", 1)) from None
     own = found.meta["task"]

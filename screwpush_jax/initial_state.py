@@ -7,9 +7,10 @@ from typing import Any
 
 import jax
 
-from screwpush_jax import checkpoint, cli, compiled, dist, init_from
+from screwpush_jax import checkpoint, checkpoint_folder, cli, compiled, dist, init_from
 from screwpush_jax.build import World, find_starts, init_arrays
-from screwpush_jax.checkpoint import Found, RunState, StageState
+from screwpush_jax.checkpoint import RunState, StageState
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config
 from screwpush_jax.episodes import policy_names
 from screwpush_jax.forecast import evaluation_s
@@ -57,7 +58,7 @@ def fresh(
 def begins_anew(config: Config, found: Found) -> bool:
     """Whether environments of the checkpoint start anew: other processes, or other groups, stepped them."""
     now = dist.count(), config.pipeline_stages
-    return (checkpoint.processes(found), checkpoint.stages(found)) != now
+    return (checkpoint_folder.processes(found), checkpoint_folder.stages(found)) != now
 
 
 def restored(config: Config, world: World, found: Found) -> RunState:
@@ -105,7 +106,7 @@ def _state(learner: Any, carries: Sequence[Carry], starts: Starts, world: World)
 
 
 def _why_anew(config: Config, found: Found) -> str:
-    before, then = checkpoint.processes(found), checkpoint.stages(found)
+    before, then = checkpoint_folder.processes(found), checkpoint_folder.stages(found)
     if before != dist.count():
         return f"{before} processes stepped them and now {dist.count()} do"
     return f"they were stepped in {then} pipeline stages and now are in {config.pipeline_stages}"

@@ -12,7 +12,7 @@ from annotated_types import Interval
 
 from screwpush_jax import cli, compiled, evaluate, play_files, video
 from screwpush_jax.build import World, make_world
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import policy_names
 from screwpush_jax.errors import UsageError

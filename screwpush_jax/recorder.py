@@ -13,7 +13,8 @@ import jax
 from screwpush_jax import checkpoint, compiled, dist
 from screwpush_jax.accord import Accord
 from screwpush_jax.build import World
-from screwpush_jax.checkpoint import CheckpointStore, Found, RunState
+from screwpush_jax.checkpoint import CheckpointStore, RunState
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.episode_sums import EpisodeSums

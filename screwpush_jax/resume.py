@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from screwpush_jax import checkpoint, run_folder
-from screwpush_jax.checkpoint import Found
+from screwpush_jax import checkpoint_folder, run_folder
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.field_kinds import listed
@@ -26,7 +26,7 @@ def settle(config: Config, found: Found) -> Config:
         effect on it.
       UsageError: its budget is spent, and it was evaluated.
     """
-    checkpoint.check_goes_on(found)
+    checkpoint_folder.check_goes_on(found)
     _check_fixed(config, found)
     if is_newest(found):
         name = run_folder.run_name(found.run_dir) if found.meta["config"].get("name") else ""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from screwpush_jax import checkpoint, eval_file, migrate, run_folder
+from screwpush_jax import checkpoint_folder, eval_file, migrate, run_folder
 from screwpush_jax.config import config_type_of, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.eval_file import Stored
@@ -110,7 +110,7 @@ def load(folder: Path) -> Run:
 def _engine(folder: Path) -> str | None:
     """The engine that ran, whatever the configuration left open; None if no checkpoint says it."""
     try:
-        return str(checkpoint.find_in(folder, best=False).meta["engine"])
+        return str(checkpoint_folder.find_in(folder, best=False).meta["engine"])
     except CheckpointError:
         return None
 

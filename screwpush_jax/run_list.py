@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from screwpush_jax import checkpoint, eval_file, run_folder
+from screwpush_jax import checkpoint_folder, eval_file, run_folder
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.run_folder import METRICS_FILE
 from screwpush_jax.score import Score
@@ -71,7 +71,7 @@ def _row(run_dir: Path, say: Callable[[str], None]) -> RunRow | None:
     engine = None
     if steps:
         try:
-            engine = str(checkpoint.find_in(run_dir, best=False).meta["engine"])
+            engine = str(checkpoint_folder.find_in(run_dir, best=False).meta["engine"])
         except CheckpointError as error:
             say(f"{run_dir}: {error}")
     trained = [*steps[-1:], *([logged["env_steps"]] if logged else [])]
@@ -92,13 +92,13 @@ def _score(run_dir: Path, steps: list[int]) -> Score | None:
     if (one := eval_file.own_result(run_dir)) is not None:
         source = " ".join(filter(None, (one.engine, one.physics)))
         return Score(one.success, one.success_low, one.episodes, source)
-    scores = [score for step in steps if (score := checkpoint.score_of(run_dir, step))]
+    scores = [score for step in steps if (score := checkpoint_folder.score_of(run_dir, step))]
     return max(scores, key=lambda score: score.low, default=None)
 
 
 def _age_s(run_dir: Path, steps: list[int]) -> float | None:
     """By what the newest checkpoint says, for a copy is as old as the original; else by the log's."""
-    saved_at_s = checkpoint.saved_at_s(run_dir, steps[-1]) if steps else None
+    saved_at_s = checkpoint_folder.saved_at_s(run_dir, steps[-1]) if steps else None
     if saved_at_s is None or run_folder.trainer(run_dir) is not None:
         try:
             saved_at_s = (run_dir / METRICS_FILE).stat().st_mtime

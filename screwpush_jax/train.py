@@ -16,7 +16,7 @@ import yaml
 from annotated_types import Ge
 
 from screwpush_jax import (
-    checkpoint,
+    checkpoint_folder,
     cli,
     cluster,
     dist,
@@ -29,7 +29,7 @@ from screwpush_jax import (
     stages,
 )
 from screwpush_jax.bounds import check_section
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import FLAG_ONLY, Config, to_tree
 from screwpush_jax.display import duration
@@ -178,7 +178,7 @@ def _evaluate(config: Config, run_dir: Path, about_s: float = 0.0) -> None:
     about = f": about {duration(about_s)}" if about_s else ""
     print(f"evaluating the best checkpoint on {config.eval.episodes} unseen episodes{about}")
     results = evaluate.run_best(config, run_dir)
-    newest, best = (checkpoint.find_in(run_dir, best=best) for best in (False, True))
+    newest, best = (checkpoint_folder.find_in(run_dir, best=best) for best in (False, True))
     table = {name: result.row() for name, result in results.items()}
     on = [*resume.more(config, newest), *cli.machine_flags(config)]
     print(closing_screen(run_dir, table, best.step, on))
@@ -205,7 +205,7 @@ def _train(
                 raise
             print(f"{error}\nrestart {failures + 1} of {restarts}")
         if run_folder.steps(run_dir):
-            found = checkpoint.find_in(run_dir, best=False)
+            found = checkpoint_folder.find_in(run_dir, best=False)
     raise AssertionError("unreachable")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from screwpush_jax import checkpoint, cli
+from screwpush_jax import checkpoint, checkpoint_folder, cli
 from screwpush_jax.checkpoint import CheckpointStore, RunState
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import CheckpointError, UsageError
@@ -48,7 +48,7 @@ def store(tmp_path):
 
 def test_what_was_saved_reads_back(store, tmp_path):
     store.save(128, state(3.0), META, SCORE)
-    back = checkpoint.restore(checkpoint.find_in(tmp_path, best=True), state(0.0))
+    back = checkpoint.restore(checkpoint_folder.find_in(tmp_path, best=True), state(0.0))
     np.testing.assert_array_equal(back.learner["weights"], 3.0)
     np.testing.assert_array_equal(back.carry.env, 3.0)
     assert jax.random.key_data(back.carry.key).tolist() == [0, 1]
@@ -58,7 +58,7 @@ def test_an_existing_step_is_an_error_and_stays(store, tmp_path):
     store.save(128, state(3.0), META, SCORE)
     with pytest.raises(CheckpointError, match="exists already"):
         store.save(128, state(4.0), META, SCORE)
-    back = checkpoint.restore(checkpoint.find_in(tmp_path, best=False), state(0.0))
+    back = checkpoint.restore(checkpoint_folder.find_in(tmp_path, best=False), state(0.0))
     np.testing.assert_array_equal(back.learner["weights"], 3.0)
 
 
@@ -95,7 +95,7 @@ def test_the_first_save_is_read_back_and_compared(store, monkeypatch, part):
 def test_a_path_that_orbax_cannot_read_is_refused(tmp_path):
     for name in ("a[16]", "b*", "c?"):
         with pytest.raises(UsageError, match="valid: a path without"):
-            checkpoint.find(str(make_run(tmp_path / name)), tmp_path, "separate")
+            checkpoint_folder.find(str(make_run(tmp_path / name)), tmp_path, "separate")
 
 
 def make_run(path):

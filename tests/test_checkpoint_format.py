@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from screwpush_jax import checkpoint, evaluate, resume
+from screwpush_jax import checkpoint, checkpoint_folder, evaluate, resume
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError
 
@@ -34,7 +34,7 @@ def found(version, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"format{version}")
     with tarfile.open(DATA / f"format{version}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
-    return checkpoint.find("old", folder / "runs", "separate")
+    return checkpoint_folder.find("old", folder / "runs", "separate")
 
 
 @pytest.fixture(scope="module")
@@ -70,4 +70,4 @@ def test_a_format_of_the_future_is_refused(tmp_path):
     (step / "meta").mkdir(parents=True)
     (step / "meta" / "metadata").write_text('{"format": 99}')
     with pytest.raises(CheckpointError, match="format 99; valid: 1, 2, 3$"):
-        checkpoint.find("later", tmp_path / "runs", "separate")
+        checkpoint_folder.find("later", tmp_path / "runs", "separate")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from matplotlib.image import imread
 
-from screwpush_jax import checkpoint, compare, comparison, run_data
+from screwpush_jax import checkpoint_folder, compare, comparison, run_data
 from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 
@@ -29,7 +29,7 @@ def write_run(folder, tree=None, rows=3, slope=0.1, engine="mujoco"):
         meta = folder / "checkpoints/1000/meta/metadata"
         meta.parent.mkdir(parents=True)
         content = {"config": {}, "counters": {}, "engine": engine, "task": "separate"}
-        content |= {"format": checkpoint.FORMAT, "obs_layout": [], "t": 0}
+        content |= {"format": checkpoint_folder.FORMAT, "obs_layout": [], "t": 0}
         meta.write_text(json.dumps(content))
     return folder
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax import eval_report, pictures
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.evaluation import Result
 from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.score import Score

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from screwpush_jax import checkpoint, evaluate
-from screwpush_jax.checkpoint import Found
+from screwpush_jax import checkpoint_folder, evaluate
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result
@@ -219,7 +219,7 @@ def saved(tmp_path, step, low):
     (folder / "meta").mkdir(parents=True)
     (folder / "metrics").mkdir()
     meta = {"config": to_tree(OWN), "counters": {}, "engine": "mujoco", "task": "separate"}
-    meta |= {"format": checkpoint.FORMAT, "obs_layout": [], "t": 0}
+    meta |= {"format": checkpoint_folder.FORMAT, "obs_layout": [], "t": 0}
     (folder / "meta/metadata").write_text(json.dumps(meta))
     score = Score(low, low, 100, "training")
     (folder / "metrics/metrics").write_text(json.dumps(dataclasses.asdict(score)))
@@ -249,7 +249,7 @@ def test_the_best_checkpoint_is_chosen_in_the_physics_of_evaluation(
     results = evaluate.run_best(OWN, tmp_path)
     assert built == ["eval"]
     assert results["learned"].success_rate == max(rates)
-    assert checkpoint.find_in(tmp_path, best=True).step == best
+    assert checkpoint_folder.find_in(tmp_path, best=True).step == best
     (ranking,) = set(seeds) - {OWN.eval.seed}
     assert ranking != OWN.seed
     assert sorted(seeds[ranking]) == sorted(rates)

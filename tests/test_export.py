@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from screwpush_jax import export
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.export import ExportArgs

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from screwpush_jax import checkpoint, evaluate, init_from
+from screwpush_jax import checkpoint_folder, evaluate, init_from
 from screwpush_jax.build import make_world
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import CheckpointError, UsageError
@@ -33,7 +33,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def config(runs):
     """Of a new run, of a policy like that one's and with another seed."""
-    found = checkpoint.find("old", runs, "separate")
+    found = checkpoint_folder.find("old", runs, "separate")
     config = from_tree(found.meta["config"], Config, Config())
     return dataclasses.replace(config, runs_dir=str(runs), seed=5, name="new")
 
@@ -91,7 +91,7 @@ def test_other_physics_disturbances_and_learning_are_the_new_runs_own(config):
 def test_a_policy_of_another_task_is_told(config, runs):
     goal = config_type("goal")()
     goal = dataclasses.replace(goal, runs_dir=str(runs))
-    folder = str(checkpoint.find("old", runs, "separate").run_dir)
+    folder = str(checkpoint_folder.find("old", runs, "separate").run_dir)
     with pytest.raises(UsageError, match="is a policy of --task separate, not goal"):
         init_from.find(goal, folder, goes_on=False)
 

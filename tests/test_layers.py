@@ -48,7 +48,7 @@ KNOWN_BY = {
     "screwpush_sim.options": "config paths",
     "screwpush_sim.variation": "build tasks",
     "screwpush_sim.errors": "build cli train",
-    "screwpush_sim.bridge": "checkpoint compiled device doors filming",
+    "screwpush_sim.bridge": "compiled device doors filming orbax_trees",
     "screwpush_sim.gpu": "launch",
     "screwpush_sim.render": "filming video",
     "screwpush_sim.grid": "viewer",

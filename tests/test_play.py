@@ -11,7 +11,7 @@ import PIL.ImageSequence
 import pytest
 
 from screwpush_jax import play
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.filming import drawing

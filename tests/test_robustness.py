@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import record, robustness, variants
-from screwpush_jax import checkpoint, disturbances
+from screwpush_jax import checkpoint_folder, disturbances
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result
@@ -297,7 +297,7 @@ def test_a_checkpoint_is_judged_as_evaluation_judges_it(tmp_path):
     """A run of an older version with its evaluation, and the same in a world that it was not in."""
     with tarfile.open(DATA / "format2.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
-    found = checkpoint.find("old", tmp_path / "runs", "separate")
+    found = checkpoint_folder.find("old", tmp_path / "runs", "separate")
     (then,) = (json.loads(path.read_text()) for path in found.run_dir.glob("eval-*.json"))
     kind = config_type()
     config = from_tree(found.meta["config"], kind, kind())

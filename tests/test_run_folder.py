@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from screwpush_jax import checkpoint, run_folder
+from screwpush_jax import checkpoint_folder, run_folder
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.run_folder import RunFolder
 
@@ -119,7 +119,11 @@ def save(task_dir, run, steps, saved_as=None):
             (folder / name).mkdir(parents=True)
         stamp = {"commit_timestamp_nsecs": what.get("at", 0)}
         (folder / "_CHECKPOINT_METADATA").write_text(json.dumps(stamp))
-        meta = {"format": checkpoint.FORMAT, "run": saved_as or run, **dict.fromkeys(NEEDED, {})}
+        meta = {
+            "format": checkpoint_folder.FORMAT,
+            "run": saved_as or run,
+            **dict.fromkeys(NEEDED, {}),
+        }
         (folder / "meta" / "metadata").write_text(json.dumps(meta))
         (folder / "metrics" / "metrics").write_text(json.dumps(what.get("score", {})))
     return task_dir / run
@@ -129,7 +133,7 @@ NEEDED = ("config", "counters", "engine", "task", "obs_layout", "t")
 
 
 def found(spec, tmp_path, **more):
-    return checkpoint.find(spec, tmp_path, "separate", **more)
+    return checkpoint_folder.find(spec, tmp_path, "separate", **more)
 
 
 def test_latest_is_the_run_that_was_saved_last(tmp_path):
@@ -183,7 +187,7 @@ def test_a_bare_rate_of_an_older_version_counts_for_one_episode(tmp_path):
     assert found("best", tmp_path).step == 512
     save(tmp_path / "separate", "old", old)
     assert found("old", tmp_path).step == 256
-    assert checkpoint.find_in(tmp_path / "separate" / "old", best=True).step == 128
+    assert checkpoint_folder.find_in(tmp_path / "separate" / "old", best=True).step == 128
 
 
 def test_a_run_is_claimed_before_its_checkpoint_is_chosen(tmp_path):
@@ -197,7 +201,7 @@ def test_a_run_is_claimed_before_its_checkpoint_is_chosen(tmp_path):
 def test_a_checkpoint_without_its_parts_is_damaged(tmp_path):
     run = save(tmp_path / "separate", "run", {128: {}})
     path = run / "checkpoints" / "128" / "meta" / "metadata"
-    for text in ("", "[1]", "{", json.dumps({"format": checkpoint.FORMAT}), "\xff"):
+    for text in ("", "[1]", "{", json.dumps({"format": checkpoint_folder.FORMAT}), "\xff"):
         path.write_bytes(text.encode("latin-1"))
         with pytest.raises(CheckpointError, match="damaged"):
             found("run", tmp_path)

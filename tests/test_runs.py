@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from screwpush_jax import checkpoint, runs
+from screwpush_jax import checkpoint_folder, runs
 from screwpush_jax.errors import UsageError
 from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.score import Score
@@ -19,7 +19,7 @@ def saved(run_dir, step, score=None, age_s=0.0, engine="mujoco"):
     (folder / "meta").mkdir(parents=True)
     (folder / "metrics").mkdir()
     meta = {"config": {}, "counters": {}, "engine": engine, "task": "separate"}
-    meta |= {"format": checkpoint.FORMAT, "obs_layout": [], "t": 0}
+    meta |= {"format": checkpoint_folder.FORMAT, "obs_layout": [], "t": 0}
     (folder / "meta/metadata").write_text(json.dumps(meta))
     stamp = {"commit_timestamp_nsecs": int(1e9 * (time.time() - age_s))}
     (folder / "_CHECKPOINT_METADATA").write_text(json.dumps(stamp))

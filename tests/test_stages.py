@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from flax import struct
 
-from screwpush_jax import checkpoint, compiled, dist, initial_state, stages
+from screwpush_jax import checkpoint_folder, compiled, dist, initial_state, stages
 from screwpush_jax.algorithms.algorithm import Decision
 from screwpush_jax.algorithms.common.types import AXIS
 from screwpush_jax.checkpoint import CheckpointStore, RunState
@@ -250,7 +250,7 @@ def saved(state, config, folder):
     }
     store.save(1, state, meta, Score.of_proportion(0.5, 10, "training"))
     store.close()
-    return checkpoint.find_in(folder, best=False)
+    return checkpoint_folder.find_in(folder, best=False)
 
 
 def test_a_run_of_one_stage_saves_no_word_of_stages(begin):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from screwpush_jax import checkpoint, cli
+from screwpush_jax import checkpoint_folder, cli
 from screwpush_jax.config import config_type, load_yaml, parse
 from screwpush_jax.errors import UsageError
 
@@ -92,4 +92,4 @@ def test_each_new_module_exists_and_each_old_one_does_not(old, new):
 
 def test_the_formats_of_checkpoints_are_those_that_are_read():
     formats = re.findall(r"^\| (\d+) \| [\d., ]+ \|", TEXT, re.MULTILINE)
-    assert list(map(int, formats)) == list(range(1, checkpoint.FORMAT + 1))
+    assert list(map(int, formats)) == list(range(1, checkpoint_folder.FORMAT + 1))

@@ -5,7 +5,7 @@ from importlib import metadata
 from typing import Any
 
 from screwpush_jax.algorithms.algorithm import Algorithm
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.policy_file.controller import (
     ACTION,

@@ -6,8 +6,8 @@ Whoever trains deletes old ones, maybe while they are read.
 from collections.abc import Callable
 from typing import Any
 
-from screwpush_jax import checkpoint, run_folder
-from screwpush_jax.checkpoint import Found
+from screwpush_jax import checkpoint_folder, run_folder
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.errors import CheckpointError
 
 LATEST, BEST = "latest", "best"
@@ -46,9 +46,9 @@ class Checkpoints:
         """
         run_dir = self.found.run_dir
         if name in (LATEST, BEST):
-            found = checkpoint.find_in(run_dir, best=name == BEST)
+            found = checkpoint_folder.find_in(run_dir, best=name == BEST)
         else:
-            found = checkpoint.at_step(run_dir, name)
+            found = checkpoint_folder.at_step(run_dir, name)
         self.policy, self.found = self._load(found), found
 
     def newer(self) -> str:
@@ -72,4 +72,4 @@ def _first(found: Found, load: Callable[[Found], Any], follow: bool) -> tuple[Fo
             known = run_folder.steps(found.run_dir)
             if not follow or not known or known[-1] <= found.step:
                 raise
-            found = checkpoint.find_in(found.run_dir, best=False)
+            found = checkpoint_folder.find_in(found.run_dir, best=False)

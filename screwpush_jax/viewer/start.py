@@ -5,7 +5,7 @@ from typing import Any
 
 from screwpush_jax import compiled
 from screwpush_jax.build import World
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.viewer import loop, page
 from screwpush_jax.viewer.checkpoints import Checkpoints
 from screwpush_jax.viewer.native import Window

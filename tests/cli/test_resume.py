@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from screwpush_jax import checkpoint, resume, run_folder
+from screwpush_jax import checkpoint, checkpoint_folder, resume, run_folder
 from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
@@ -41,7 +41,7 @@ def learning_metrics(folder):
 def learner_leaves(folder):
     import jax
 
-    found = checkpoint.find("latest", folder / "runs", "separate")
+    found = checkpoint_folder.find("latest", folder / "runs", "separate")
     config = from_tree(found.meta["config"], Config, Config())
     (obs,) = {field[2] for field in found.meta["obs_layout"][-1:]}
     size = len(config.env.active_axes)
@@ -186,7 +186,7 @@ def test_a_reader_that_leaves_ends_a_run_that_is_saved(lines, saved, tmp_path, d
 @pytest.fixture(scope="module")
 def newest(unbroken):
     """The checkpoint at the end of a run, and the configuration it was trained with."""
-    found = checkpoint.find("latest", unbroken / "runs", "separate")
+    found = checkpoint_folder.find("latest", unbroken / "runs", "separate")
     config = from_tree(found.meta["config"], Config, Config())
     more = dataclasses.replace(config, total_env_steps=12 * STEPS, max_minutes=5.0)
     return found, config, more

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from screwpush_jax import checkpoint
+from screwpush_jax import checkpoint_folder
 from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.build import World
@@ -90,7 +90,7 @@ def session(stage_of, toys, run):
             loads.append(found.step)
             return policy
 
-        checkpoints = Checkpoints(checkpoint.find_in(run.path, best=False), load)
+        checkpoints = Checkpoints(checkpoint_folder.find_in(run.path, best=False), load)
         made = Session(stage, checkpoints, "up")
         made.loads = loads
         return made

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from screwpush_jax import checkpoint
+from screwpush_jax import checkpoint_folder
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.viewer.checkpoints import Checkpoints
 
@@ -72,7 +72,7 @@ def test_a_checkpoint_that_is_deleted_meanwhile_costs_one_line(session, run, cap
 
 def test_the_first_may_be_deleted_before_it_is_read_if_newer_ones_are_followed(run):
     """A fast run keeps a checkpoint for seconds; the simulator that shows it takes longer to build."""
-    found = checkpoint.find_in(run.path, best=False)
+    found = checkpoint_folder.find_in(run.path, best=False)
 
     def load(one):
         if not (one.run_dir / "checkpoints" / str(one.step)).exists():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from screwpush_jax import play
-from screwpush_jax.checkpoint import Found
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import config_type
 from screwpush_jax.errors import UsageError
 from screwpush_jax.play import PlayArgs
