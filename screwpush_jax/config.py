@@ -9,19 +9,20 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
+from screwpush_jax import relations
 from screwpush_jax.algorithms import registry as algorithms
-from screwpush_jax.bounds import LARGEST_INT, as_flag, check_section
+from screwpush_jax.bounds import as_flag, check_section
 from screwpush_jax.config_file import FLAG_ONLY, from_tree, load_yaml, to_tree
+from screwpush_jax.config_sections import EvalConfig, LogConfig, Seed, Sink, VideoConfig
 from screwpush_jax.errors import UsageError
-from screwpush_jax.flags import COMMAS, parse
+from screwpush_jax.flags import parse
 from screwpush_jax.paths import check_name, check_paths, check_run_path, check_runs_dir, expand
 from screwpush_jax.placement import PlacementConfig
 from screwpush_jax.tasks import registry as tasks
-from screwpush_jax.tasks.start_classes import start_classes
 from screwpush_jax.yaml_file import load_tree
 from screwpush_sim import registry as engines
 from screwpush_sim.options import PATH
@@ -31,6 +32,7 @@ __all__ = [
     "Config",
     "EvalConfig",
     "LogConfig",
+    "Sink",
     "VideoConfig",
     "check_run_path",
     "check_runs_dir",
@@ -45,66 +47,6 @@ __all__ = [
 
 T = TypeVar("T", bound="Config")
 Device = Literal["auto", "cpu", "gpu"]
-Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
-"""What NumPy and JAX both take: JAX cuts larger ones to 32 bits, so that two would be one."""
-
-
-Sink = Literal["jsonl", "tensorboard", "wandb", "swanlab"]
-
-
-@dataclasses.dataclass(frozen=True)
-class LogConfig:
-    """Where metrics go."""
-
-    to: Annotated[tuple[Sink, ...], COMMAS] = ("jsonl", "tensorboard")
-    """Any of jsonl, tensorboard, wandb, swanlab (the last two are extras of these names). jsonl is
-    the run's own metrics.jsonl, from which everything else is read: it is written in any case."""
-    project: Annotated[str, MinLen(1)] = "screwpush"
-    """Project at Weights & Biases and SwanLab; their own variables WANDB_PROJECT and SWANLAB_PROJECT
-    go before the default."""
-
-    def check(self) -> None:
-        if unknown := [name for name in self.to if name not in get_args(Sink)]:
-            raise ValueError(f"to {','.join(unknown)}; valid: any of {', '.join(get_args(Sink))}")
-
-
-Pixels = Annotated[int, Interval(ge=16, le=4096)]
-
-
-@dataclasses.dataclass(frozen=True)
-class VideoConfig:
-    """Videos that training and evaluation make of themselves (extra `video`), in another process."""
-
-    every: Annotated[int, Ge(0)] = 0
-    """Iterations of training between two of them, as long as an episode; 0 for none."""
-    scenes: Annotated[int, Interval(ge=1, le=16)] = 4
-    """Scenes of a training's video, side by side."""
-    episodes: Annotated[int, Ge(0)] = 0
-    """Episodes of an evaluation of which there is one each: the best, the worst, the failed ones."""
-    size: tuple[Pixels, Pixels] = (480, 360)
-    """Width and height of a scene's picture, even numbers of pixels."""
-    format: Literal["mp4", "gif"] = "mp4"
-    """Kind of file."""
-
-    def check(self) -> None:
-        """Raises ValueError, beginning with the field's name, for a size that encoders do not take."""
-        if any(side % 2 for side in self.size):
-            width, height = self.size
-            raise ValueError(f"size {width} {height}; valid: two even numbers")
-
-
-@dataclasses.dataclass(frozen=True)
-class EvalConfig:
-    """The examination of a policy on episodes it has not seen."""
-
-    episodes: Annotated[int, Gt(0)] = 1024
-    """Episodes, each from its own start state."""
-    seed: Seed = 1_000_000
-    """Seed of the start states and of the baselines' randomness; another than training's."""
-    baselines: bool = True
-    """Also run the random and the scripted policy on the same start states."""
-    variation: bool = False
-    """Evaluate in scenes that differ as env.variation says, drawn anew; else in the nominal ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,75 +167,10 @@ class Config:
         check_section(self)
         try:
             check_name(self.name)
-            self._check_sizes()
-            self._check_shards()
-            self._check_seeds()
+            relations.check(self)
         except ValueError as error:
             raise as_flag(error) from None
         check_paths(dataclasses.replace(self, compile_cache=""))  # without that one it runs, too
-
-    def _check_sizes(self) -> None:
-        options, batch, steps = self.algorithm_options, self.batch_size, self.num_steps
-        if batch > LARGEST_INT:
-            raise ValueError(
-                f"num_envs {self.num_envs}; valid: at most {LARGEST_INT // steps // self.num_gpus}, as"
-                f" num_envs * num_gpus * {steps} steps are samples numbered up to {LARGEST_INT}"
-            )
-        if self.num_envs % self.pipeline_stages:
-            good = [str(n) for n in range(1, 9) if self.num_envs % n == 0]
-            raise ValueError(
-                f"pipeline_stages {self.pipeline_stages} does not divide num_envs = {self.num_envs};"
-                f" valid: {', '.join(good)}"
-            )
-        several = self.pipeline_stages > 1
-        of_stage = "num_envs / pipeline_stages" if several else "num_envs"
-        for name, least, whole, what in (
-            ("group_size", 2, self.stage_envs, of_stage),
-            ("num_minibatches", 1, batch, f"num_envs * {steps} steps"),
-        ):
-            if whole % (value := getattr(options, name)):
-                good = [str(n) for n in range(least, min(whole, 128) + 1) if whole % n == 0]
-                raise ValueError(
-                    f"{self.algorithm}.{name} {value} does not divide {what} ="
-                    f" {whole}; valid: {', '.join(good) or 'another num_envs'}"
-                )
-        if options.group_size > 1 and start_classes(tasks.find(self.task)(self.env)) > 1:
-            raise ValueError(
-                f"{self.algorithm}.group_size {options.group_size}: a group begins in one start state,"
-                " and env.variation.body_size gives its scenes different ones; valid: body_size 1 1"
-            )
-        if self.num_iterations > LARGEST_INT:
-            raise ValueError(
-                f"total_env_steps {self.total_env_steps}; valid: at most {LARGEST_INT * batch},"
-                f" as iterations of {batch} are counted up to {LARGEST_INT}"
-            )
-
-    def _check_shards(self) -> None:
-        shards = self.algorithm_options.num_shards
-        if shards % self.num_gpus:
-            raise ValueError(
-                f"{self.algorithm}.num_shards {shards}; valid: 0, or a multiple of num_gpus {self.num_gpus}"
-            )
-        shards = shards or self.num_gpus
-        if self.all_envs % shards:
-            raise ValueError(
-                f"{self.algorithm}.num_shards {shards} does not divide num_envs * num_gpus = {self.all_envs};"
-                " valid: 0, or a number that does"
-            )
-        samples, minibatches = self.batch_size // shards, self.algorithm_options.num_minibatches
-        if samples % minibatches:
-            good = [n for n in range(1, min(samples, 128) + 1) if samples % n == 0]
-            raise ValueError(
-                f"{self.algorithm}.num_minibatches {minibatches} does not divide a shard's {samples} samples"
-                f" ({shards} shards); valid: {', '.join(map(str, good))}"
-            )
-
-    def _check_seeds(self) -> None:
-        if self.eval.seed == self.seed:
-            raise ValueError(
-                f"eval.seed {self.eval.seed}; valid: another than --seed, whose start states"
-                " training sees"
-            )
 
 
 def config_type(

@@ -29,10 +29,10 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
     "screwpush_jax.algorithms.common": "compiled dist episodes transition",
-    "screwpush_jax.tasks.registry": "build cli config doors init_from initial_state play plugins run_data train",
+    "screwpush_jax.tasks.registry": "build cli config doors init_from initial_state play plugins relations run_data train",
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
     " filming initial_state outcomes policy_file recording stages transition viewer",
-    "screwpush_jax.tasks.start_classes": "config env",
+    "screwpush_jax.tasks.start_classes": "env relations",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.disturbance": "disturbances",
     "screwpush_jax.tasks.drawing": "viewer",
