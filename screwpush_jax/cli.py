@@ -9,20 +9,17 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from screwpush_jax import checkpoint_folder, dist, plugins
+from screwpush_jax import checkpoint_folder, compatible, dist, plugins
 from screwpush_jax.algorithms import registry as algorithms
-from screwpush_jax.build import differences
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import (
     FLAG_ONLY,
     Config,
     config_type,
-    config_type_of,
-    from_tree,
     load_tree,
     load_yaml,
     parse,
@@ -30,7 +27,7 @@ from screwpush_jax.config import (
 )
 from screwpush_jax.config_text import to_yaml
 from screwpush_jax.device import use_device
-from screwpush_jax.errors import CheckpointError, UsageError
+from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import of_a_run, with_values
 from screwpush_jax.paths import check_run_path, check_runs_dir, expand
 from screwpush_jax.placement import PlacementConfig
@@ -132,28 +129,11 @@ def configure(
     plugins.load()
     early = _early(args)
     file = load_tree(Path(early.config)) if early.config else {}
-    task, algorithm = (getattr(early, n) or text_of(file, n) for n in ("task", "algorithm"))
-    printing = early.print_config
-    spec = early.checkpoint or checkpoint_spec
-    found = None
-    if spec and not {"-h", "--help"} & set(args) and (early.checkpoint or not printing):
-        runs_dir = expand(
-            early.runs_dir or text_of(file, "runs_dir") or Config.runs_dir, "runs-dir"
-        )
-        in_task = tasks.find(task or tasks.DEFAULT).name
-        found = checkpoint_folder.find(spec, runs_dir, in_task, None if printing else claim)
-        task, algorithm = _same_task(found, task), _same_algorithm(found, algorithm)
-    full_kind = config_type(task or tasks.DEFAULT, kind, algorithm or algorithms.DEFAULT)
-    known = full_kind()
-    old = of_checkpoint(found) if found else None
-    if old is not None:
-        known = with_values(known, of_a_run(old))
-    if early.config:
-        known = load_yaml(Path(early.config), full_kind, known)
-    config = parse(full_kind, args, known, prog, description)
-    config = config.settled(old)
+    found = _found(early, args, file, checkpoint_spec, claim)
+    known, old = _defaults(kind, early, file, found)
+    config = parse(type(known), args, known, prog, description).settled(old)
     config.check()
-    if printing:
+    if early.print_config:
         print(to_yaml(fields_of(config, Config)), end="")
         raise SystemExit(0)
     if claim is not None:
@@ -164,8 +144,49 @@ def configure(
     before_device(config)
     print(f"device {use_device(config)}")
     if found and old is not None:
-        check_fits(config, found, old)
+        compatible.check_fits(config, found, old)
     return config, found
+
+
+def _found(
+    early: argparse.Namespace,
+    args: Sequence[str],
+    file: Mapping[str, Any],
+    default: str,
+    claim: Callable[[Path], object] | None,
+) -> Found | None:
+    """The checkpoint that is asked for, if one is."""
+    printing = early.print_config
+    spec = early.checkpoint or default
+    if not spec or {"-h", "--help"} & set(args) or (printing and not early.checkpoint):
+        return None
+    runs_dir = expand(early.runs_dir or text_of(file, "runs_dir") or Config.runs_dir, "runs-dir")
+    task = tasks.find(_choice("task", early, file) or tasks.DEFAULT).name
+    return checkpoint_folder.find(spec, runs_dir, task, None if printing else claim)
+
+
+def _defaults(
+    kind: type[C], early: argparse.Namespace, file: Mapping[str, Any], found: Found | None
+) -> tuple[C, Config | None]:
+    """What flags come on top of, and the checkpoint's own configuration where there is one."""
+    task, algorithm = (_choice(name, early, file) for name in ("task", "algorithm"))
+    old = None
+    if found:
+        task = compatible.same_task(found, task)
+        algorithm = compatible.same_algorithm(found, algorithm)
+        old = compatible.config_of(found)
+    full_kind = config_type(task or tasks.DEFAULT, kind, algorithm or algorithms.DEFAULT)
+    known = full_kind()
+    if old is not None:
+        known = with_values(known, of_a_run(old))
+    if early.config:
+        known = load_yaml(Path(early.config), full_kind, known)
+    return known, old
+
+
+def _choice(name: str, early: argparse.Namespace, file: Mapping[str, Any]) -> str:
+    """The task or the algorithm that flags name, or else the file; empty if neither does."""
+    return getattr(early, name) or text_of(file, name)
 
 
 def machine_flags(config: Config) -> list[str]:
@@ -216,68 +237,6 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
         if getattr(early, flag) == "":
             raise UsageError(f"--{flag} is empty; valid: {valid}")
     return early
-
-
-def _same_task(found: Found, task: str) -> str:
-    """The checkpoint's task, which has to be the one that was asked for, if any was."""
-    own = found.meta.get("task")
-    if not isinstance(own, str) or own not in tasks.TASKS:
-        raise CheckpointError(
-            f"checkpoint {found.run_dir.name}/{found.step} is of the task {own!r}, which is not"
-            f" known here; valid: {', '.join(tasks.TASKS)}"
-        )
-    if task not in ("", own):
-        tasks.find(task)
-        raise CheckpointError(
-            f"checkpoint {found.run_dir.name}/{found.step} is of --task {own}, not {task}"
-        )
-    return own
-
-
-def _same_algorithm(found: Found, algorithm: str) -> str:
-    """The checkpoint's algorithm, which has to be the one that was asked for, if any was."""
-    own = text_of(found.meta["config"], "algorithm") or algorithms.DEFAULT
-    if own not in algorithms.ALGORITHMS or algorithm not in ("", own):
-        algorithms.find(algorithm or own)
-        raise CheckpointError(
-            f"checkpoint {found.run_dir.name}/{found.step} is of --algorithm {own}, not {algorithm}"
-        )
-    return own
-
-
-def of_checkpoint(found: Found) -> Config:
-    """The checkpoint's configuration; engines that are not known here have no section."""
-    kind = config_type_of({**found.meta["config"], "task": found.meta["task"]})
-    known = {field.name for field in dataclasses.fields(kind)}
-    tree = found.meta["config"]
-    try:
-        tree = {k: v for k, v in tree.items() if k in known or not isinstance(v, dict)}
-        return from_tree(tree, kind, kind())
-    except (AttributeError, UsageError) as error:
-        raise CheckpointError(
-            f"{found.run_dir}: its configuration does not fit this version: {error}"
-        ) from None
-
-
-def check_fits(config: Config, found: Found, old: Config) -> None:
-    """Raises CheckpointError if the policy of `found`, trained with `old`, cannot act here."""
-    if changed := differences(config, old):
-        raise CheckpointError(
-            f"checkpoint {found.run_dir.name}/{found.step} was trained with other settings:"
-            f" {'; '.join(changed)}; leave these flags out or train anew"
-        )
-
-
-def check_layout(found: Found, layout: Sequence[Sequence[object]]) -> None:
-    """Raises CheckpointError if the checkpoint's policy reads another observation."""
-    old = [tuple(field) for field in found.meta.get("obs_layout", [])]
-    new = [tuple(field) for field in layout]
-    if old != new:
-        wrong = [f"{o[0]}[{o[1]}:{o[2]}]" for o in old if o not in new] or ["(none stored)"]
-        raise CheckpointError(
-            f"checkpoint {found.run_dir.name}/{found.step} has another observation layout;"
-            f" fields that do not fit: {', '.join(wrong)}"
-        )
 
 
 def fields_of(config: Config, kind: type[Config]) -> Config:

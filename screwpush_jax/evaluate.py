@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import jax
 
-from screwpush_jax import checkpoint, checkpoint_folder, cli, eval_file, eval_report
+from screwpush_jax import checkpoint, checkpoint_folder, cli, compatible, eval_file, eval_report
 from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
@@ -127,7 +127,7 @@ def check_unseen(config: Config, found: Found) -> None:
 
 def load_policy(config: Config, found: Found, world: World) -> Any:
     """The checkpoint's policy, checked against the task's observation layout."""
-    cli.check_layout(found, world.task.obs_layout)
+    compatible.check_layout(found, world.task.obs_layout)
     like = jax.eval_shape(world.algorithm.init, jax.random.key(0))
     return checkpoint.restore_learner(found, like).policy
 

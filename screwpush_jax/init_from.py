@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from screwpush_jax import checkpoint, checkpoint_folder, cli
+from screwpush_jax import checkpoint, checkpoint_folder, compatible
 from screwpush_jax.build import World
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config
@@ -41,8 +41,8 @@ def find(config: Config, spec: str, goes_on: bool) -> Found | None:
     own = found.meta["task"]
     if own != config.task:
         raise UsageError(f"--init-from {spec} is a policy of --task {own}, not {config.task}")
-    cli.check_fits(config, found, cli.of_checkpoint(found))
-    cli.check_layout(found, tasks.find(config.task)(config.env).obs_layout)
+    compatible.check_fits(config, found, compatible.config_of(found))
+    compatible.check_layout(found, tasks.find(config.task)(config.env).obs_layout)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from screwpush_jax import checkpoint, checkpoint_folder, cli, compiled, dist, init_from
+from screwpush_jax import checkpoint, checkpoint_folder, compatible, compiled, dist, init_from
 from screwpush_jax.build import World, find_starts, init_arrays
 from screwpush_jax.checkpoint import RunState, StageState
 from screwpush_jax.checkpoint_folder import Found
@@ -46,7 +46,7 @@ def fresh(
         learner = init_from.with_weights(source, world, learner)
         print(f"policy of {source.run_dir.name} at {source.step:,} control steps")
     if found:
-        cli.check_layout(found, world.task.obs_layout)
+        compatible.check_layout(found, world.task.obs_layout)
         learner = checkpoint.restore_learner(found, learner)
         print(
             f"restored what {found.run_dir.name} had learned at {found.step:,} control steps; its"
@@ -68,7 +68,7 @@ def restored(config: Config, world: World, found: Found) -> RunState:
       CheckpointError: it is of another layout, or cannot be read.
     """
     task = world.task
-    cli.check_layout(found, task.obs_layout)
+    compatible.check_layout(found, task.obs_layout)
     starts = task.abstract_starts(task.num_starts)
     init, key = partial(_arrays, config, world), jax.random.key(config.seed)
     learner, carries = jax.eval_shape(init, starts, key)
