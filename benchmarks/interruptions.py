@@ -69,14 +69,15 @@ class Args:
 
 def main(args: Args) -> int:
     draw, lost, count = random.Random(args.seed), 0, 0
-    kinds = args.kills or (("rank", "first") if args.num_gpus > 1 else ()) + ("SIGTERM", "SIGKILL")
+    several: tuple[Kill, ...] = ("rank", "first") if args.num_gpus > 1 else ()
+    kinds: tuple[Kill, ...] = args.kills or (*several, "SIGTERM", "SIGKILL")
     with tempfile.TemporaryDirectory() as base:
         _whole(args, Path(base) / "cold")
         folder = Path(base) / "whole"
         trained_s, whole_s = _whole(args, folder)  # what compiled is kept
         want, hardware = _outcome(args, folder), _hardware(folder)
         print(f"untouched: {args.iterations} iterations in {whole_s:.1f} s", flush=True)
-        for kind in [kind for _ in range(args.trials) for kind in kinds]:
+        for kind in kinds * args.trials:
             while True:
                 moment_s = draw.uniform(0.0, trained_s if kind == "rank" else whole_s)
                 where, choice = Path(tempfile.mkdtemp(dir=base)), draw.randrange(2**16)
