@@ -154,7 +154,7 @@ def _update(args: Args, base: Config, num_envs: int) -> dict[str, Any]:
     calls = max(1, args.repeats // 10)
     return {
         **{"num_envs": num_envs, "num_minibatches": minibatches, "num_epochs": options.num_epochs},
-        "collectives": hlo.collectives(learning.text),
+        "collectives": hlo.collectives(learning.text) if dist.count() > 1 else [],
         "update_ms": record.spread(times[3:]),
         "traced_calls": calls,
         "traced_ms": _traced_ms(learning.update, calls),
@@ -207,7 +207,9 @@ def _exchanges(trace: Any) -> Iterator[tuple[float, float]]:
     """End and duration, ns, of what looks like one: NCCL's kernels on a GPU's streams, or on the CPU XLA's
     own operations."""
     on_gpu = bridge.device().platform == "gpu"
-    looks = re.compile(r"nccl|all.?reduce" if on_gpu else r"^all-(reduce|gather)", re.IGNORECASE)
+    looks = re.compile(
+        r"nccl|all.?reduce" if on_gpu else r"^(all-(reduce|gather)|psum)", re.IGNORECASE
+    )
     for plane in trace.planes:
         for line in plane.lines:
             if ("GPU" in plane.name and "Stream" in line.name) if on_gpu else "CPU" in plane.name:
