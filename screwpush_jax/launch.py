@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +26,8 @@ _POLL_S, _HELD_S, _END_S = 0.05, 1.0, 60.0
 """How often to look, how long errors are held back, how long one may outlive others when told to stop."""
 _STOPPED = tuple(128 + number for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE))
 """Exit codes of those that were asked to stop, and did."""
+_LATE = (-signal.SIGABRT, LOST)
+"""How JAX, and how we end a process that has lost another one."""
 _RUN = "run "
 """How the line begins with which the first process names the run's folder."""
 _PIPE = "SCREWPUSH_LAUNCHER_PIPE"
@@ -150,8 +152,10 @@ class _Crew:
         for reader in self._readers:
             reader.join(5.0)
         os.close(self._ours)
-        self._release()
+        self._release(without=self._late() if heard else ())
         codes = [code for _, code in self._failed()] + [code for code in self._codes() if code]
+        if heard:  # one that waited for another that had stopped has not failed
+            codes.sort(key=lambda code: code in _LATE)
         return next((128 - code if code < 0 else code for code in codes), 0)
 
     def _running(self) -> list["subprocess.Popen[str]"]:
@@ -162,10 +166,13 @@ class _Crew:
 
     def _failed(self) -> list[tuple[int, int]]:
         """Number and exit code of those that ended badly; first the one that others ended for."""
-        late = (-signal.SIGABRT, LOST)  # how JAX, and how we end one that has lost another
         codes = [(index, code) for index, code in enumerate(self._codes()) if code]
         bad = [(index, code) for index, code in codes if code not in _STOPPED]
-        return sorted(bad, key=lambda pair: (pair[1] in late, pair[1]))
+        return sorted(bad, key=lambda pair: (pair[1] in _LATE, pair[1]))
+
+    def _late(self) -> list[int]:
+        """Those that ended because another one had."""
+        return [index for index, code in enumerate(self._codes()) if code in _LATE]
 
     def _end(self, index: int, code: int) -> None:
         """Ends all because of one; what the others say of it is dropped."""
@@ -173,7 +180,7 @@ class _Crew:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self.lost = f"process {index} of {len(self._processes)} {how}, and all were ended"
         self._kill()
-        self._release(only=index)
+        self._release(without=[other for other in range(len(self._processes)) if other != index])
 
     def _kill(self) -> None:
         """Ends those that still run, with all that they started."""
@@ -230,10 +237,10 @@ class _Crew:
         for line in pipe:
             self._held.append((time.monotonic(), index, line))
 
-    def _release(self, before: float = math.inf, only: int | None = None) -> None:
+    def _release(self, before: float = math.inf, without: Collection[int] = ()) -> None:
         while self._held and self._held[0][0] < before:
             _, index, line = self._held.popleft()
-            if only in (None, index):
+            if index not in without:
                 print(f"[{index}] {line}", end="", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
