@@ -68,6 +68,7 @@ class Args:
 
 
 def main(args: Args) -> int:
+    jax.config.update("jax_platforms", "cpu")  # here arrays are only compared
     draw, lost, count = random.Random(args.seed), 0, 0
     several: tuple[Kill, ...] = ("rank", "first") if args.num_gpus > 1 else ()
     kinds: tuple[Kill, ...] = args.kills or (*several, "SIGTERM", "SIGKILL")
