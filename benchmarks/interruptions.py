@@ -1,7 +1,7 @@
 """Kills runs at random moments and lets them go on: `python -m benchmarks.interruptions`.
 
-Each trial starts a run, kills it or one of its processes at a moment that is drawn from the whole life of the
-command, set-up and saves included, and goes on as a user would: not at all where the launcher has gone on by
+Each trial starts a run, kills it or one of its processes at a random moment (in one of eight in the set-up or the
+evaluation, else in a random iteration or the save after it), and goes on as a user would: not at all where the launcher has gone on by
 itself (`--max-restarts`), else from the run's newest checkpoint, or where there is none, with the same command
 again. Then no process may be left of it, no checkpoint lost that was complete, and at the end all arrays of the
 newest checkpoint and all rows of metrics must be, bit for bit, those of a run that nobody touched. One row a
@@ -14,10 +14,9 @@ import os
 import random
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -69,41 +68,74 @@ class Args:
 
 def main(args: Args) -> int:
     jax.config.update("jax_platforms", "cpu")  # here arrays are only compared
-    draw, lost, count = random.Random(args.seed), 0, 0
+    lost, count = 0, 0
     several: tuple[Kill, ...] = ("rank", "first") if args.num_gpus > 1 else ()
     kinds: tuple[Kill, ...] = args.kills or (*several, "SIGTERM", "SIGKILL")
     with tempfile.TemporaryDirectory() as base:
-        _whole(args, Path(base) / "cold")
         folder = Path(base) / "whole"
-        trained_s, whole_s = _whole(args, folder)  # what compiled is kept
+        life = _whole(args, folder)
         want, hardware = _outcome(args, folder), _hardware(folder)
-        print(f"untouched: {args.iterations} iterations in {whole_s:.1f} s", flush=True)
+        print(f"untouched: {args.iterations} iterations in {sum(life):.1f} s", flush=True)
+        moments = _moments(args, life)
         for kind in kinds * args.trials:
             while True:
-                moment_s = draw.uniform(0.0, trained_s if kind == "rank" else whole_s)
-                where, choice = Path(tempfile.mkdtemp(dir=base)), draw.randrange(2**16)
-                row = _trial(args, where, kind, moment_s, choice, want)
+                moment = next(m for m in moments if kind != "rank" or m.iteration < args.iterations)
+                row = _trial(args, Path(tempfile.mkdtemp(dir=base)), kind, moment, want)
                 if row["killed"] or not row["survived"]:
-                    break  # else it came to its end before the moment
+                    break  # else it came to its end before
             lost, count = lost + (not row["survived"]), count + 1
             record.write(args.out, [row], hardware)
     print(f"{count - lost} of {count} survived")
     return int(lost > 0)
 
 
+class _Life(NamedTuple):
+    """Seconds of a run that nobody touched."""
+
+    before_s: float
+    """Until its first row of metrics."""
+    training_s: float
+    after_s: float
+
+
+class _Moment(NamedTuple):
+    """When to kill."""
+
+    iteration: int
+    """So many rows of metrics are there; the next iterations are under way."""
+    delay_s: float
+    """How long after that."""
+    choice: int
+    """Picks one of several processes."""
+
+
+def _moments(args: Args, life: _Life) -> Iterator[_Moment]:
+    draw = random.Random(args.seed)
+    while True:
+        place, choice = draw.random(), draw.randrange(2**16)
+        if place < 1 / 8:
+            yield _Moment(0, draw.uniform(0.0, life.before_s), choice)
+        elif place < 2 / 8:
+            yield _Moment(args.iterations, draw.uniform(0.0, life.after_s), choice)
+        else:
+            delay_s = draw.uniform(0.0, life.training_s / args.iterations)
+            yield _Moment(draw.randrange(1, args.iterations), delay_s, choice)
+
+
 def _trial(
-    args: Args, folder: Path, kind: Kill, moment_s: float, choice: int, want: dict[str, Any]
+    args: Args, folder: Path, kind: Kill, moment: _Moment, want: dict[str, Any]
 ) -> dict[str, Any]:
     """The row of one: what happened, and whether the end is the untouched run's."""
     first = Command(_fresh(args), folder, _ENV)
-    killed = not first.ended_by(moment_s) and first.kill(kind, choice)
-    saved, saving = _steps(folder), _is_saving(folder)
+    ended = first.ended_by(lambda: _iterations(folder) >= moment.iteration, moment.delay_s)
+    killed = not ended and first.kill(kind, moment.choice)
+    saved, saving, killed_s = _steps(folder), _is_saving(folder), first.age_s
     code, ended_s = first.end()
     row = {
         **{"benchmark": "interruptions", "num_gpus": args.num_gpus, "kill": kind},
-        **{"max_restarts": args.max_restarts, "moment_s": moment_s, "killed": killed},
+        **{"max_restarts": args.max_restarts, "iteration": moment.iteration, "killed": killed},
         **{"saved_steps": saved[-1:], "while_saving": saving, "exit": code},
-        **{"end_s": max(0.0, ended_s - moment_s), "outlived_s": first.outlived_s(_LEFT_S)},
+        **{"end_s": ended_s - killed_s, "outlived_s": first.outlived_s(_LEFT_S)},
         "restarts": (folder / "output.txt").read_text().count("\nrestart "),
     }
     kept = not saved or _steps(folder)[-1:] >= saved[-1:]
@@ -123,15 +155,18 @@ def _trial(
 _ENV = {"PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
-def _whole(args: Args, folder: Path) -> tuple[float, float]:
-    """Runs the command and lets it be; the seconds until it had trained, and until its end."""
+def _whole(args: Args, folder: Path) -> _Life:
+    """Runs the command and lets it be."""
     folder.mkdir()
-    begun, command = time.time(), Command(_fresh(args), folder, _ENV)
+    command = Command(_fresh(args), folder, _ENV)
+    command.ended_by(lambda: _iterations(folder) > 0, 0.0)
+    before_s = command.age_s
+    command.ended_by(lambda: _iterations(folder) >= args.iterations, 0.0)
+    trained_s = command.age_s
     code, seconds = command.end()
     if code:
         raise RuntimeError((folder / "output.txt").read_text())
-    (run_dir,) = _run_dirs(folder)
-    return (run_dir / run_folder.METRICS_FILE).stat().st_mtime - begun, seconds
+    return _Life(before_s, trained_s - before_s, seconds - trained_s)
 
 
 def _again(args: Args, folder: Path, flags: Sequence[str]) -> int:
@@ -174,6 +209,12 @@ def _is_saving(folder: Path) -> bool:
     """Whether a checkpoint is half written; its folder has no number for a name yet."""
     entries = (entry for run in _run_dirs(folder) for entry in (run / "checkpoints").glob("*"))
     return any(not entry.name.isdigit() for entry in entries)
+
+
+def _iterations(folder: Path) -> int:
+    """How many have left their row of metrics."""
+    files = [run / run_folder.METRICS_FILE for run in _run_dirs(folder)]
+    return sum(path.read_bytes().count(b"\n") for path in files if path.exists())
 
 
 def _hardware(folder: Path) -> str:

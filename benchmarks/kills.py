@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -33,14 +33,20 @@ class Command:
                 stderr=subprocess.STDOUT,
             )
 
-    def ended_by(self, moment_s: float) -> bool:
-        """Waits until so many seconds after the start; whether the command has ended by then."""
-        left_s = max(0.0, moment_s - (time.monotonic() - self._begun))
+    def ended_by(self, reached: Callable[[], bool], delay_s: float) -> bool:
+        """Waits until so many seconds after `reached` first holds; whether the command has ended by then."""
+        while not reached() and self._process.poll() is None:
+            time.sleep(0.02)
         try:
-            self._process.wait(left_s)
+            self._process.wait(delay_s)
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self._begun
 
     def kill(self, kind: Kill, choice: int = 0) -> bool:
         """Does that, as soon as there is such a process; False where none comes before the end.
@@ -74,7 +80,7 @@ class Command:
     def end(self) -> tuple[int, float]:
         """Waits for it: its exit code (128 + n for signal n), and when it came, seconds from the start."""
         code = self._process.wait()
-        return (code if code >= 0 else 128 - code), time.monotonic() - self._begun
+        return (code if code >= 0 else 128 - code), self.age_s
 
     def outlived_s(self, limit_s: float) -> float:
         """How long after the command's end the last process that it had started was there; what still is

@@ -25,6 +25,7 @@ from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
 Part = Literal["weak", "strong", "cores", "goal"]
 Rule = Literal["fixed", "batch", "minibatches"]
+_JUDGED = ("episodes", "success_rate", "success_low", "success_high")
 _PHASES = ("iteration", "sim", "transition", "update")
 
 
@@ -159,7 +160,7 @@ def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> tuple[di
         outcome |= {
             "train_s": 1e-3 * sum(row["perf/iteration_ms"] for row in table),
             "env_steps": table[-1]["env_steps"],
-            **{key: learned[key] for key in ("episodes", "success_rate", "success_low")},
+            **{key: learned[key] for key in _JUDGED},
         }
     return outcome, hardware
 
