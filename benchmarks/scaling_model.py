@@ -122,15 +122,16 @@ def _draw(model: Model, args: Args, rows: Sequence[Row]) -> None:
     }
     for (label, time), style in zip(parts.items(), ("-", "--", ":"), strict=True):
         axes.plot(args.gpus, [alone / time(k) for k in args.gpus], style, label=label)
-    for size in sorted({row["num_envs"] for row in rows}):
+    for size, marker in zip(sorted({row["num_envs"] for row in rows}), "ox+^v*", strict=False):
         times = {row["gpus"]: time_ms(row) for row in rows if row["num_envs"] == size}
         if 1 in times:
             shares = [times[1] / times[k] for k in sorted(times)]
-            axes.plot(sorted(times), shares, "o", label=f"measured, {size:,} environments a GPU")
+            label = f"measured, {size:,} environments a GPU"
+            axes.plot(sorted(times), shares, marker, label=label)
     axes.set(xscale="log", xlabel="GPUs", ylabel=f"weak efficiency, {n:,} environments a GPU")
     axes.set_xticks(args.gpus, [str(k) for k in args.gpus])
-    axes.set_ylim(bottom=0.0)
-    axes.axvline(scaling_fit.PER_HOST, color="gray", linewidth=0.5)
+    axes.set_ylim(0.0, 1.05)
+    axes.axvline(scaling_fit.PER_HOST, color="gray", linewidth=0.5, label="a host's GPUs")
     axes.minorticks_off()
     axes.legend()
     figure.savefig(args.picture, dpi=120)
