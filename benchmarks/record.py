@@ -18,10 +18,13 @@ def spread(values: Sequence[float] | np.ndarray) -> dict[str, float]:
     return {"median": float(middle), "p10": float(low), "p90": float(high)}
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Appends `rows`, each with where and when it was taken, as JSON lines."""
+def write(path: Path, rows: Sequence[dict[str, Any]], on: str = "") -> None:
+    """Appends `rows`, each with where and when it was taken, as JSON lines.
+
+    `on` is the hardware, where other processes used it: to ask for it would take a part of each GPU.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    where = {"commit": commit(), "hardware": hardware(), "versions": versions()}
+    where = {"commit": commit(), "hardware": on or hardware(), "versions": versions()}
     with path.open("a") as file:
         for row in rows:
             file.write(json.dumps(row | where) + "\n")

@@ -2,11 +2,15 @@
 
 `weak`: as many environments on each GPU, whatever their number; `strong`: as many in all. Both train the
 shipped configuration for some iterations, and each minibatch of the weak ones grows with the GPUs, so that each
-GPU does what it does alone. `goal`: seconds of training until success is surely `--success`, by rules of what
-grows with the GPUs. Rows go to `--out`, a picture beside it.
+GPU does what it does alone. `cores`: the most GPUs, whose processes together are left only so many cores of the
+host. `goal`: seconds of training until success is surely `--success`, by rules of what grows with the GPUs. Rows
+go to `--out`, a picture beside it.
 """
 
+import contextlib
 import dataclasses
+import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,9 +21,11 @@ import tyro
 from benchmarks import record, runs
 from screwpush_jax.config import config_type, load_yaml
 from screwpush_jax.loggers import read_metrics
+from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
-Part = Literal["weak", "strong", "goal"]
+Part = Literal["weak", "strong", "cores", "goal"]
 Rule = Literal["fixed", "batch", "minibatches"]
+_JUDGED = ("episodes", "success_rate", "success_low", "success_high")
 _PHASES = ("iteration", "sim", "transition", "update")
 
 
@@ -31,13 +37,15 @@ class Args:
     """YAML file of the trainings; its minibatches are for its environments, and grow with them."""
     gpus: tuple[int, ...] = (1, 2, 4)
     """Numbers of GPUs."""
-    parts: tuple[Part, ...] = ("weak", "strong", "goal")
+    parts: tuple[Part, ...] = ("weak", "strong", "cores", "goal")
     """What to measure."""
     weak: tuple[int, ...] = (4096, 16384)
     """Environments on each GPU."""
     strong: int = 32768
     """Environments in all."""
-    iterations: int = 150
+    cores: tuple[int, ...] = (16, 8, 4)
+    """Numbers of cores, in all; with the first number of `weak` environments on each GPU."""
+    iterations: int = 90
     """Of each training but those to the goal; the last two thirds are counted."""
     success: float = 0.99
     """The goal."""
@@ -57,26 +65,51 @@ def main() -> None:
     rows = []
     for part in args.parts:
         for what, flags in list(_goals(args) if part == "goal" else _sizes(args, part)):
-            rows.append(what | _measure(args, what, flags))
-            record.write(args.out, rows[-1:])
-    _draw([row for row in rows if row["part"] != "goal"], args.out.with_suffix(".png"))
+            with _cores(what.get("cores", 0)):
+                row, hardware = _measure(args, what, flags)
+            rows.append(what | row)
+            record.write(args.out, rows[-1:], hardware)
+    drawn = [row for row in rows if row["part"] in ("weak", "strong")]
+    _draw(drawn, args.out.with_suffix(".png"))
 
 
 def _sizes(args: Args, part: Part) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """What each training is, and its flags."""
+    if part == "cores":
+        there = len(os.sched_getaffinity(0))
+        for cores in (cores for cores in args.cores if cores < there):
+            what, flags = _size(args, part, max(args.gpus), args.weak[0], args.weak[0])
+            yield what | {"cores": cores}, flags
+        return
     for in_all in args.weak if part == "weak" else (args.strong,):
         for gpus in args.gpus:
             num_envs = in_all if part == "weak" else in_all // gpus
-            steps = args.iterations * num_envs * gpus * _base(args).num_steps
-            yield (
-                {"part": part, "gpus": gpus, "num_envs": num_envs},
-                [
-                    *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
-                    *("--ppo.num-minibatches", str(_minibatches(args, in_all))),
-                    *("--total-env-steps", str(steps), "--max-minutes", "0"),
-                    *("--eval.episodes", "16", "--eval.no-baselines"),
-                ],
-            )
+            yield _size(args, part, gpus, num_envs, in_all)
+
+
+def _size(
+    args: Args, part: Part, gpus: int, num_envs: int, in_all: int
+) -> tuple[dict[str, Any], list[str]]:
+    """A training of `num_envs` on each GPU, in as many minibatches as `in_all` on one have."""
+    steps = args.iterations * num_envs * gpus * _base(args).num_steps
+    minibatches = _minibatches(args, in_all)
+    return {"part": part, "gpus": gpus, "num_envs": num_envs, "num_minibatches": minibatches}, [
+        *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
+        *("--ppo.num-minibatches", str(minibatches)),
+        *("--total-env-steps", str(steps), "--max-minutes", "0", "--stop-at-success", "0"),
+        *("--eval.episodes", "16", "--eval.no-baselines"),
+    ]
+
+
+@contextlib.contextmanager
+def _cores(count: int) -> Iterator[None]:
+    """Leaves only so many of the host's cores to this process and those that it starts; 0: all."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count] or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
@@ -91,7 +124,7 @@ def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
                 yield (
                     {
                         **{"part": "goal", "gpus": gpus, "num_envs": num_envs, "seed": seed},
-                        **{"rule": rule if gpus > 1 else "alone"},
+                        **{"num_minibatches": minibatches, "rule": rule if gpus > 1 else "alone"},
                     },
                     [
                         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
@@ -102,7 +135,8 @@ def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
                 )
 
 
-def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> dict[str, Any]:
+def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """What came of a training, and on which hardware."""
     name = "-".join(str(value) for value in what.values())
     with tempfile.TemporaryDirectory() as folder:
         where = ("--runs-dir", folder, "--name", name, "--headless", "--log.to", "jsonl")
@@ -110,6 +144,7 @@ def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> dict[str
         process_s = runs.command("train", [*config, *flags, *where])
         found = runs.newest(Path(folder), name)
         table, judged = read_metrics(found), runs.evaluation(found)
+        hardware = json.loads((found / PROVENANCE_FILE).read_text())["hardware"]
     counted = table[len(table) // 3 :]
     ms = {
         f"{phase}_ms": record.spread([row[f"perf/{phase}_ms"] for row in counted])
@@ -118,15 +153,16 @@ def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> dict[str
     speed = record.spread([row["perf/env_steps_per_s"] for row in counted])
     memory = max((row.get("perf/gpu_mem_mb", 0.0) for row in counted), default=0.0)
     outcome: dict[str, Any] = {"iterations": len(table), "env_steps_per_s": speed, **ms}
+    outcome["num_epochs"] = _base(args).algorithm_options.num_epochs
     outcome |= {"gpu_mem_mb": memory, "process_s": process_s}
     if what["part"] == "goal":
         learned = judged["learned"]
         outcome |= {
             "train_s": 1e-3 * sum(row["perf/iteration_ms"] for row in table),
             "env_steps": table[-1]["env_steps"],
-            **{key: learned[key] for key in ("episodes", "success_rate", "success_low")},
+            **{key: learned[key] for key in _JUDGED},
         }
-    return outcome
+    return outcome, hardware
 
 
 def _base(args: Args) -> Any:

@@ -14,7 +14,7 @@ import tyro
 
 from benchmarks import record
 from screwpush_jax import compiled
-from screwpush_jax.algorithms.algorithm import blank_step
+from screwpush_jax.algorithms.algorithm import Algorithm, blank_step
 from screwpush_jax.algorithms.common.rollout import init_rollout
 from screwpush_jax.algorithms.common.types import Rollout
 from screwpush_jax.algorithms.ppo.algorithm import PPO
@@ -85,7 +85,7 @@ def network_flop(args: Args) -> float:
     return flop
 
 
-def random_rollout(algorithm: PPO, num_envs: int) -> Rollout:
+def random_rollout(algorithm: Algorithm, num_envs: int) -> Rollout:
     """A rollout `[T, N, ...]` of noise."""
     keys = iter(jax.random.split(jax.random.key(1), 16))
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,31 +26,55 @@ _POLL_S, _HELD_S, _END_S = 0.05, 1.0, 60.0
 """How often to look, how long errors are held back, how long one may outlive others when told to stop."""
 _STOPPED = tuple(128 + number for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE))
 """Exit codes of those that were asked to stop, and did."""
+_LATE = (-signal.SIGABRT, LOST)
+"""How JAX, and how we end a process that has lost another one."""
 _RUN = "run "
 """How the line begins with which the first process names the run's folder."""
+_PIPE = "SCREWPUSH_LAUNCHER_PIPE"
+"""Says a process the end of a pipe that is closed when its launcher is gone."""
 
 
 def run(config: Config, argv: Sequence[str], max_restarts: int) -> int:
     """Runs `train` with `argv` in `config.num_gpus` processes; the exit code of the whole.
 
     Where one is lost all are ended, and up to `max_restarts` times they go on from the run's last
-    checkpoint.
+    checkpoint, or where there is none yet, begin anew.
 
     Raises:
       UsageError: there are not so many GPUs.
     """
-    gpus = _gpus(config)
+    gpus, run_dir = _gpus(config), ""
     for restart in itertools.count(1):
         crew = _Crew(config.num_gpus, gpus, argv)
         code = crew.wait()
-        argv = _going_on(argv, crew.run_dir)
-        if not crew.lost or not crew.run_dir or restart > max_restarts:
+        run_dir = crew.run_dir or run_dir  # one that is lost at a restart has not named it again
+        argv = _going_on(argv, run_dir)
+        may_restart = (
+            bool(run_dir) or crew.killed
+        )  # what fails by itself at the start does so again
+        if not crew.lost or not may_restart or restart > max_restarts:
             break
         print(f"{crew.lost}\nrestart {restart} of {max_restarts}", flush=True)
     if crew.lost:
         on = f"; go on with: python -m screwpush_jax.train {shlex.join(argv)}"
-        print(f"error: {crew.lost}{on if crew.run_dir else ''}", file=sys.stderr)
+        print(f"error: {crew.lost}{on if run_dir else ''}", file=sys.stderr)
     return code
+
+
+def end_with_launcher() -> None:
+    """Lets a process that `run` started end when its launcher is gone, however that went: it is asked to
+    stop, as by SIGTERM, and so saves what it has. One that nobody launched is left alone."""
+    pipe = os.environ.pop(_PIPE, "")
+    if pipe:
+        threading.Thread(target=_end_after, args=(int(pipe),), daemon=True).start()
+
+
+def _end_after(pipe: int) -> None:
+    while os.read(pipe, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_END_S)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _gpus(config: Config) -> list[str] | None:
@@ -78,7 +102,7 @@ def _gpus(config: Config) -> list[str] | None:
 
 def _going_on(argv: Sequence[str], run_dir: str) -> list[str]:
     """The same command, from the last checkpoint of the run if it has one."""
-    if not run_folder.steps(Path(run_dir)):
+    if not run_dir or not run_folder.steps(Path(run_dir)):
         return list(argv)
     kept, words = [], iter(argv)
     for word in words:
@@ -95,12 +119,16 @@ class _Crew:
     def __init__(self, count: int, gpus: list[str] | None, argv: Sequence[str]):
         self.run_dir, self.lost = "", ""
         """The run's folder, once it is known; and in one line how the attempt ended, if badly."""
+        self.killed = False
+        """Whether that was a signal's doing."""
         self._held: deque[tuple[float, int, str]] = deque()
         port = _free_port()
+        theirs, self._ours = os.pipe()  # closed with this process, whatever ends it
         self._processes = [
-            self._start(index, count, port, gpus[index] if gpus else None, argv)
+            self._start(index, count, port, theirs, gpus[index] if gpus else None, argv)
             for index in range(count)
         ]
+        os.close(theirs)
         self._readers = [
             threading.Thread(target=read, args=(index, pipe), daemon=True)
             for index, process in enumerate(self._processes)
@@ -125,8 +153,11 @@ class _Crew:
             self._kill()
         for reader in self._readers:
             reader.join(5.0)
-        self._release()
+        os.close(self._ours)
+        self._release(without=self._late() if heard else ())
         codes = [code for _, code in self._failed()] + [code for code in self._codes() if code]
+        if heard:  # one that waited for another that had stopped has not failed
+            codes.sort(key=lambda code: code in _LATE)
         return next((128 - code if code < 0 else code for code in codes), 0)
 
     def _running(self) -> list["subprocess.Popen[str]"]:
@@ -137,17 +168,21 @@ class _Crew:
 
     def _failed(self) -> list[tuple[int, int]]:
         """Number and exit code of those that ended badly; first the one that others ended for."""
-        late = (-signal.SIGABRT, LOST)  # how JAX, and how we end one that has lost another
         codes = [(index, code) for index, code in enumerate(self._codes()) if code]
         bad = [(index, code) for index, code in codes if code not in _STOPPED]
-        return sorted(bad, key=lambda pair: (pair[1] in late, pair[1]))
+        return sorted(bad, key=lambda pair: (pair[1] in _LATE, pair[1]))
+
+    def _late(self) -> list[int]:
+        """Those that ended because another one had."""
+        return [index for index, code in enumerate(self._codes()) if code in _LATE]
 
     def _end(self, index: int, code: int) -> None:
         """Ends all because of one; what the others say of it is dropped."""
+        self.killed = code < 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self.lost = f"process {index} of {len(self._processes)} {how}, and all were ended"
         self._kill()
-        self._release(only=index)
+        self._release(without=[other for other in range(len(self._processes)) if other != index])
 
     def _kill(self) -> None:
         """Ends those that still run, with all that they started."""
@@ -164,12 +199,19 @@ class _Crew:
             time.sleep(_POLL_S)
 
     def _start(
-        self, index: int, count: int, port: int, gpu_name: str | None, argv: Sequence[str]
+        self,
+        index: int,
+        count: int,
+        port: int,
+        pipe: int,
+        gpu_name: str | None,
+        argv: Sequence[str],
     ) -> "subprocess.Popen[str]":
         own = {
             cluster.ADDRESS: f"127.0.0.1:{port}",
             cluster.COUNT: str(count),
             cluster.INDEX: str(index),
+            _PIPE: str(pipe),
         }
         if gpu_name is not None:
             own[cluster.VISIBLE] = gpu_name
@@ -181,6 +223,7 @@ class _Crew:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            pass_fds=(pipe,),
             start_new_session=True,  # Ctrl-C reaches them once, through this process
         )
 
@@ -196,10 +239,10 @@ class _Crew:
         for line in pipe:
             self._held.append((time.monotonic(), index, line))
 
-    def _release(self, before: float = math.inf, only: int | None = None) -> None:
+    def _release(self, before: float = math.inf, without: Collection[int] = ()) -> None:
         while self._held and self._held[0][0] < before:
             _, index, line = self._held.popleft()
-            if only in (None, index):
+            if index not in without:
                 print(f"[{index}] {line}", end="", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager

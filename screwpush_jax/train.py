@@ -80,6 +80,7 @@ class TrainArgs(cli.CommandArgs):
 
 def main(argv: Sequence[str]) -> int:
     prog = "python -m screwpush_jax.train"
+    launch.end_with_launcher()
     testing = "--test" in argv
     leads = cluster.place().index == 0
     if testing and not leads:

@@ -176,6 +176,30 @@ def test_asked_to_stop_all_save_and_end(endless, index):
     assert "error" not in endless.said.lower()
 
 
+def test_none_outlives_its_killed_launcher_and_what_was_learned_is_saved(endless, tmp_path):
+    endless.until("iteration 1/")
+    children = endless.children()
+    endless.kill(None, signal.SIGKILL)
+    assert endless.end()[0] == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in children.values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (run,) = (tmp_path / "runs/separate").iterdir()
+    assert [path for path in (run / "checkpoints").iterdir() if path.name.isdigit()]
+
+
+def test_a_run_that_is_killed_before_its_first_checkpoint_begins_anew(begin):
+    run = begin("--max-restarts", 2, "--total-env-steps", 2 * STEPS, "--name", "early")
+    for number in ("1", "2"):
+        run.until("[1] device cpu")
+        run.kill(1, signal.SIGKILL)
+        run.until(f"restart {number} of 2")
+    code, _ = run.end()
+    assert code == 0, run.said
+    assert "iteration 2/2" in run.said
+
+
 def test_a_killed_run_goes_on_from_its_last_checkpoint(begin, tmp_path):
     run = begin(
         *("--max-restarts", 2, "--total-env-steps", 60 * STEPS, "--checkpoint-every", 1),
