@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import io
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,8 @@ def test_each_new_module_exists_and_each_old_one_does_not(old, new):
 def test_the_formats_of_checkpoints_are_those_that_are_read():
     formats = re.findall(r"^\| (\d+) \| [\d., ]+ \|", TEXT, re.MULTILINE)
     assert list(map(int, formats)) == list(range(1, checkpoint.FORMAT + 1))
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    rows = re.findall(r"^\| \d+ \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
+    assert all(played.endswith(f" to {version}") for _, played, _ in rows)
+    assert rows[-1][0].endswith(version)
+    assert rows[-1][2].endswith(f" to {version}")
