@@ -103,7 +103,8 @@ def main(argv: Sequence[str]) -> None:
     finally:
         renderer.close()
     won = sum(clip.captions[-1].won for clip in clips)
-    print(f"{won} of {args.episodes} episodes succeeded: {output}")
+    trained = f"{found.run_dir.name} at {found.step:,} control steps"
+    print(f"{trained}: {won} of {args.episodes} episodes succeeded: {output}")
 
 
 def with_view(argv: Sequence[str]) -> list[str]:
