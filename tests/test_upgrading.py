@@ -73,6 +73,14 @@ def test_a_file_with_an_old_key_is_refused_and_told_the_new_one(old, new, tmp_pa
                      str(caught.value))  # fmt: skip
 
 
+def test_the_table_of_checkpoints_ends_with_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    rows = re.findall(r"^\| \d+ \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
+    assert all(played.endswith(f" to {version}") for _, played, _ in rows)
+    assert rows[-1][0].endswith(version)
+    assert rows[-1][2].endswith(f" to {version}")
+
+
 @pytest.mark.parametrize(("old", "new"), MODULES)
 def test_each_new_module_exists_and_each_old_one_does_not(old, new):
     for name in new:
@@ -94,8 +102,3 @@ def test_each_new_module_exists_and_each_old_one_does_not(old, new):
 def test_the_formats_of_checkpoints_are_those_that_are_read():
     formats = re.findall(r"^\| (\d+) \| [\d., ]+ \|", TEXT, re.MULTILINE)
     assert list(map(int, formats)) == list(range(1, checkpoint.FORMAT + 1))
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    rows = re.findall(r"^\| \d+ \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
-    assert all(played.endswith(f" to {version}") for _, played, _ in rows)
-    assert rows[-1][0].endswith(version)
-    assert rows[-1][2].endswith(f" to {version}")
