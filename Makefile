@@ -21,7 +21,7 @@ debug: $(VENV)/.video
 	step evaluate --checkpoint latest; \
 	step play --checkpoint latest --episodes 1 --size 160 120; \
 	step train --checkpoint latest --total-env-steps 768 --headless; \
-	rm -r "$$runs"; echo "$${took}together $$SECONDS s"
+	rm -r "$$runs"; echo "$${took}together $$SECONDS s; what they wrote was for trying, and is removed"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 import screwpush_jax.doors  # noqa: F401  it makes the ids known
+from screwpush_jax.doors.extras import needs
+
+with needs("gymnasium"):
+    import gymnasium
 
 
 def main(

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-import ray
-from ray.rllib.algorithms.ppo import PPOConfig
-
 import screwpush_jax.doors  # noqa: F401  it makes the ids known
+from screwpush_jax.doors.extras import needs
+
+with needs("rllib"):
+    import ray
+    from ray.rllib.algorithms.ppo import PPOConfig
 
 
 def main(

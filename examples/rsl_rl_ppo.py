@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from rsl_rl.runners import OnPolicyRunner
-
 from screwpush_jax.doors.batch import make_batch
-from screwpush_jax.doors.rsl_rl import RslRlVecEnv
+from screwpush_jax.doors.extras import needs
+
+with needs("rsl-rl"):
+    from rsl_rl.runners import OnPolicyRunner
+
+    from screwpush_jax.doors.rsl_rl import RslRlVecEnv
 
 NETWORK = {
     **{"class_name": "MLPModel", "hidden_dims": [256, 128, 64], "activation": "elu"},

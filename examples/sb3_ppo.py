@@ -2,12 +2,15 @@
 
 from typing import Any
 
-import torch
-from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecNormalize
-
 from screwpush_jax.doors.batch import make_batch
-from screwpush_jax.doors.stable_baselines3 import Sb3VecEnv
+from screwpush_jax.doors.extras import needs
+
+with needs("stable-baselines3"):
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    from screwpush_jax.doors.stable_baselines3 import Sb3VecEnv
 
 
 def main(

@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from skrl.agents.torch.ppo import PPO, PPO_CFG
-from skrl.memories.torch import RandomMemory
-from skrl.resources.preprocessors.torch import RunningStandardScaler
-from skrl.resources.schedulers.torch import KLAdaptiveLR
-from skrl.trainers.torch import SequentialTrainer
-from skrl.utils.model_instantiators.torch import deterministic_model, gaussian_model
-
 from screwpush_jax.doors.batch import make_batch
-from screwpush_jax.doors.skrl import SkrlEnv
+from screwpush_jax.doors.extras import needs
+
+with needs("skrl"):
+    from skrl.agents.torch.ppo import PPO, PPO_CFG
+    from skrl.memories.torch import RandomMemory
+    from skrl.resources.preprocessors.torch import RunningStandardScaler
+    from skrl.resources.schedulers.torch import KLAdaptiveLR
+    from skrl.trainers.torch import SequentialTrainer
+    from skrl.utils.model_instantiators.torch import deterministic_model, gaussian_model
+
+    from screwpush_jax.doors.skrl import SkrlEnv
 
 
 def main(task: str = "separate", num_envs: int = 1024, iterations: int = 200, **fields: Any) -> PPO:

@@ -63,8 +63,8 @@ def time_to_success(by_policy: Mapping[str, Outcomes], dt_s: float) -> Picture:
         for name, one in by_policy.items():
             times = np.sort(dt_s * one.length[one.ended_by == SUCCESS])
             share = np.arange(1, len(times) + 1) / len(one.length)
-            ends = np.concatenate([[0.0], share, share[-1:]])
-            axes.step([0.0, *times, latest][: len(ends)], ends, where="post", label=name)
+            ends = [0.0, *share, len(times) / len(one.length)]
+            axes.step([0.0, *times, latest], ends, where="post", label=name)
         axes.set(xlabel="time (s)", ylabel="episodes that have succeeded", ylim=(0, 1.01))
         finish(axes)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from screwpush_jax.eval_file import video_folder
 from screwpush_jax.evaluation import Result
+from screwpush_jax.figure_names import in_words, words_and_unit
 from screwpush_jax.outcomes import SUCCESS, Outcomes
 
 _TEMPLATE = "report_page.html"
@@ -42,8 +43,9 @@ def row(name: str, result: Result, dt_s: float) -> dict[str, str]:
     for label, q in (("median", 0.5), ("90 %", 0.9)):
         said = f"{np.quantile(times, q):.2f} s" if len(times) else "-"
         row[f"time to success, {label}"] = said
-    row |= {key.replace("_", " "): f"{share:.2%}" for key, share in result.shares.items()}
-    row |= {key.replace("_", " "): f"{mean:.4g}" for key, mean in result.means.items()}
+    row |= {in_words(key): f"{share:.2%}" for key, share in result.shares.items()}
+    for key, mean in result.means.items():
+        row[", ".join(filter(None, words_and_unit(key)))] = f"{mean:.4g}"
     return row | {"invalid": f"{result.invalid:.2%}", "return": f"{result.return_:.2f}"}
 
 

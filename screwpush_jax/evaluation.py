@@ -11,6 +11,7 @@ from screwpush_jax import compiled, outcomes
 from screwpush_jax.build import World
 from screwpush_jax.env import EnvState
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
+from screwpush_jax.figure_names import in_words, with_value
 from screwpush_jax.outcomes import Outcomes
 from screwpush_jax.score import wilson_interval
 from screwpush_jax.tasks.task import Starts, Task
@@ -50,8 +51,8 @@ class Result:
     def sentence(self) -> str:
         """One line for people."""
         shares = self.shares | {"invalid": self.invalid}
-        said = [f"{value:.2%} {name.replace('_', ' ')}" for name, value in shares.items()]
-        said += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in self.means.items()]
+        said = [f"{value:.2%} {in_words(name)}" for name, value in shares.items()]
+        said += [with_value(name, f"{value:.4g}") for name, value in self.means.items()]
         return (
             f"{self.success_rate:7.2%} success (95 % interval {self.success_low:.2%} to"
             f" {self.success_high:.2%}), {', '.join(said)}, {self.episode_len:.0f} steps, return"

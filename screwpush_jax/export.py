@@ -79,7 +79,8 @@ def export(config: Config, found: Found, args: ExportArgs, output: Path) -> Diff
         if not isinstance(world.task, Exportable):
             raise UsageError(f"--task {config.task} cannot be exported: it brings no `begin`")
         policy = load_policy(config, found, world)
-        print(f"recording {args.observations:,} observations of the live policy")
+        trained = f"{found.run_dir.name} at {found.step:,} control steps"
+        print(f"recording {args.observations:,} observations of {trained}")
         recorded = record(world, policy, args.observations, config.eval.seed)
     finally:
         world.sim.close()

@@ -1,4 +1,4 @@
-"""Plays a checkpoint, as a video or live: `python -m screwpush_jax.play --checkpoint best --view`."""
+"""Plays a checkpoint, as a video, stills or live: `python -m screwpush_jax.play --checkpoint best --view`."""
 
 import dataclasses
 import os
@@ -25,7 +25,7 @@ from screwpush_jax.tasks import registry as tasks
 from screwpush_sim.physics import Name
 from screwpush_sim.state import SimState
 
-_KINDS = ".mp4", ".gif"
+_FILMS, _STILLS = (".mp4", ".gif"), (".png", ".webp")
 _SIZES_PX = 16, 4096
 """Smallest and largest side of a picture; the encoder takes even ones."""
 
@@ -46,8 +46,11 @@ class PlayArgs(cli.CommandArgs):
     episodes: int = 4
     """Episodes in the video, one after the other."""
     output: str = ""
-    """Video file that does not exist yet, .mp4 or .gif; by default play-<step>-<policy>.mp4 in the
-    run's folder, with a number if that exists. The states go beside it as .npz."""
+    """File that does not exist yet: a video, .mp4 or .gif, or stills, .png or .webp, an episode a row; by
+    default play-<step>-<policy>.mp4 in the run's folder, with a number if that exists. The states go beside
+    it as .npz."""
+    stills: Annotated[int, Interval(ge=2, le=16)] = 3
+    """Pictures of an episode where the output is stills: its start, its end, and evenly between."""
     camera: str = ""
     """One of the scene's cameras, by its name; by default the first."""
     size: tuple[int, int] = (960, 720)
@@ -80,23 +83,28 @@ def main(argv: Sequence[str]) -> None:
     scene = tasks.find(args.task)(args.env).scene(args.physics)
     _check(args, [camera.name for camera in scene.cameras])
     stem = f"play-{found.step}-{args.policy}"
-    output = play_files.choose_output(args.output, found.run_dir, stem, *_KINDS)
-    video.check_installed()
+    output = play_files.choose_output(args.output, found.run_dir, stem, *_FILMS, *_STILLS)
+    if output.suffix in _FILMS:
+        video.check_installed()
     renderer = video.open_renderer(scene, args.size, args.camera or scene.cameras[0].name)
     try:
         config = cli.fields_of(args, Config)
         clips, dt_s = record(config, found, args.policy, args.episodes, args.physics)
         kept = play_files.save_states(output, _columns([clip.states for clip in clips]))
-        lay_out = drawing.side_by_side if args.tile else drawing.one_by_one
         try:
-            video.write_video(output, lay_out(clips, renderer), 1.0 / dt_s)
+            if output.suffix in _STILLS:
+                video.write_picture(output, drawing.stills(clips, renderer, args.stills))
+            else:
+                lay_out = drawing.side_by_side if args.tile else drawing.one_by_one
+                video.write_video(output, lay_out(clips, renderer), 1.0 / dt_s)
         except Exception as error:  # a full disk, an encoder that died
             said = f"{output} cannot be written: {reason(error)}; the states are in {kept}"
             raise UsageError(said) from error
     finally:
         renderer.close()
     won = sum(clip.captions[-1].won for clip in clips)
-    print(f"{won} of {args.episodes} episodes succeeded: {output}")
+    trained = f"{found.run_dir.name} at {found.step:,} control steps"
+    print(f"{trained}: {won} of {args.episodes} episodes succeeded: {output}")
 
 
 def with_view(argv: Sequence[str]) -> list[str]:

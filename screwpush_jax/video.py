@@ -1,7 +1,8 @@
-"""Pictures to a video file."""
+"""Pictures to a video file, or one to its own."""
 
 import contextlib
 import importlib
+import io
 import os
 import warnings
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from screwpush_jax.errors import UsageError
+from screwpush_jax.files import write_atomically
 from screwpush_jax.side_products import reason
 from screwpush_sim.scene import Scene
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 FOLDER = "videos"
 """In a run's folder: what training and evaluation film."""
+
+
+_QUALITY = 85
+"""Of a lossy picture, in percent."""
 
 
 def check_installed() -> None:
@@ -72,3 +78,15 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """`[H, W, 3]` as a file of the kind that its name says, .png or .webp.
+
+    Raises:
+      OSError: it cannot be written; no half of it is left.
+    """
+    image_module: Any = importlib.import_module("PIL.Image")
+    coded = io.BytesIO()
+    image_module.fromarray(picture).save(coded, format=path.suffix[1:], quality=_QUALITY)
+    write_atomically(path, coded.getvalue())

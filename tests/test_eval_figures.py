@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from screwpush_jax import eval_figures, pictures, task_figures
@@ -70,6 +71,13 @@ def test_times_are_drawn_whether_any_or_all_succeeded(ends):
     by_policy = {"learned": of_ends(*ends), "random": of_ends("limit")}
     assert drawn(eval_figures.time_to_success(by_policy, 0.05))
     assert drawn(eval_figures.failures(by_policy, 0.05))
+
+
+def test_who_never_succeeds_has_a_line_at_zero():
+    canvas = Figure()
+    eval_figures.time_to_success({"learned": of_ends("fell", "limit")}, 0.05).paint(canvas)
+    (line,) = canvas.axes[0].lines
+    np.testing.assert_allclose(line.get_xydata(), [[0.0, 0.0], [0.1, 0.0]])
 
 
 def test_without_failures_there_is_nothing_to_draw():

@@ -110,6 +110,16 @@ def test_a_gif_and_a_grid(ready):
     assert sum(shown_ms) == 50 * (max(LENGTHS) - 1 + 12)  # the last picture stays
 
 
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_stills_need_no_encoder_of_videos(kind, ready, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio.v2", None)
+    ready(output=f"stills.{kind}", stills=4)
+    assert files(Path()) == ["stills.npz", f"stills.{kind}"]
+    with PIL.Image.open(f"stills.{kind}") as image:
+        assert image.format == kind.upper()
+        assert image.size == (4 * 48, N * 32)
+
+
 def test_a_home_folder_is_meant(ready, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
@@ -126,7 +136,7 @@ BAD = {
     "odd size": ({"size": (161, 120)}, "even numbers from 16 to 4096"),
     "huge size": ({"size": (160, 40960)}, "even numbers from 16 to 4096"),
     "no size": ({"size": (0, 120)}, "even numbers from 16 to 4096"),
-    "no video": ({"output": "out.avi"}, ".mp4 or .gif"),
+    "no video": ({"output": "out.avi"}, ".mp4 or .gif or .png or .webp"),
     "no name": ({"output": "folder/"}, ".mp4"),
     "only a suffix": ({"output": ".mp4"}, ".mp4"),
     "a video": ({"output": "there.mp4"}, "exists"),

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import io
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,14 @@ def test_a_file_with_an_old_key_is_refused_and_told_the_new_one(old, new, tmp_pa
     there = new.removeprefix("--").replace("-", "_").removesuffix(".*")
     assert re.search(rf"\b{there.split('.', 1)[1] if section == 'mujoco_warp' else there}\b",
                      str(caught.value))  # fmt: skip
+
+
+def test_the_table_of_checkpoints_ends_with_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    rows = re.findall(r"^\| \d+ \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
+    assert all(played.endswith(f" to {version}") for _, played, _ in rows)
+    assert rows[-1][0].endswith(version)
+    assert rows[-1][2].endswith(f" to {version}")
 
 
 @pytest.mark.parametrize(("old", "new"), MODULES)

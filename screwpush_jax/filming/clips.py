@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from screwpush_jax.figure_names import in_words, with_value
 from screwpush_sim.state import SimState
 
-_UNITS = ("m", "s", "rad", "kg", "N")
 SUCCESS, TIME_LIMIT = "success", "time limit"
 
 
@@ -63,10 +63,10 @@ class Maker:
             now = {name: float(value[t]) for name, value in figures.items()}
             seconds = self.control_dt_s * now["episode_len"]
             lines = [f"{seconds:.1f} s   return {now['return']:.2f}"]
-            caption = [_figure(name, float(v[t])) for name, v in frames.caption.items()]
+            caption = [with_value(name, f"{float(v[t]):.3f}") for name, v in frames.caption.items()]
             lines += ["   ".join(caption)] if caption else []
             terms = {n: v for n, v in now.items() if n.startswith("reward/")}
-            lines += [f"{_words(n.removeprefix('reward/'))} {v:.2f}" for n, v in terms.items()]
+            lines += [f"{in_words(n.removeprefix('reward/'))} {v:.2f}" for n, v in terms.items()]
             ending = self.ending(figures, t) if frames.ended[t] else ""
             yield Caption(tuple(lines), ending, ending == SUCCESS)
 
@@ -75,7 +75,7 @@ class Maker:
         if figures[self.score][at] > 0:
             return SUCCESS
         flags = [name for name, value in figures.items() if value.dtype == bool and value[at]]
-        return _words(flags[0]) if flags else TIME_LIMIT
+        return in_words(flags[0]) if flags else TIME_LIMIT
 
 
 def choose(returns: np.ndarray, succeeded: np.ndarray, count: int) -> list[int]:
@@ -92,14 +92,3 @@ def _sound(state: SimState) -> np.ndarray:
     """Which instants `[T]` can be drawn: what blew up has numbers that are none."""
     leaves = [x.reshape(len(x), -1) for x in jax.tree.leaves(state)]
     return np.all([np.isfinite(x).all(axis=1) for x in leaves], axis=0)
-
-
-def _figure(name: str, value: float) -> str:
-    """A live figure in words, its unit, if its name ends with one, behind it."""
-    words, _, last = name.rpartition("_")
-    said, unit = (words, f" {last}") if words and last in _UNITS else (name, "")
-    return f"{_words(said)} {value:.3f}{unit}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

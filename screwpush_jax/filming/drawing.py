@@ -46,11 +46,23 @@ def side_by_side(clips: Sequence[Clip], renderer: "SceneRenderer") -> Iterator[n
         yield np.concatenate(grid, axis=0)
 
 
+def stills(clips: Sequence[Clip], renderer: "SceneRenderer", count: int) -> np.ndarray:
+    """One picture `[len(clips) * H, count * W, 3]`: each row an episode, from its start to its end."""
+    rows = []
+    for clip in clips:
+        instants = np.linspace(0, len(clip.captions) - 1, count).round().astype(int)
+        rows.append(np.concatenate([_picture(clip, t, renderer) for t in instants], axis=1))
+    return np.concatenate(rows, axis=0)
+
+
 def _pictures(clip: Clip, renderer: "SceneRenderer") -> Iterator[np.ndarray]:
     for t, caption in enumerate(clip.captions):
-        state = jax.tree.map(lambda leaf, t=t: leaf[t], clip.states)
-        picture = annotate(renderer.frame(state), caption)
-        yield from [picture] * (_PAUSE_FRAMES if caption.ending else 1)
+        yield from [_picture(clip, t, renderer)] * (_PAUSE_FRAMES if caption.ending else 1)
+
+
+def _picture(clip: Clip, t: int, renderer: "SceneRenderer") -> np.ndarray:
+    state = jax.tree.map(lambda leaf: leaf[t], clip.states)
+    return annotate(renderer.frame(state), clip.captions[t])
 
 
 def annotate(picture: np.ndarray, caption: Caption) -> np.ndarray:

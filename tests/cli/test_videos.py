@@ -44,7 +44,7 @@ def test_training_makes_videos_and_learns_bit_for_bit_the_same(trained, run_comm
 
 def test_evaluation_films_the_episodes_that_show_most(trained, run_command):
     args = ("--checkpoint", "first", "--video.episodes", 3, "--video.format", "gif", *SIZE)
-    result = run_command("evaluate", *args, "--eval.no-baselines", cwd=trained)
+    result = run_command("evaluate", *args, cwd=trained)
     assert result.returncode == 0, result.stderr
     (folder,) = trained.glob("runs/separate/*-first/videos/eval-512-mujoco-eval")
     names = sorted(path.name for path in folder.iterdir())

@@ -1,7 +1,9 @@
 """The doors to torch: the memory is the same, and what is handed over is what one by one was."""
 
 import importlib
+import runpy
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,3 +223,26 @@ def test_a_package_that_is_missing_is_told_in_one_line_with_its_extra(door, monk
         importlib.import_module(f"screwpush_jax.doors.{door}")
     assert str(caught.value).endswith(f"pip install 'screwpush-jax[{extra}]'")
     assert "\n" not in str(caught.value)
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ASKS = {
+    "gymnasium_vec": ("gymnasium", "gymnasium"),
+    "rllib_ppo": ("ray", "rllib"),
+    "rsl_rl_ppo": ("rsl_rl", "rsl-rl"),
+    "sb3_ppo": ("stable_baselines3", "stable-baselines3"),
+    "skrl_ppo": ("skrl", "skrl"),
+}
+
+
+@pytest.mark.parametrize("name", ASKS)
+def test_an_example_without_its_package_ends_with_one_line(name, monkeypatch, capsys):
+    package, extra = ASKS[name]
+    for module in [package, *(n for n in sys.modules if n.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert line.endswith(f"pip install 'screwpush-jax[{extra}]'")

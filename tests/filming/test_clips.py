@@ -7,7 +7,7 @@ import pytest
 
 from screwpush_jax.film import Film, Frames
 from screwpush_jax.filming.clips import Caption, Maker, choose
-from screwpush_jax.filming.drawing import annotate, one_by_one, side_by_side
+from screwpush_jax.filming.drawing import annotate, one_by_one, side_by_side, stills
 from screwpush_sim.state import RobotState, SimState
 
 F, S = 6, 2
@@ -103,3 +103,13 @@ def test_a_grid_goes_on_until_the_last_clip_is_over():
         one_by_one([SimpleNamespace(states=clips[0].states, captions=(Caption(()),))], Canvas())
     )
     assert (alone == 2).all()
+
+
+def test_stills_are_an_episodes_start_end_and_what_is_evenly_between():
+    clips = [MAKER.episode(film(met=True), 1), MAKER.episode(film(), 0)]
+    shown = stills(clips, Canvas(), 3)
+    assert shown.shape == (480, 960, 3)
+    centres = shown[[[100], [340]], [[300, 620, 940]], 0]
+    assert centres.tolist() == [[3, 7, 9], [2, 4, 6]]
+    framed = shown[[[0], [240]], [[2, 322, 642]]].max(axis=-1) > 100
+    assert framed.tolist() == [[False, False, True]] * 2

@@ -104,7 +104,7 @@ def text(page):
     return page.locator("body").inner_text()
 
 
-def says(page, pattern, timeout_s=30.0):
+def says(page, pattern, timeout_s=120.0):  # the viewer lets everybody else go first
     return wait_for(lambda: re.search(pattern, text(page)), timeout_s)
 
 
