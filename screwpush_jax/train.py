@@ -19,6 +19,7 @@ from screwpush_jax import (
     checkpoint_folder,
     cli,
     cluster,
+    crew,
     dist,
     evaluate,
     init_from,
@@ -80,7 +81,7 @@ class TrainArgs(cli.CommandArgs):
 
 def main(argv: Sequence[str]) -> int:
     prog = "python -m screwpush_jax.train"
-    launch.end_with_launcher()
+    crew.end_with_launcher()
     testing = "--test" in argv
     leads = cluster.place().index == 0
     if testing and not leads:
