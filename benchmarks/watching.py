@@ -80,7 +80,7 @@ def _watched(run: Path, args: Args, folder: str) -> list[dict]:
         _wait(lambda: "http://" in path.read_text(), viewer, path)
         return [_rate(run, "viewer starts", began), _window(run, "watched", args.window_s)]
     finally:
-        viewer.send_signal(signal.SIGINT)
+        viewer.terminate()  # Ctrl-C is ignored by what a shell started in the background
         viewer.wait()
         print(path.read_text().splitlines()[-1])
 

@@ -20,8 +20,6 @@ from screwpush_jax.loggers import read_metrics
 from screwpush_jax.tasks import registry as tasks
 from screwpush_sim import registry as engines
 
-CONFIG_FILE = "config.yaml"
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -81,12 +79,12 @@ def load(folder: Path) -> Run:
       UsageError: it is none, or its configuration cannot be read.
     """
     try:
-        tree = yaml.safe_load((folder / CONFIG_FILE).read_bytes())
+        tree = yaml.safe_load((folder / run_folder.CONFIG_FILE).read_bytes())
         rows = read_metrics(folder)
     except OSError as error:
         raise UsageError(f"{folder}: no run that can be read ({error})") from None
     except (ValueError, yaml.YAMLError, RecursionError):
-        raise UsageError(f"{folder}: its {CONFIG_FILE} is damaged") from None
+        raise UsageError(f"{folder}: its {run_folder.CONFIG_FILE} is damaged") from None
     try:
         kind = config_type_of({**tree, "task": tree["task"]})
         known = {field.name for field in dataclasses.fields(kind)}
@@ -95,7 +93,7 @@ def load(folder: Path) -> Run:
         config = from_tree(tree, kind, kind())
     except (UsageError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{folder}: its {CONFIG_FILE} does not fit this version: {error}"
+            f"{folder}: its {run_folder.CONFIG_FILE} does not fit this version: {error}"
         ) from None
     return Run(
         folder=folder,

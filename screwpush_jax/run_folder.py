@@ -18,6 +18,7 @@ from pathlib import Path
 from screwpush_jax.errors import CheckpointError, UsageError
 from screwpush_jax.paths import expand
 
+CONFIG_FILE = "config.yaml"
 CHECKPOINTS = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
 _LOCK_FILE = ".lock"

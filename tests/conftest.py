@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Most functions run a few times: on two cores all tests took 9:50 instead of 11:09.
 if os.environ["JAX_PLATFORMS"] == "cpu":
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+# Started in the background or under nohup these are ignored, and so in every process that a test starts.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

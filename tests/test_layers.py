@@ -29,8 +29,8 @@ KNOWN_BY = {
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
     "screwpush_jax.algorithms.common": "compiled dist episodes transition",
-    "screwpush_jax.tasks.registry": "build cli compatible config doors init_from initial_state play plugins"
-    " relations run_data train",
+    "screwpush_jax.tasks.registry": "build cli compatible config doors ending init_from initial_state play"
+    " plugins relations run_data",
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
     " filming initial_state outcomes policy_file recording stages transition viewer",
     "screwpush_jax.tasks.start_classes": "env relations",
@@ -45,10 +45,10 @@ KNOWN_BY = {
     "screwpush_sim.scene": "build filming policy_file tasks video",
     "screwpush_sim.assets": "tasks",
     "screwpush_sim.physics": "build doors eval_file evaluate export play policy_file tasks",
-    "screwpush_sim.registry": "build cli config device doors launch plugins resume run_data stages train",
+    "screwpush_sim.registry": "attempts build cli config device doors launch plugins resume run_data stages",
     "screwpush_sim.options": "config paths",
     "screwpush_sim.variation": "build tasks",
-    "screwpush_sim.errors": "build cli train",
+    "screwpush_sim.errors": "attempts build cli",
     "screwpush_sim.bridge": "compiled device doors filming orbax_trees",
     "screwpush_sim.gpu": "launch",
     "screwpush_sim.render": "filming video",

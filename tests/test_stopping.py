@@ -15,7 +15,6 @@ ROOT = str(Path(__file__).parent.parent)
 PROGRAM = """
 import hashlib, signal, sys, time
 from screwpush_jax.stopping import Stopper
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
 {before}
 def compiler():  # deaf for many seconds, as XLA is: no handler of Python's runs in there
     print("in", flush=True)

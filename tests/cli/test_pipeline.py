@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -86,7 +87,8 @@ def test_play_writes_a_video_in_which_things_move(trained, run_command):
     assert (trained / "out.npz").exists()
 
 
-def test_a_finished_run_goes_on_in_its_own_folder(trained, run_command):
+def test_a_finished_run_goes_on_in_its_own_folder(trained, run_command, tmp_path):
+    trained = shutil.copytree(trained, tmp_path / "trained")  # others want it as it was
     before = {p.name for p in (run_dir(trained) / "checkpoints").iterdir()}
     args = ("--checkpoint", "first", "--total-env-steps", 768)
     result = run_command("train", *args, cwd=trained)

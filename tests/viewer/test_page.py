@@ -72,7 +72,10 @@ def viewer(folder):
         yield process, log
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
     said = log.read_text()
     assert "Traceback" not in said, said
     assert said.splitlines()[-1].count("episode") == 1

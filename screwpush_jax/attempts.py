@@ -1,0 +1,98 @@
+"""Trains one run to its end: in one simulator, or where an engine fails, in the next."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import jax
+import yaml
+
+from screwpush_jax import (
+    checkpoint_folder,
+    dist,
+    init_from,
+    initial_state,
+    run_folder,
+    stages,
+)
+from screwpush_jax.checkpoint_folder import Found
+from screwpush_jax.config import Config, to_tree
+from screwpush_jax.files import to_json, write_atomically
+from screwpush_jax.loggers.provenance import PROVENANCE_FILE, provenance
+from screwpush_jax.recorder import Recorder
+from screwpush_jax.stopping import Stopper
+from screwpush_jax.training import train
+from screwpush_sim import registry
+from screwpush_sim.errors import WorkerError
+
+
+def train_to_the_end(
+    config: Config,
+    found: Found | None,
+    source: Found | None,
+    run_dir: Path,
+    stopper: Stopper,
+    live: bool,
+) -> Recorder:
+    """Trains to the end; an engine that fails is built anew as often as it allows."""
+    engine = registry.choose(config.sim)[0]
+    restarts = registry.ENGINES[engine].restarts(getattr(config, engine))
+    if dist.count() > 1:
+        restarts = 0  # the others would wait for this one
+    for failures in itertools.count():
+        try:
+            return _attempt(config, found, source, run_dir, stopper, live)
+        except WorkerError as error:
+            if failures == restarts or stopper.requested:
+                raise
+            print(f"{error}\nrestart {failures + 1} of {restarts}")
+        if run_folder.steps(run_dir):
+            found = checkpoint_folder.find_in(run_dir, best=False)
+    raise AssertionError("unreachable")
+
+
+def _attempt(
+    config: Config,
+    found: Found | None,
+    source: Found | None,
+    run_dir: Path,
+    stopper: Stopper,
+    live: bool,
+) -> Recorder:
+    """Trains to the end, in one simulator."""
+    with stopper.nothing_to_save():
+        print(f"run {run_dir}")
+        _say_that_it_takes_time()
+        anew = found is None or initial_state.begins_anew(config, found)
+        starts, after_s = initial_state.starts_and_forecast(config) if anew else (None, 0.0)
+        world = stages.make_worlds(config)
+    try:
+        with stopper.nothing_to_save():
+            if starts is None:
+                assert found is not None
+                state = initial_state.restored(config, world, found)
+            else:
+                state = initial_state.fresh(config, world, starts, found, source)
+            if dist.index() == 0:
+                origin = init_from.origin(source, found and found.run_dir)
+                _write_config(run_dir, config, world.sim.spec.engine, origin)
+        with Recorder(config, world, run_dir, found, stopper, live, after_s) as recorder:
+            train(config, world, state, recorder)
+        return recorder
+    finally:
+        world.close()
+
+
+def _write_config(run_dir: Path, config: Config, engine: str, origin: dict[str, Any]) -> None:
+    """What a run is, and by what and on what it is made."""
+    write_atomically(
+        run_dir / run_folder.CONFIG_FILE, yaml.safe_dump(to_tree(config), sort_keys=False)
+    )
+    write_atomically(
+        run_dir / PROVENANCE_FILE, to_json(provenance(engine) | origin, indent=1) + "\n"
+    )
+
+
+def _say_that_it_takes_time() -> None:
+    if jax.default_backend() == "gpu":
+        print("kernels are compiled now; at the first start on a machine that takes some minutes")
