@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import re
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,17 +25,18 @@ import tyro
 from jax.sharding import PartitionSpec
 
 from benchmarks import hlo, record
+from benchmarks.settings import minibatches_for, read_config
 from benchmarks.update import random_rollout
 from screwpush_jax import cluster, compiled, dist, disturbances
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.algorithms.algorithm import Algorithm
 from screwpush_jax.algorithms.common.types import AXIS
-from screwpush_jax.config import Config, config_type_of, load_yaml
+from screwpush_jax.config import Config
+from screwpush_jax.crew import free_port
 from screwpush_jax.device import use_device
 from screwpush_jax.env import figure_names
 from screwpush_jax.tasks import registry as tasks
 from screwpush_jax.transition import Tally
-from screwpush_jax.yaml_file import load_tree
 from screwpush_sim import bridge
 
 _CHAIN = 32
@@ -78,9 +78,7 @@ def main(args: Args) -> None:
 
 def _run(args: Args, count: int) -> list[dict[str, Any]]:
     """What each of `count` processes has measured."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     visible = cluster.visible_gpus() or [str(number) for number in range(count)]
     started = []
     for index in range(count):
@@ -133,9 +131,7 @@ def _measure(args: Args) -> dict[str, Any]:
 
 
 def _config(args: Args) -> Config:
-    path = Path(args.config)
-    kind = config_type_of(load_tree(path))
-    config = load_yaml(path, kind, kind())
+    config = read_config(args.config)
     device: Any = args.device
     return dataclasses.replace(config, device=device if device != "auto" else config.device)
 
@@ -143,7 +139,7 @@ def _config(args: Args) -> Config:
 def _update(args: Args, base: Config, num_envs: int) -> dict[str, Any]:
     """Of one number of environments: what is exchanged, the time of an update, that of each exchange."""
     options = base.algorithm_options
-    minibatches = max(1, options.num_minibatches * num_envs // base.num_envs)
+    minibatches = minibatches_for(base, num_envs)
     options = dataclasses.replace(options, num_minibatches=minibatches)
     learning = _Learning(dataclasses.replace(base, **{base.algorithm: options}), num_envs)
     times = []

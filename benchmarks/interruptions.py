@@ -25,10 +25,9 @@ import tyro
 
 from benchmarks import record
 from benchmarks.kills import Command, Kill
+from benchmarks.settings import read_config
 from screwpush_jax import run_folder
-from screwpush_jax.config import config_type_of, load_yaml
 from screwpush_jax.loggers import read_metrics
-from screwpush_jax.yaml_file import load_tree
 
 _ROOT = Path(__file__).parent.parent
 _LEFT_S = 90.0
@@ -175,8 +174,7 @@ def _again(args: Args, folder: Path, flags: Sequence[str]) -> int:
 
 def _fresh(args: Args) -> list[str]:
     path = Path(args.config).absolute()
-    kind = config_type_of(load_tree(path))
-    batch = args.num_envs * load_yaml(path, kind, kind()).num_steps
+    batch = args.num_envs * read_config(path).num_steps
     return [
         *("--config", str(path), "--name", "only", "--global-num-envs", str(args.num_envs)),
         *("--total-env-steps", str(args.iterations * batch), "--max-minutes", "0"),

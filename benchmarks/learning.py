@@ -11,10 +11,9 @@ from pathlib import Path
 import tyro
 
 from benchmarks import record, runs
+from benchmarks.settings import minibatches_for, read_config
 from screwpush_jax import pictures
-from screwpush_jax.config import config_type_of, load_yaml
 from screwpush_jax.loggers import read_metrics
-from screwpush_jax.yaml_file import load_tree
 from screwpush_sim.options import IsaacGymConfig
 
 _ALSO = ("speed_m_s", "return", "upright")
@@ -83,11 +82,9 @@ def _engine(args: Args) -> list[str]:
 
 def _scenes(config: str, num_envs: int) -> list[str]:
     """Flags for another number of scenes than the file's: as many more minibatches as there are scenes."""
-    kind = config_type_of(load_tree(Path(config)))
-    known = load_yaml(Path(config), kind, kind())
-    minibatches = known.algorithm_options.num_minibatches * num_envs // known.num_envs
+    known = read_config(config)
     flag = f"--{known.algorithm}.num-minibatches"
-    return ["--num-envs", str(num_envs), flag, str(max(1, minibatches))]
+    return ["--num-envs", str(num_envs), flag, str(minibatches_for(known, num_envs))]
 
 
 def curve(metrics: list[dict[str, float]]) -> dict[str, list[float]]:

@@ -19,9 +19,10 @@ from pathlib import Path
 import tyro
 
 from benchmarks import record
+from benchmarks.settings import read_config
 from benchmarks.start import fresh_state
 from screwpush_jax.build import World, make_world
-from screwpush_jax.config import Config, LogConfig, Sink, config_type, load_yaml
+from screwpush_jax.config import Config, LogConfig, Sink
 from screwpush_jax.device import use_device
 from screwpush_jax.loggers.run_loggers import Loggers
 from screwpush_jax.loggers.services import Services
@@ -113,8 +114,7 @@ class _Recorder(Recorder):
 
 def main(args: Args) -> None:
     os.environ |= {"WANDB_MODE": "offline", "SWANLAB_MODE": "offline"}
-    kind = config_type()
-    config = load_yaml(Path(args.config), kind, kind())
+    config = read_config(args.config)
     config = dataclasses.replace(config, max_minutes=0.0, total_env_steps=10**12)
     config = dataclasses.replace(config, stop_at_success=0.0, checkpoint_every=10**9)
     use_device(config)

@@ -24,11 +24,11 @@ import numpy as np
 import tyro
 
 from benchmarks import record
+from benchmarks.settings import read_config
 from screwpush_jax import cluster, compiled, initial_state
 from screwpush_jax.build import draw_params, make_world
-from screwpush_jax.config import Config, config_type_of, load_yaml
+from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
-from screwpush_jax.yaml_file import load_tree
 from screwpush_sim import bridge
 
 _CONFIGS = {"humanoid": "configs/humanoid.yaml"}
@@ -210,10 +210,7 @@ def _measure(args: Args, engine: str, task: str, num_envs: int) -> dict[str, Any
 
 
 def _config(args: Args, engine: str, task: str, num_envs: int) -> Config:
-    path = Path(args.config or _CONFIGS.get(task, "configs/gpu.yaml"))
-    tree = load_tree(path) | {"task": task}
-    kind = config_type_of(tree)
-    config = load_yaml(path, kind, kind())
+    config = read_config(args.config or _CONFIGS.get(task, "configs/gpu.yaml"), task=task)
     device: Any = args.device
     return dataclasses.replace(
         config, sim=engine, num_envs=num_envs, device=device if device != "auto" else config.device

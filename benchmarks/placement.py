@@ -17,7 +17,7 @@ from typing import Any, Literal
 import tyro
 
 from benchmarks import record, runs
-from screwpush_jax.config import config_type, load_yaml
+from benchmarks.settings import minibatches_for, read_config
 from screwpush_jax.loggers import read_metrics
 
 Setup = Literal["alone", "stages", "both", "apart", "apart_stages"]
@@ -63,9 +63,8 @@ def main(args: Args) -> None:
 
 def measure(args: Args, setup: Setup, num_envs: int) -> dict[str, Any]:
     """The row of one training."""
-    kind = config_type()
-    base = load_yaml(Path(args.config), kind, kind())
-    minibatches = max(1, base.algorithm_options.num_minibatches * num_envs // base.num_envs)
+    base = read_config(args.config)
+    minibatches = minibatches_for(base, num_envs)
     flags = [
         *("--config", args.config, "--global-num-envs", str(num_envs)),
         *("--ppo.num-minibatches", str(minibatches)),

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import tyro
 
 from benchmarks import record, runs
-from screwpush_jax.config import config_type, load_yaml
+from benchmarks.settings import minibatches_for, read_config
 from screwpush_jax.loggers import read_metrics
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
@@ -91,8 +91,8 @@ def _size(
     args: Args, part: Part, gpus: int, num_envs: int, in_all: int
 ) -> tuple[dict[str, Any], list[str]]:
     """A training of `num_envs` on each GPU, in as many minibatches as `in_all` on one have."""
-    steps = args.iterations * num_envs * gpus * _base(args).num_steps
-    minibatches = _minibatches(args, in_all)
+    steps = args.iterations * num_envs * gpus * read_config(args.config).num_steps
+    minibatches = minibatches_for(read_config(args.config), in_all)
     return {"part": part, "gpus": gpus, "num_envs": num_envs, "num_minibatches": minibatches}, [
         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
         *("--ppo.num-minibatches", str(minibatches)),
@@ -113,7 +113,7 @@ def _cores(count: int) -> Iterator[None]:
 
 
 def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    base = _base(args)
+    base = read_config(args.config)
     for gpus in args.gpus:
         for rule in args.rules if gpus > 1 else args.rules[:1]:
             for seed in args.seeds:
@@ -153,7 +153,7 @@ def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> tuple[di
     speed = record.spread([row["perf/env_steps_per_s"] for row in counted])
     memory = max((row.get("perf/gpu_mem_mb", 0.0) for row in counted), default=0.0)
     outcome: dict[str, Any] = {"iterations": len(table), "env_steps_per_s": speed, **ms}
-    outcome["num_epochs"] = _base(args).algorithm_options.num_epochs
+    outcome["num_epochs"] = read_config(args.config).algorithm_options.num_epochs
     outcome |= {"gpu_mem_mb": memory, "process_s": process_s}
     if what["part"] == "goal":
         learned = judged["learned"]
@@ -163,16 +163,6 @@ def _measure(args: Args, what: dict[str, Any], flags: Sequence[str]) -> tuple[di
             **{key: learned[key] for key in _JUDGED},
         }
     return outcome, hardware
-
-
-def _base(args: Args) -> Any:
-    kind = config_type()
-    return load_yaml(Path(args.config), kind, kind())
-
-
-def _minibatches(args: Args, num_envs: int) -> int:
-    base = _base(args)
-    return max(1, base.algorithm_options.num_minibatches * num_envs // base.num_envs)
 
 
 def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:

@@ -17,9 +17,9 @@ import numpy as np
 import tyro
 
 from benchmarks import record
+from benchmarks.settings import read_config
 from benchmarks.start import fresh_state
 from screwpush_jax.build import make_world
-from screwpush_jax.config import config_type, load_yaml
 from screwpush_jax.device import use_device
 from screwpush_jax.filming.films import TrainingFilms
 from screwpush_jax.stopping import Stopper
@@ -93,8 +93,7 @@ class Stopwatch:
 
 
 def main(args: Args) -> None:
-    kind = config_type()
-    config: Any = load_yaml(args.config, kind, kind())
+    config: Any = read_config(args.config)
     if args.num_envs:
         config = dataclasses.replace(config, num_envs=args.num_envs)
     filmed = dataclasses.replace(config.video, every=2 * args.iterations)

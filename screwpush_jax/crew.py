@@ -53,7 +53,7 @@ class Crew:
         self.killed = False
         """Whether that was a signal's doing."""
         self._held: deque[tuple[float, int, str]] = deque()
-        port = _free_port()
+        port = free_port()
         theirs, self._ours = os.pipe()  # closed with this process, whatever ends it
         self._processes = [
             self._start(index, count, port, theirs, gpus[index] if gpus else None, argv)
@@ -196,7 +196,8 @@ class Crew:
                 signal.signal(number, handler)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

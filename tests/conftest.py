@@ -1,16 +1,22 @@
 """Strict JAX for every test: no silent promotion of dtypes or ranks; quick compiling on the CPU."""
 
+import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+
+from screwpush_jax.tasks import registry as tasks
+from screwpush_sim import registry as engines
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -38,3 +44,24 @@ def ninja(tmp_path_factory) -> Iterator[None]:
             program.chmod(0o755)
             patch.setenv("PATH", f"{os.environ.get('PATH', os.defpath)}:{program.parent}")
         yield
+
+
+@pytest.fixture(scope="session")
+def registered_toys():
+    """Within `with registered_toys() as module` the toy task and engine of `outside/toys.py` are registered, as
+    another package's would be."""
+
+    @contextlib.contextmanager
+    def registered() -> Iterator[ModuleType]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(Path(__file__).parent / "outside"))
+            patch.setattr(tasks, "TASKS", dict(tasks.TASKS))
+            patch.setattr(engines, "ENGINES", dict(engines.ENGINES))
+            import toys as module
+
+            tasks.register(module.MarkTask)
+            engines.register(module.ENGINE)
+            yield module
+            sys.modules.pop("toys")
+
+    return registered

@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import itertools
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -33,18 +31,10 @@ TREE = {
 
 
 @pytest.fixture(scope="module")
-def toys():
+def toys(registered_toys):
     """The module of a toy task and engine, both registered."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent / "outside"))
-        patch.setattr(tasks, "TASKS", dict(tasks.TASKS))
-        patch.setattr(engines, "ENGINES", dict(engines.ENGINES))
-        import toys as module
-
-        tasks.register(module.MarkTask)
-        engines.register(module.ENGINE)
+    with registered_toys() as module:
         yield module
-        sys.modules.pop("toys")
 
 
 class Tiny:
@@ -145,9 +135,10 @@ def run(config, world, state, iterations, steps=10**9):
 def numbers(tree):
     """Every leaf by its path."""
     found = jax.tree_util.tree_leaves_with_path(tree)
-    plain = lambda x: (  # noqa: E731
-        jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
-    )
+
+    def plain(x):
+        return jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
     return {jax.tree_util.keystr(path): np.asarray(plain(leaf)) for path, leaf in found}
 
 
