@@ -36,9 +36,6 @@ class RewardWeights:
     """Each step in which the success condition holds."""
     failure: float = -10.0
     """Once, when a screw leaves the work area or falls."""
-    screw_speed: float = 0.0
-    """Each step, squared speed of the fastest screw, (m/s)^2. Where friction is low, a gentle policy
-    loses fewer."""
     action_rate: float = -0.002
     """Squared change of the action, summed over its axes."""
     time: float = -0.02

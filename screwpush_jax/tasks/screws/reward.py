@@ -32,12 +32,10 @@ def differences(
 
 def event_terms(outcome: Outcome) -> dict[str, jax.Array]:
     """Terms `[]` of what happened and of how it was done."""
-    velocities = outcome.derived.state.bodies["screws"].linvel_w
     return {
         "success": outcome.success.astype(jnp.float32),
         "holding": outcome.met.astype(jnp.float32),
         "failure": outcome.out.astype(jnp.float32),
-        "screw_speed": jnp.max(jnp.sum(velocities**2, axis=-1)),
         "action_rate": jnp.sum((outcome.action - outcome.prev_action) ** 2),
         "time": jnp.float32(1.0),
     }

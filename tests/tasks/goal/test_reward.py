@@ -86,7 +86,6 @@ def test_the_good_is_rewarded_and_the_bad_is_not():
     weights = RewardWeights()
     assert min(weights.progress, weights.reach, weights.success, weights.holding) > 0
     assert max(weights.failure, weights.action_rate, weights.time) < 0
-    assert weights.screw_speed == 0
 
 
 @pytest.mark.slow
@@ -109,7 +108,6 @@ def test_the_reward_of_a_step_worked_out_by_hand(make_goal, state_at, memory_of,
         "holding": 0.0,
         "failure": 0.0,
         "action_rate": -0.002 * 0.75,
-        "screw_speed": 0.0,
         "time": -0.02,
     }
     got = {name: float(value[0]) for name, value in result.terms.items()}
