@@ -85,7 +85,8 @@ class TaskVectorEnv(VectorEnv):
         return obs, reward, terminated, truncated, self._infos(step, terminated | truncated)
 
     def close_extras(self, **kwargs: Any) -> None:
-        self.batch.close()
+        if hasattr(self, "batch"):  # Gymnasium closes what was refused, too
+            self.batch.close()
 
     def _infos(self, step: Step, ended: np.ndarray) -> dict[str, Any]:
         if self.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP or not ended.any():

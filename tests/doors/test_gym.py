@@ -23,6 +23,8 @@ from screwpush_jax.errors import UsageError
 from .toy import TOY, Oracle
 
 N, HORIZON = 6, 8
+COUNTS_SAME_STEP = tuple(map(int, gymnasium.__version__.split(".")[:2])) >= (1, 4)
+"""Gymnasium 1.2's count of returns leaves out the first reward of an episode that began in the same step."""
 ID = "ScrewPush/Mark-v0"
 
 
@@ -143,6 +145,8 @@ def test_or_in_the_next_step(make):
 
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
 def test_gymnasiums_own_count_of_returns_agrees(make, mode):
+    if mode is AutoresetMode.SAME_STEP and not COUNTS_SAME_STEP:
+        pytest.skip("this Gymnasium counts as if environments restarted in the next step")
     env, told, counted = RecordEpisodeStatistics(make(mode)), [], []
     env.reset(seed=4)
     for _ in range(4 * HORIZON):
@@ -155,6 +159,13 @@ def test_gymnasiums_own_count_of_returns_agrees(make, mode):
     assert len(counted) > N
     if mode is AutoresetMode.SAME_STEP:
         assert counted == pytest.approx(told, abs=1e-4)
+
+
+@pytest.mark.usefixtures("make")
+def test_what_was_refused_can_be_closed():
+    with pytest.raises(UsageError):
+        doors.gym.TaskVectorEnv("mark", 2, physics="no such", **TOY)
+    doors.gym.TaskVectorEnv.__new__(doors.gym.TaskVectorEnv).close()
 
 
 @pytest.mark.usefixtures("make")

@@ -46,7 +46,7 @@ def test_stable_baselines3(example):
 
 
 def test_rllib(example):
-    means = example("rllib_ppo", "ray")(ENV_ID, num_envs=32, iterations=10, **TOY)
+    means = example("rllib_ppo", "ray")(ENV_ID, num_envs=32, iterations=25, **TOY)
     assert means[-1] > -6.0 > -12.0 > means[0]
 
 
