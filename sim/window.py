@@ -6,6 +6,7 @@
 import os
 import queue
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple, final
@@ -20,6 +21,7 @@ from screwpush_sim.state import SimState
 
 _ALL = mujoco.mjtCatBit.mjCAT_ALL
 _PLOT_PX = 320, 200
+_CLOSE_S = 10.0
 
 
 class Stroke(NamedTuple):
@@ -71,7 +73,7 @@ class SceneWindow:
         self._grid = grid
         self.keys: queue.SimpleQueue[int] = queue.SimpleQueue()
         """Codes of GLFW's."""
-        data = grid.data[0]
+        data, before = grid.data[0], set(threading.enumerate())
         try:
             self._viewer = mujoco.viewer.launch_passive(
                 grid.model,
@@ -84,6 +86,7 @@ class SceneWindow:
             raise RendererUnavailableError(
                 f"--view native: no window: {_in_one_line(error)}"
             ) from None
+        self._threads = set(threading.enumerate()) - before
         self._option, self._perturb = mujoco.MjvOption(), mujoco.MjvPerturb()
 
     def is_open(self) -> bool:
@@ -121,6 +124,10 @@ class SceneWindow:
 
     def close(self) -> None:
         self._viewer.close()
+        for (
+            thread
+        ) in self._threads:  # at the interpreter's end GLFW may not be ended under one that draws
+            thread.join(_CLOSE_S)
 
 
 def _add(scene: mujoco.MjvScene, stroke: Stroke) -> None:
