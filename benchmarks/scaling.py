@@ -91,8 +91,9 @@ def _size(
     args: Args, part: Part, gpus: int, num_envs: int, in_all: int
 ) -> tuple[dict[str, Any], list[str]]:
     """A training of `num_envs` on each GPU, in as many minibatches as `in_all` on one have."""
-    steps = args.iterations * num_envs * gpus * read_config(args.config).num_steps
-    minibatches = minibatches_for(read_config(args.config), in_all)
+    base = read_config(args.config)
+    steps = args.iterations * num_envs * gpus * base.num_steps
+    minibatches = minibatches_for(base, in_all)
     return {"part": part, "gpus": gpus, "num_envs": num_envs, "num_minibatches": minibatches}, [
         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
         *("--ppo.num-minibatches", str(minibatches)),

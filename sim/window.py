@@ -124,9 +124,7 @@ class SceneWindow:
 
     def close(self) -> None:
         self._viewer.close()
-        for (
-            thread
-        ) in self._threads:  # at the interpreter's end GLFW may not be ended under one that draws
+        for thread in self._threads:  # or the interpreter's end ends GLFW under one that draws
             thread.join(_CLOSE_S)
 
 

@@ -24,7 +24,8 @@ from .toy import TOY, Oracle
 
 N, HORIZON = 6, 8
 COUNTS_SAME_STEP = tuple(map(int, gymnasium.__version__.split(".")[:2])) >= (1, 4)
-"""Gymnasium 1.2's count of returns leaves out the first reward of an episode that began in the same step."""
+"""Gymnasium 1.2's count of returns leaves out the first reward of an episode that began in the same step; 1.3's
+was not looked at."""
 ID = "ScrewPush/Mark-v0"
 
 
