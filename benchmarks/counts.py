@@ -10,21 +10,25 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
+from annotated_types import Gt
 
 from benchmarks import record, runs
-from screwpush_jax import checkpoint_folder, compiled, pictures
+from screwpush_jax import checkpoint_folder, cli, compatible, compiled, pictures
+from screwpush_jax.bounds import check_section, shown
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint_folder import Found
-from screwpush_jax.config import Config, config_type_of, from_tree
+from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
 from screwpush_jax.episodes import LEARNED
+from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluate import load_policy
 from screwpush_jax.evaluation import run_episodes, summarize, unseen_starts
 from screwpush_jax.field_kinds import with_values
 
+TASK = "separate"
 _SORTED, _SET = (
     ("--env.observation", kind, "--env.fewest-screws", "0") for kind in ("full", "set")
 )
@@ -51,7 +55,7 @@ class Args:
     """Folders of runs."""
     counts: tuple[int, ...] = (2, 3, 4, 5, 6)
     """Numbers of bolts; none to train alone."""
-    episodes: int = 4096
+    episodes: Annotated[int, Gt(0)] = 4096
     """Unseen episodes of each policy with each number."""
     train: tuple[str, ...] = ()
     """Names out of the table in this file, to be trained and judged, too."""
@@ -72,10 +76,18 @@ class Args:
 
 
 def main(args: Args) -> None:
-    found = [
-        checkpoint_folder.find_in(folder, best=True) for folder in (*args.checkpoint, *_train(args))
-    ]
-    groups = _groups(found, args)
+    """Raises UsageError, CheckpointError: before anything is trained or judged, if it can be told then."""
+    check_section(args)
+    if unknown := [name for name in args.train if name not in VARIANTS]:
+        raise UsageError(f"--train {unknown[0]}; valid: {', '.join(VARIANTS)}")
+    groups = _groups(_found(args.checkpoint), args)
+    if args.train:  # what was given was found to be valid
+        groups = _groups(_found((*args.checkpoint, *_train(args))), args)
+    if not groups and args.counts:
+        raise UsageError(
+            f"--counts {shown(args.counts)}: nothing to judge; valid: with --checkpoint or --train, and for"
+            " a policy that reads its bolts in an order their own number"
+        )
     if not groups:
         return
     print(f"device {use_device(groups[0][0])}", flush=True)
@@ -87,6 +99,11 @@ def main(args: Args) -> None:
             world.sim.close()
         record.write(args.out, rows)
     draw([json.loads(line) for line in args.out.read_text().splitlines()], args.picture)
+
+
+def _found(folders: Sequence[Path]) -> list[Found]:
+    """The best checkpoint of each run."""
+    return [checkpoint_folder.find_in(folder, best=True) for folder in folders]
 
 
 def _train(args: Args) -> list[Path]:
@@ -103,17 +120,24 @@ def _train(args: Args) -> list[Path]:
 
 
 def _groups(found: Sequence[Found], args: Args) -> list[tuple[Config, list[Found]]]:
-    """Those that act in the same world, by the configuration that makes it."""
+    """Those that act in the same world, by the configuration that makes it.
+
+    Raises:
+      UsageError: a run of another task, or a number of bolts that cannot be.
+    """
     groups: dict[Config, list[Found]] = {}
     for one in found:
-        kind = config_type_of({**one.meta["config"], "task": one.meta["task"]})
-        own = from_tree(one.meta["config"], kind, kind())
+        if compatible.same_task(one, "") != TASK:
+            raise UsageError(f"{one.run_dir} is of --task {one.meta['task']}; valid: {TASK}")
+        own = compatible.config_of(one)
+        any_count = own.env.observation == "set"
         for count in args.counts:
-            if own.env.observation != "set" and own.env.scene.num_screws != count:
+            if not any_count and own.env.scene.num_screws != count:
                 continue
             values = {"env.scene.num_screws": count, "env.fewest_screws": 0}
-            same = {name: getattr(kind(), name) for name in _OF_A_TRAINING}
+            same = {name: getattr(type(own)(), name) for name in _OF_A_TRAINING}
             plain = dataclasses.replace(with_values(own, values), **same)
+            plain.check()
             groups.setdefault(plain, []).append(one)
     return sorted(groups.items(), key=lambda item: item[0].env.scene.num_screws)
 
@@ -187,4 +211,4 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -8,13 +8,16 @@ engine on the CPU this process's processor time, to which they add little.
 import dataclasses
 import time
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import numpy as np
 import tyro
+from annotated_types import Gt
 
 from benchmarks import record
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
+from screwpush_jax.bounds import check_section
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, config_type, from_tree
 from screwpush_jax.device import use_device
@@ -28,26 +31,28 @@ _SCENES = ((2, 2), (3, 3), (6, 6), (6, 3), (6, 2), (8, 8), (8, 3))
 class Args:
     """What to measure."""
 
-    num_envs: int = 4096
+    num_envs: Annotated[int, Gt(0)] = 4096
     """Scenes."""
     sim: str = "auto"
     """Physics engine."""
     physics: tuple[Name, ...] = ("train", "eval")
     """Which of the scene's physics are stepped."""
-    steps: int = 20
+    steps: Annotated[int, Gt(0)] = 20
     """Control steps of a repeat."""
-    repeats: int = 5
+    repeats: Annotated[int, Gt(0)] = 5
     """Repeats."""
     out: Path = Path("benchmarks/results/parked.jsonl")
     """File that rows are appended to."""
 
 
 def main(args: Args) -> None:
+    check_section(args)
     for bolts, present in _SCENES:
         kind = config_type()
         env = {"bank_size": 16 * (bolts - 1), "observation": "set", "fewest_screws": 2}
         tree = {"sim": args.sim, "env": env | {"scene": {"num_screws": bolts}}}
         config = from_tree(tree, kind, kind())
+        config.check()
         use_device(config)
         for physics in args.physics:
             world = make_world(config, args.num_envs, physics)
@@ -84,4 +89,4 @@ def _step_ms(args: Args, config: Config, world: World, present: int) -> list[tup
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

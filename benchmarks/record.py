@@ -32,8 +32,11 @@ def write(path: Path, rows: Sequence[dict[str, Any]], on: str = "") -> None:
 
 
 def commit() -> str:
-    """The checked-out commit, with a mark if files differ from it."""
+    """The checked-out commit, with a mark if files differ from it; "unknown" where git knows of none."""
     if "SCREWPUSH_COMMIT" in os.environ:  # a copy without its history
         return os.environ["SCREWPUSH_COMMIT"]
     run = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # it was measured all the same

@@ -152,9 +152,16 @@ def init_arrays(
 
 def differences(config: Config, other: Config) -> list[str]:
     """Fields that a policy is bound to and in which `config` differs from a checkpoint's."""
-    new, old = (listed(one, "POLICY_FIELDS") for one in (config, other))
+    new, old = (listed(one, "POLICY_FIELDS") | _shown_factors(one) for one in (config, other))
     return [
         f"{name} {new.get(name)!r} (checkpoint: {value!r})"
         for name, value in old.items()
         if name in new and new[name] != value
     ]
+
+
+def _shown_factors(config: Config) -> dict[str, tuple[str, ...]]:
+    """What its critic is shown of each scene's physics, if it is shown any of it."""
+    task = tasks.find(config.task)(config.env)
+    told = disturbances.shows_truth(task) and algorithms.find(config.algorithm).has_critic
+    return {"what env.variation varies": variation_of(config).varied} if told else {}

@@ -225,6 +225,7 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", default=None)
     parser.add_argument("--checkpoint", default=None)
+    parser.add_argument("--init-from", "--init_from", default=None)
     parser.add_argument("--task", default="")
     parser.add_argument("--algorithm", default="")
     parser.add_argument("--runs-dir", "--runs_dir", default="")
@@ -233,8 +234,9 @@ def _early(args: Sequence[str]) -> argparse.Namespace:
         early, _ = parser.parse_known_args(list(args))
     except argparse.ArgumentError as error:
         raise UsageError(str(error)) from None
-    for flag, valid in (("config", "a YAML file"), ("checkpoint", "latest, best, or a run")):
-        if getattr(early, flag) == "":
+    a_run = "latest, best, or a run"
+    for flag, valid in {"config": "a YAML file", "checkpoint": a_run, "init-from": a_run}.items():
+        if getattr(early, flag.replace("-", "_")) == "":
             raise UsageError(f"--{flag} is empty; valid: {valid}")
     return early
 

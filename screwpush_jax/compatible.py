@@ -52,12 +52,17 @@ def config_of(found: Found) -> Config:
         ) from None
 
 
-def check_fits(config: Config, found: Found, old: Config) -> None:
-    """Raises CheckpointError if the policy of `found`, trained with `old`, cannot act here."""
+def check_fits(
+    config: Config,
+    found: Found,
+    old: Config,
+    remedy: str = "leave these flags out or train anew",
+) -> None:
+    """Raises CheckpointError, with the `remedy`, if the policy of `found`, trained with `old`, cannot act here."""
     if changed := differences(config, old):
         raise CheckpointError(
             f"checkpoint {found.run_dir.name}/{found.step} was trained with other settings:"
-            f" {'; '.join(changed)}; leave these flags out or train anew"
+            f" {'; '.join(changed)}; {remedy}"
         )
 
 

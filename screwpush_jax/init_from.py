@@ -41,7 +41,8 @@ def find(config: Config, spec: str, goes_on: bool) -> Found | None:
     own = found.meta["task"]
     if own != config.task:
         raise UsageError(f"--init-from {spec} is a policy of --task {own}, not {config.task}")
-    compatible.check_fits(config, found, compatible.config_of(found))
+    remedy = "valid with --init-from: the checkpoint's values"
+    compatible.check_fits(config, found, compatible.config_of(found), remedy)
     compatible.check_layout(found, tasks.find(config.task)(config.env).obs_layout)
     return found
 

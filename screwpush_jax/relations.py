@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def check(config: "Config") -> None:
     """Raises ValueError, beginning with a field's name, for numbers that do not go together."""
-    for each in (_check_counts, _check_divisors, _check_groups, _check_shards, _check_seeds):
+    checks = _check_counts, _check_divisors, _check_groups, _check_shards, _check_seeds
+    for each in (*checks, _check_variation):
         each(config)
 
 
@@ -89,4 +90,13 @@ def _check_seeds(config: "Config") -> None:
         raise ValueError(
             f"eval.seed {config.eval.seed}; valid: another than --seed, whose start states"
             " training sees"
+        )
+
+
+def _check_variation(config: "Config") -> None:
+    variation = getattr(config.env, "variation", None)
+    if config.eval.variation and not (variation and variation.varied):
+        raise ValueError(
+            "eval.variation True: env.variation lets scenes differ in nothing; valid: False, or a range"
+            " of env.variation other than 1 1"
         )

@@ -17,6 +17,7 @@ from screwpush_jax import (
     dist,
     ending,
     evaluate,
+    idle_options,
     init_from,
     launch,
     resume,
@@ -102,6 +103,8 @@ def main(argv: Sequence[str]) -> int:
         check_installed(config)
         films.check_installed(config)
         stages.check(config)
+        if not found:
+            idle_options.check(config)
         if not leads:
             config = quiet(config)
         if found:

@@ -17,8 +17,9 @@ from annotated_types import Interval
 from screwpush_sim.errors import VariationNotSupportedError
 from screwpush_sim.scene import Scene
 
-Factor = Annotated[float, Interval(gt=0, le=100)]
+Factor = Annotated[float, Interval(ge=0.01, le=100)]
 Range = tuple[Factor, Factor]
+Size = Annotated[float, Interval(ge=0.1, le=10)]  # a moment of inertia goes with its fifth power
 Params = Mapping[str, np.ndarray]
 """Float32 factors `[N]` by the parameter's name; one that is not varied is not there."""
 
@@ -31,7 +32,7 @@ class Variation:
     """Sliding friction of everything, the ground included."""
     body_mass: Range = (1.0, 1.0)
     """Mass and inertia of all free bodies."""
-    body_size: Range = (1.0, 1.0)
+    body_size: tuple[Size, Size] = (1.0, 1.0)
     """Every length of all free bodies, at the same density. They come in `body_sizes` sizes, and are drawn
     as the nominal one."""
     body_sizes: Annotated[int, Interval(ge=1, le=64)] = 8

@@ -51,6 +51,30 @@ def test_a_policy_that_reads_a_set_is_not_bound_to_how_many_there_are(observatio
     assert [line.split()[0] for line in build.differences(other, three)] == ["env.observation"]
 
 
+@pytest.mark.parametrize(
+    ("options", "now", "before"),
+    [
+        ({}, ("friction",), ("friction", "drive_gain")),
+        ({}, ("friction", "body_mass"), ("friction", "drive_gain")),  # as many, and other ones
+        ({"asymmetric_critic": False}, (), ()),
+        ({"algorithm": "grpo"}, (), ()),
+    ],
+)
+def test_a_critic_that_sees_what_varies_is_bound_to_it(options, now, before):
+    algorithm = options.get("algorithm", "ppo")
+    kind = config_type(algorithm=algorithm)
+
+    def config(*names):
+        env = {"disturbance": {"asymmetric_critic": options.get("asymmetric_critic", True)}}
+        env["variation"] = dict.fromkeys(names, [0.5, 2.0])
+        return from_tree({"env": env, "algorithm": algorithm}, kind, kind())
+
+    old = config("friction", "drive_gain")
+    assert build.differences(config("drive_gain", "friction"), old) == []
+    said = build.differences(config(*now), old)
+    assert said == ([f"what env.variation varies {now} (checkpoint: {before})"] if before else [])
+
+
 VARIED = {
     "num_envs": 4,
     "sim": "mujoco",

@@ -137,8 +137,9 @@ OUTSIDE = {
     ),
     **dict.fromkeys(
         (f"env.variation.{name}" for name in PARAMETERS),
-        ([0.0, 1.0], [-0.5, 1.0], [1.0, 100.1], [1e-46, 1.0]),
+        ([0.0, 1.0], [-0.5, 1.0], [1.0, 100.1], [0.0099, 1.0]),
     ),
+    "env.variation.body_size": ([0.0, 1.0], [-0.5, 1.0], [1.0, 10.1], [0.099, 1.0]),
     "env.variation.body_sizes": (0, 65),
     "env.goal_radius_m": (0.0, -0.1, 1e-46),
     "env.start_distance_m": (-1e-9,),
@@ -154,13 +155,15 @@ OUTSIDE = {
     "env.disturbance.push_every_steps": (0, -1, INT32 + 1),
     **dict.fromkeys(
         (
-            *("env.disturbance.body_pos_noise_m", "env.disturbance.body_pos_bias_m"),
             *("env.disturbance.joint_pos_noise_rad", "env.disturbance.joint_pos_bias_rad"),
             *("env.disturbance.joint_vel_noise_rad_s", "env.disturbance.base_linvel_noise_m_s"),
             *("env.disturbance.base_angvel_noise_rad_s", "env.disturbance.base_tilt_noise_rad"),
             "env.disturbance.push_m_s",
         ),
-        (-1e-9,),
+        (-1e-9, 100.1),
+    ),
+    **dict.fromkeys(
+        ("env.disturbance.body_pos_noise_m", "env.disturbance.body_pos_bias_m"), (-1e-9, 0.1001)
     ),
     **dict.fromkeys(("env.rotation_step_rad", "env.max_tilt_rad"), (-1e-9, 1.501)),
     **dict.fromkeys(("env.tip_height_m", "env.start_tip_height_m"), ([-1e-9, 0.1], [0.01, -0.1])),
@@ -460,6 +463,11 @@ RELATIONS = {
         {"env.scene.physics.eval.contact_impedance": [0.95, 0.9]},
         "env.scene.physics.eval.contact-impedance 0.95 0.9",
         "the smaller one first",
+    ),
+    "eval of nothing that differs": (
+        {"eval.variation": True, "env.variation.body_sizes": 4},
+        "eval.variation True",
+        "valid: False, or a range",
     ),
     "delays reversed": (
         {"env.disturbance.delay_steps": [2, 1]},

@@ -25,11 +25,12 @@ ALLOWED = {
 """What of the project a module or folder may know, itself aside."""
 
 KNOWN_BY = {
-    "screwpush_jax.algorithms.registry": "build cli compatible config config_file",
+    "screwpush_jax.algorithms.registry": "build cli compatible config config_file idle_options",
     "screwpush_jax.algorithms.algorithm": "build checkpoint compiled episodes policy_file"
     " transition viewer",
     "screwpush_jax.algorithms.common": "compiled dist episodes transition",
-    "screwpush_jax.tasks.registry": "build cli compatible config doors ending init_from initial_state play"
+    "screwpush_jax.tasks.registry": "build cli compatible config doors ending idle_options init_from"
+    " initial_state play"
     " plugins relations run_data",
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
     " filming initial_state outcomes policy_file recording stages transition viewer",

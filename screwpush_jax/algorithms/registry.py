@@ -41,6 +41,7 @@ class AlgorithmDef:
     """A dataclass with the members of `Options`."""
     make: Callable[[Any, int, Mapping[str, int], int, Sets], Algorithm]
     """`(options, horizon, obs_sizes, action_size, obs_sets) -> algorithm`."""
+    has_critic: bool = True
 
 
 def _ppo(
@@ -52,7 +53,10 @@ def _ppo(
 
 ALGORITHMS: dict[str, AlgorithmDef] = {
     one.name: one
-    for one in (AlgorithmDef("ppo", PPOConfig, _ppo), AlgorithmDef("grpo", GRPOConfig, GRPO))
+    for one in (
+        AlgorithmDef("ppo", PPOConfig, _ppo),
+        AlgorithmDef("grpo", GRPOConfig, GRPO, has_critic=False),
+    )
 }
 """By name, in the order in which help lists them."""
 DEFAULT = "ppo"

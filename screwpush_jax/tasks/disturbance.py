@@ -7,10 +7,13 @@ Off by default. A task has a field `disturbance` of one of these types among its
 import dataclasses
 from typing import Annotated, ClassVar, NamedTuple
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Gt, Interval
 
 Delay = Annotated[int, Interval(ge=0, le=8)]
-Spread = Annotated[float, Ge(0)]
+Spread = Annotated[float, Interval(ge=0, le=100)]
+BodySpread = Annotated[
+    float, Interval(ge=0, le=0.1)
+]  # with more, one would seem to lie elsewhere in the room
 Share = Annotated[float, Interval(ge=0, le=1)]
 
 
@@ -64,10 +67,10 @@ class Disturbance:
 class BodyDisturbance(Disturbance):
     """Of tasks in which a camera would say where free bodies lie."""
 
-    body_pos_noise_m: Spread = 0.0
+    body_pos_noise_m: BodySpread = 0.0
     """Standard deviation of the error of each body's measured position, along each axis, drawn at
     each control step."""
-    body_pos_bias_m: Spread = 0.0
+    body_pos_bias_m: BodySpread = 0.0
     """The same, drawn for each episode and constant in it."""
     hide_body_velocities: Share = 0.0
     """Share of the episodes in which velocities of bodies, linear and angular, read zero."""

@@ -12,6 +12,7 @@ from mujoco.batch import MODEL_FIELDS, Batch
 
 from screwpush_sim.body_size import with_body_size
 from screwpush_sim.builders import mjcf
+from screwpush_sim.errors import SceneNotSupportedError
 from screwpush_sim.scene import Scene
 from screwpush_sim.variation import Params
 
@@ -102,7 +103,7 @@ def _build(scene: Scene, sizes: Sequence[float], number: int | None) -> mujoco.M
     numbered alike in every model."""
     texts = [mjcf.build_mjcf(one) for one in (scene, *(with_body_size(scene, s) for s in sizes))]
     if not sizes:
-        return mujoco.MjModel.from_xml_string(texts[0])
+        return _compiled(texts[0])
     roots = [ET.fromstring(text) for text in texts]
     for mark, root in enumerate(roots):
         for mesh in root.iter("mesh"):
@@ -115,4 +116,13 @@ def _build(scene: Scene, sizes: Sequence[float], number: int | None) -> mujoco.M
     asset = chosen.find("asset")
     assert asset is not None
     asset[:] = meshes
-    return mujoco.MjModel.from_xml_string(ET.tostring(chosen, encoding="unicode"))
+    return _compiled(ET.tostring(chosen, encoding="unicode"))
+
+
+def _compiled(text: str) -> mujoco.MjModel:
+    """Raises SceneNotSupportedError for what MuJoCo finds to be no model."""
+    try:
+        return mujoco.MjModel.from_xml_string(text)
+    except ValueError as error:
+        said = " ".join(str(error).removeprefix("Error: ").split())
+        raise SceneNotSupportedError(f"MuJoCo cannot simulate the scene: {said}") from error

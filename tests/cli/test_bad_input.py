@@ -30,6 +30,7 @@ MISTAKES = {
     "empty configuration": (["--config", ""], "--config is empty; valid: a YAML file"),
     "empty configuration, joined": (["--config="], "--config is empty"),
     "empty checkpoint": (["--checkpoint", ""], "--checkpoint is empty; valid: latest, best"),
+    "empty start": (["--init-from", ""], "--init-from is empty; valid: latest, best"),
     "configuration is a folder": (["--config", "."], "not a file"),
     "configuration of nobody": (["--config", "~nobody-of-this-name/a.yaml"], "no such home folder"),
     "runs folder of nobody": (["--runs-dir", "~nobody-of-this-name/runs"], "no such home folder"),

@@ -9,9 +9,10 @@ from mujoco.batch import SimulationError
 
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
+from screwpush_sim.assets.bolt import Bolt
 from screwpush_sim.builders import mjcf
 from screwpush_sim.engines.mujoco_cpu import MujocoCpu
-from screwpush_sim.errors import SnapshotMismatchError
+from screwpush_sim.errors import SceneNotSupportedError, SnapshotMismatchError
 from screwpush_sim.options import MujocoConfig
 
 
@@ -42,6 +43,15 @@ def stir(sim: MujocoCpu, steps: int) -> dict[str, np.ndarray]:
         targets = home + rng.normal(scale=0.05, size=(sim.spec.num_envs, 6))
         sim.step(jnp.asarray(targets, jnp.float32))
     return {name: np.array(view) for name, view in sim.views().items()}
+
+
+def test_what_mujoco_finds_to_be_no_model_is_told_in_one_line():
+    weightless = make_scene(SceneConfig(screw=Bolt(density=1e-12)), physics="train")
+    with pytest.raises(SceneNotSupportedError, match="MuJoCo cannot simulate the scene: .*mass"):
+        MujocoCpu(weightless, 1, MujocoConfig(1))
+    with pytest.raises(SceneNotSupportedError) as caught:
+        MujocoCpu(weightless, 1, MujocoConfig(1), {"body_size": np.float32([2.0])})
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("num_threads", [2, 3, 0])

@@ -1,0 +1,56 @@
+"""What `benchmarks.counts` cannot judge is one line, before anything is trained or written."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks import counts, record
+from screwpush_jax import checkpoint_folder
+from screwpush_jax.errors import UsageError
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of an older version that reads three bolts in an order."""
+    folder = tmp_path_factory.mktemp("format2")
+    with tarfile.open(DATA / "format2.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    (run,) = folder.glob("runs/separate/*")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"counts": (5,)}, "--counts 5: nothing to judge; valid: "),
+        ({"checkpoint": ()}, "--counts 2 3 4 5 6: nothing to judge; valid: "),
+        ({"counts": (3,), "episodes": 0}, "--episodes 0; valid: greater than 0"),
+        ({"train": ("mixtures",)}, "--train mixtures; valid: sorted3, "),
+    ],
+)
+def test_what_cannot_be_judged_is_told(run, tmp_path, monkeypatch, args, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        counts.main(counts.Args(**{"checkpoint": (run,)} | args))
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_that_no_scene_has_is_told(run, monkeypatch):
+    found = checkpoint_folder.find_in(run, best=True)
+    found.meta["config"]["env"]["observation"] = "set"
+    monkeypatch.setattr(checkpoint_folder, "find_in", lambda folder, best: found)
+    for number in (1, 9):
+        with pytest.raises(UsageError, match=f"--env.scene.num-screws {number}; valid: 2 to 8"):
+            counts.main(counts.Args(checkpoint=(run,), counts=(number,)))
+
+
+def test_where_git_knows_of_no_commit_a_measurement_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SCREWPUSH_COMMIT", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert record.commit() == "unknown"
