@@ -1,7 +1,7 @@
 """From a configuration to the things that a run is made of. Nothing here touches the disk."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -64,14 +64,20 @@ def make_world(
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
     sim = registry.make_simulator(engine, change(task.scene(physics)), num_envs, options, params)
-    names = variation_of(config).varied
     algorithm = algorithms.find(config.algorithm).make(
-        *(config.algorithm_options, task.horizon, disturbances.obs_sizes(task, len(names))),
+        *(config.algorithm_options, task.horizon, obs_sizes(config)),
         *(task.action_size, disturbances.obs_sets(task)),
     )
+    names = variation_of(config).varied
     factors = _factors(sim, names) if disturbances.shows_truth(task) else None
     restart = for_training(algorithm.group_size)
     return World(sim, Env(task, sim.unpack, sim.pack, restart, factors), algorithm)
+
+
+def obs_sizes(config: Config) -> Mapping[str, int]:
+    """O of each observation that learners are given, by name."""
+    task = tasks.find(config.task)(config.env)
+    return disturbances.obs_sizes(task, len(variation_of(config).varied))
 
 
 def _factors(sim: Simulator, names: Sequence[str]) -> jax.Array | None:

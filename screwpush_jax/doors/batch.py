@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from screwpush_jax import compiled
-from screwpush_jax.build import draw_params, find_starts, make_world
+from screwpush_jax.build import draw_params, find_starts, make_world, obs_sizes
 from screwpush_jax.config import Config
 from screwpush_jax.doors.settings import check_physics, place, resolve
 from screwpush_jax.env import Env, EnvKeys, EnvState, Now, act, advance, figure_names, init_env
@@ -84,6 +84,8 @@ class Batch:
             starts = world.task.starts(world.sim, config.num_envs, config.seed, compiled.jit)
         self.task: Task = world.task
         self.num_envs = config.num_envs
+        self.obs_sizes = obs_sizes(config)
+        """O of each observation, by name."""
         self.figure_names = figure_names(self.task, self.task.reward_keys)
         self._sim = world.sim
         env = dataclasses.replace(world.env, restart=_RULES[autoreset])

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from screwpush_jax.disturbances import obs_sizes
 from screwpush_jax.doors.batch import Batch
 from screwpush_jax.doors.extras import missing
 
@@ -53,7 +52,7 @@ class SkrlEnv(Wrapper):
 
     @property
     def state_space(self) -> Box | None:
-        size = obs_sizes(self.tensors.batch.task).get("critic")
+        size = self.tensors.batch.obs_sizes.get("critic")
         return Box(-np.inf, np.inf, (size,), np.float32) if size else None
 
     def reset(self) -> tuple[torch.Tensor, dict[str, Any]]:
