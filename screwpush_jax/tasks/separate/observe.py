@@ -103,8 +103,11 @@ def _with_set(
     pos = state.bodies["screws"].pos_w
     distances, (first, second) = pair_distances(pos), pair_indices(len(pos))
     values = arm_values(config, state, tip, command) | clock
+    middles = 0.5 * (pos[first] + pos[second])
+    # of a mapped `middles[index]` the converter to ONNX takes y and z elsewhere
+    middle = jnp.take(middles, jnp.argmin(distances), axis=0, mode="clip")
     values |= {  # no pair with a parked screw is the closest
-        "closest_middle_tip": (0.5 * (pos[first] + pos[second]))[jnp.argmin(distances)] - tip.pos_w,
+        "closest_middle_tip": middle - tip.pos_w,
         "min_gap": jnp.min(distances) - config.separation_m,
     }
     rest = tuple(field for field in fields if field.name in values)
