@@ -11,6 +11,7 @@ from screwpush_jax import checkpoint, checkpoint_folder, cli, compatible, eval_f
 from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
+from screwpush_jax.disturbances import undisturbed
 from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import UsageError
 from screwpush_jax.evaluation import Result, examine
@@ -96,6 +97,7 @@ def _evaluate(config: Config, world: World, found: Found, physics: Name) -> dict
     engine, stepped = world.sim.spec.engine, world.sim.spec.scene.physics
     params = world.sim.params if config.eval.variation else {}
     differing = f", scenes differ in {', '.join(params)}" if params else ""
+    differing += ", with env.disturbance" if undisturbed(config.env) != config.env else ""
     path = None
     with attempt("the results could not be written"):  # another's run may be read-only
         path = eval_file.write(config, found, engine, physics, results)

@@ -386,6 +386,14 @@ RELATIONS = {
     "one screw": ({"env.fewest_screws": 1}, "env.fewest-screws 1", "0, or 2 to scene.num_screws, 3"),
     "more than there are": ({"env.fewest_screws": 4}, "env.fewest-screws 4", "scene.num_screws, 3"),
     "some in an order": ({"env.fewest_screws": 2}, "env.fewest-screws 2", "--env.observation set"),
+    "a bank without some number": (
+        {
+            **{"env.observation": "set", "env.fewest_screws": 2, "env.bank_size": 7},
+            **{"env.variation.body_size": [0.8, 1.2], "env.variation.body_sizes": 4},
+        },
+        "env.bank-size 7",
+        "at least 8",
+    ),
     "heads of unequal width": (
         {"ppo.set_encoder.kind": "attention", "ppo.set_encoder.num_heads": 5},
         "ppo.set-encoder.num-heads 5",

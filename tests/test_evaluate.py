@@ -79,6 +79,19 @@ def test_a_file_says_what_it_was_made_with(run, tmp_path, capsys):
     )
 
 
+@pytest.mark.parametrize(
+    ("disturbance", "said"),
+    [
+        ({}, "(seed 1000000):"),
+        ({"asymmetric_critic": True}, "(seed 1000000):"),  # nobody acts by it
+        ({"delay_steps": [0, 2]}, "(seed 1000000, with env.disturbance):"),
+    ],
+)
+def test_success_among_disturbances_is_not_taken_for_another(run, capsys, disturbance, said):
+    run({"env": {"disturbance": disturbance}})
+    assert said in capsys.readouterr().out
+
+
 def test_a_report_that_fails_is_one_line(run, tmp_path, capsys):
     run()
     (said,) = capsys.readouterr().err.splitlines()

@@ -36,7 +36,8 @@ class Disturbance:
     """Controls reach the drives so many control steps late: of each episode a whole number between
     these two."""
     asymmetric_critic: bool = False
-    """The critic sees the undisturbed observation and the delay; the policy what is disturbed."""
+    """The critic sees the undisturbed observation, the delay, and by which factors its scene's physics
+    differs; the policy what is disturbed."""
 
     POLICY_FIELDS: ClassVar[tuple[str, ...]] = ("asymmetric_critic",)
 

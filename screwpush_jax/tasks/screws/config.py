@@ -122,6 +122,12 @@ class ScrewsConfig:
                 f"jumble_height_m {self.jumble_height_m:g}; valid: lower than the lowest start of"
                 f" the tip, {start_low:g}"
             )
+        least = len(self.counts) * self.variation.start_classes
+        if self.bank_size < least:
+            raise ValueError(
+                f"bank_size {self.bank_size}; valid: at least {least}, a start state for each number of"
+                " screws in each of their sizes"
+            )
         self.check_scene()
         self.check_reach()
 
