@@ -77,8 +77,8 @@ class Batch:
         check_physics(physics)
         self.config = config = place(config)
         once = autoreset == "once"
-        starts = None if once else find_starts(config)  # before the simulator: some are alone
         params = None if once else draw_params(config, config.num_envs, config.seed)
+        starts = None if once else find_starts(config)  # before the simulator: some are alone
         world = make_world(config, config.num_envs, physics, params)
         if once:
             starts = world.task.starts(world.sim, config.num_envs, config.seed, compiled.jit)

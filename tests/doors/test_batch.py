@@ -3,6 +3,7 @@
 import pytest
 
 from screwpush_jax.doors.batch import make_batch
+from screwpush_jax.errors import UsageError
 
 CRITIC = {"disturbance": {"asymmetric_critic": True}}
 
@@ -19,6 +20,15 @@ def test_what_it_says_of_its_observations_is_what_it_gives():
     batch.close()
     assert batch.obs_sizes == {name: value.shape[1] for name, value in obs.items()}
     assert batch.obs_sizes["critic"] == batch.obs_sizes["policy"] + 3
+
+
+def test_what_cannot_be_varied_is_told_before_anything_is_built(monkeypatch):
+    monkeypatch.setattr(
+        "screwpush_jax.doors.batch.find_starts", lambda config: pytest.fail("built")
+    )
+    env = {"variation": {"body_mass": [0.5, 2.0]}}
+    with pytest.raises(UsageError, match="--env.variation.body-mass: .*; valid: friction,"):
+        make_batch("humanoid", num_envs=2, sim="mujoco", device="cpu", env=env)
 
 
 def test_skrls_state_is_as_large_as_what_the_critic_is_shown(toys):
