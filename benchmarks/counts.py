@@ -20,7 +20,7 @@ from screwpush_jax import checkpoint_folder, cli, compatible, compiled, pictures
 from screwpush_jax.bounds import check_section, shown
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint_folder import Found
-from screwpush_jax.config import Config
+from screwpush_jax.config import Config, load_tree
 from screwpush_jax.device import use_device
 from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import UsageError
@@ -80,10 +80,12 @@ def main(args: Args) -> None:
     check_section(args)
     if unknown := [name for name in args.train if name not in VARIANTS]:
         raise UsageError(f"--train {unknown[0]}; valid: {', '.join(VARIANTS)}")
+    if args.train:
+        load_tree(Path(args.config))
     groups = _groups(_found(args.checkpoint), args)
     if args.train:  # what was given was found to be valid
         groups = _groups(_found((*args.checkpoint, *_train(args))), args)
-    if not groups and args.counts:
+    if not groups and args.counts and not args.train:
         raise UsageError(
             f"--counts {shown(args.counts)}: nothing to judge; valid: with --checkpoint or --train, and for"
             " a policy that reads its bolts in an order their own number"
