@@ -80,6 +80,7 @@ def test_a_policy_that_does_not_fit_is_told(config, values, said):
     with pytest.raises(CheckpointError, match=said) as caught:
         init_from.find(with_values(config, values), "old", goes_on=False)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("valid with --init-from: the checkpoint's values")
 
 
 def test_other_physics_disturbances_and_learning_are_the_new_runs_own(config):

@@ -42,6 +42,7 @@ class AlgorithmDef:
     make: Callable[[Any, int, Mapping[str, int], int, Sets], Algorithm]
     """`(options, horizon, obs_sizes, action_size, obs_sets) -> algorithm`."""
     has_critic: bool = True
+    """Whether it reads the observation `critic`, where a task shows one."""
 
 
 def _ppo(
