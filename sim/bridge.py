@@ -10,7 +10,9 @@ step. Sound use needs four things, kept here and nowhere else:
    reads.
 3. The engine has finished writing before a view is read.
 4. Memory that JAX lends (targets, mask, reset states) stays referenced until the engine has read
-   it: until the views of a later step are asked for, whose reader runs after all of it.
+   it: until the views of a later step are asked for, whose reader runs after all of it. What is kept is
+   the engine's import of it: an array that its owner deletes or donates gives its memory back however
+   many names it has, an import does not.
 
 On the host a `step` returns when the physics is done, which is rule 3. JAX's CPU client dispatches
 asynchronously, so rule 2 is real there, too: without the wait in `to_host` or `lend` an engine

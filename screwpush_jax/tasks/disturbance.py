@@ -11,9 +11,8 @@ from annotated_types import Gt, Interval
 
 Delay = Annotated[int, Interval(ge=0, le=8)]
 Spread = Annotated[float, Interval(ge=0, le=100)]
-BodySpread = Annotated[
-    float, Interval(ge=0, le=0.1)
-]  # with more, one would seem to lie elsewhere in the room
+BodySpread = Annotated[float, Interval(ge=0, le=0.1)]
+"""With more, a body would seem to lie elsewhere in the room."""
 Share = Annotated[float, Interval(ge=0, le=1)]
 
 

@@ -143,8 +143,8 @@ class MujocoWarp:
             scene=scene,
             deterministic=self._device.is_cpu,  # on a GPU atomics add in any order
         )
-        self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
-        self._lent_before: list[jax.Array] = []
+        self._lent: list[wp.array] = []  # JAX's memory that queued work here still reads
+        self._lent_before: list[wp.array] = []
         self._clock = make_clock(self._device)
         self._steps = 0  # control steps since the last report
         control = np.tile(np.float32(first_control(scene.robot)), (num_envs, 1))
@@ -181,15 +181,16 @@ class MujocoWarp:
     def write(self, mask: jax.Array, views: Views) -> None:
         data = self._open()
         self._inputs.check_write(mask, views)
-        arrays = (mask, views["qpos"], views["qvel"])
         with self._queue():
+            arrays = mask, views["qpos"], views["qvel"]
+            lent = [wp.from_dlpack(bridge.lend(array)) for array in arrays]
             wp.launch(
                 _write,
                 dim=data.qpos.shape,
-                inputs=[wp.from_dlpack(bridge.lend(array)) for array in arrays],
+                inputs=lent,
                 outputs=[data.qpos, data.qvel, data.qacc_warmstart],
             )
-        self._lent.extend(arrays)
+        self._lent += lent
 
     def step(self, control: jax.Array) -> None:
         self._open()
@@ -204,7 +205,7 @@ class MujocoWarp:
                 wp.capture_launch(self._graph)
             self._clock.end()
         self._steps += 1
-        self._lent.append(control)
+        self._lent.append(targets)
 
     def report(self) -> Callable[[], Report]:
         data, lap = self._open(), self._clock.lap()

@@ -123,6 +123,26 @@ def test_the_simulators_hand_overs_are_lost_without_order(sim, monkeypatch):
     assert lost_hand_overs(sim) > 0
 
 
+def test_what_was_lent_may_be_deleted_at_once(sim, kernels):
+    """Its memory is not JAX's again before the simulator, which is busy, has read it."""
+    slow_fill, _ = kernels
+    memory = wp.zeros(SHAPE, dtype=float, device="cuda:0")
+    for turn in range(20):
+        fresh = jax.tree.map(lambda view: view + 0.0, sim.views())
+        fresh["qpos"] = fresh["qpos"].at[:, 0].set(0.01 * turn)
+        jax.block_until_ready(fresh)
+        wp.launch(slow_fill, SHAPE, inputs=[memory, 0.0, SPIN], device="cuda:0")
+        sim.write(jnp.ones(256, bool), fresh)
+        shapes = [view.shape for view in fresh.values()]
+        for view in fresh.values():
+            view.delete()
+        spoil = [jnp.full(shape, POISON) for shape in shapes for _ in range(4)]
+        jax.block_until_ready(spoil)
+        np.testing.assert_array_equal(
+            np.asarray(sim.views()["qpos"][:, 0]), np.float32(0.01 * turn)
+        )
+
+
 def lost_hand_overs(sim) -> int:
     """Numbers that differ between what one side wrote and what the other read, in a loop like training's."""
     start = jax.tree.map(jnp.array, sim.views())

@@ -122,9 +122,9 @@ class DeviceBlock:
         self._fields = dict(self._own)
         self._mapped: dict[str, int] = {}  # bases of the worker's allocations by handle
         # JAX's memory that queued work here reads: since the last step, for it, and for earlier ones
-        self._lent: list[jax.Array] = []
-        self._lent_asked: list[jax.Array] = []
-        self._lent_before: list[jax.Array] = []
+        self._lent: list[Any] = []
+        self._lent_asked: list[Any] = []
+        self._lent_before: list[Any] = []
         self._handshake: StreamHandshake | None = None
         self._rows: Any = wp.zeros(1, dtype=wp.int32, device=self._device)
 
@@ -186,22 +186,22 @@ class DeviceBlock:
             inputs = [asked, *self._control_range, count]
             out = [self._own["control"], self._rows]
             wp.launch(_write_control, control.shape, inputs=inputs, outputs=out)
-        self._lent_asked += [*self._lent, control]
+        self._lent_asked += [*self._lent, asked]
         self._lent = []
         self.step_number += 1
 
     def stage(self, mask: jax.Array, views: Views) -> None:
         """New state of the scenes whose `mask [N]` is true; earlier marks stay."""
-        lent = (mask, views["root"], views["dof"])
         out = [self._own[name] for name in _STAGED]
         columns = sum(field.size // field.shape[0] for field in out[:2])
         with wp.ScopedDevice(self._device):
-            inputs = [wp.from_dlpack(bridge.lend(array)) for array in lent]
+            arrays = mask, views["root"], views["dof"]
+            lent = [wp.from_dlpack(bridge.lend(array)) for array in arrays]
             dim = mask.shape[0], columns
             wp.launch(
                 _stage_states,
                 dim,
-                inputs=[*inputs, self.step_number, self._layout.first_moved],
+                inputs=[*lent, self.step_number, self._layout.first_moved],
                 outputs=out,
             )
         self._lent += lent

@@ -53,7 +53,7 @@ class Physx:
         self.params = to_jax(self._params)
         slips = slippery_ground(scene, self._params)
         self._refreshes = self._device.is_cuda and config.refresh_after_write
-        self._lent: list[jax.Array] = []  # JAX's memory that queued work here still reads
+        self._lent: list[wp.array] = []  # JAX's memory that queued work here still reads
         origins = spiral(num_envs) * (_SPACING_M if ordinal is None else 0.0)
         places = [(float(x), float(y)) for x, y in origins]
         self._session: Session | None = Session(
@@ -93,9 +93,9 @@ class Physx:
         self._open()
         self._inputs.check_write(mask, views)
         with wp.ScopedDevice(self._device):
-            new = {name: to_warp(view) for name, view in views.items()}
-            self._tensors.take_state(to_warp(mask), new)
-        self._lent += [mask, *views.values()]
+            new, where = {name: to_warp(view) for name, view in views.items()}, to_warp(mask)
+            self._tensors.take_state(where, new)
+        self._lent += [where, *new.values()]
 
     def step(self, control: jax.Array) -> None:
         session, tensors = self._open(), self._tensors

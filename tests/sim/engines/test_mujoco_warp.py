@@ -251,10 +251,11 @@ def test_bodies_of_every_size_come_to_lie_as_in_the_other_engine_of_the_family()
     start = start.with_bodies("screws", pos_w=high, quat_w=roll)
     heights = []
     for make, options in ((MujocoCpu, MujocoConfig(2)), (MujocoWarp, MujocoWarpConfig())):
+        place = jax.devices("cpu" if make is MujocoCpu else None)[0]
         sim = make(scene, 6, options, factors)
-        sim.write(jnp.ones(6, bool), sim.pack(start))
+        sim.write(*jax.device_put((jnp.ones(6, bool), sim.pack(start)), place))
         for _ in range(25):
-            sim.step(parked)
+            sim.step(jax.device_put(parked, place))
         heights.append(np.array(sim.unpack(sim.views()).bodies["screws"].pos_w[..., 2]))
         sim.close()
     np.testing.assert_allclose(heights[1], heights[0], atol=1e-5)

@@ -157,16 +157,26 @@ def test_a_target_that_is_no_number_leaves_the_last_one(bench, on_device):
 
 
 @pytest.mark.slow
-def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench):
+def test_what_was_lent_lives_until_a_reader_of_later_views_may_run(bench, monkeypatch):
     """The views after a step are read after it; whoever asks again has read them.
 
     What is lent after that step waits for the next one, however often views are asked for.
     """
     kept = {name: jnp.asarray(numbers(name)) for name in ("root", "dof")}
+    imports, take = [], wp.from_dlpack
+
+    def watched(array):
+        taken = take(array)
+        imports.append(weakref.ref(taken))
+        return taken
+
+    monkeypatch.setattr(wp, "from_dlpack", watched)
 
     def lend(action, array, *more) -> weakref.ref:
+        first = len(imports)
         action(array, *more)
-        return weakref.ref(array)
+        array.delete()  # its memory is the import's until that is gone
+        return imports[first]
 
     mask = lend(bench.block.stage, jnp.ones(5, bool), kept)
     targets = lend(bench.block.put_control, jnp.asarray(numbers("control")))
