@@ -75,6 +75,9 @@ def physics(rows: Sequence[Row]) -> str:
 
 
 def learning(rows: Sequence[Row]) -> str:
+    extra = {
+        name: digits for name, digits in {"speed_m_s": 1, "upright": 3}.items() if name in rows[0]
+    }
     lines = [
         [
             str(r["seed"]),
@@ -82,12 +85,19 @@ def learning(rows: Sequence[Row]) -> str:
             f"{r['train_s']:.0f}",
             f"{r['process_s']:.0f}" if r.get("process_s") else "",
             success(r),
-            f"{r['out_of_area']:.2%}",
+            f"{_lost(r):.2%}",
+            *(f"{r[name]:.{digits}f}" for name, digits in extra.items()),
         ]
         for r in rows
     ]
-    head = ["seed", "steps", "training s", "whole process s", "success", "out of area"]
+    lost = "out of area" if "out_of_area" in rows[0] else "fell"
+    head = ["seed", "steps", "training s", "whole process s", "success", lost, *extra]
     return table(head, lines)
+
+
+def _lost(row: Row) -> float:
+    """Share of the episodes that a failure of its task ended."""
+    return row["out_of_area"] if "out_of_area" in row else row["fell"]
 
 
 def bridge(rows: Sequence[Row]) -> str:
@@ -103,13 +113,13 @@ def bridge(rows: Sequence[Row]) -> str:
 
 
 def sim_to_sim(rows: Sequence[Row]) -> str:
-    """A line a policy, a column a physics, newest rows; out of area in brackets."""
+    """A line a policy, a column a physics, newest rows; in brackets the share out of the area, or fallen."""
     cells = {(r["trained"], f"{r['evaluated']}, {r.get('physics', 'eval')}"): r for r in rows}
     policies, columns = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
     lines = []
     for policy in policies:
         found = [cells.get((policy, column)) for column in columns]
-        shown = [f"{r['success_rate']:.2%} ({r['out_of_area']:.2%})" if r else "" for r in found]
+        shown = [f"{r['success_rate']:.2%} ({_lost(r):.2%})" if r else "" for r in found]
         lines.append([policy, *shown])
     return table(["trained on", *columns], lines)
 
@@ -233,11 +243,15 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "overlaps": overlaps,
     "learning": learning,
     "learning_long": learning,
+    "grpo": learning,
+    "humanoid4096": learning,
+    "humanoid16384": learning,
     "goal": learning,
     "goal_cpu": learning,
     "standin": learning,
     "beneath": learning,
     "sim_to_sim": sim_to_sim,
+    "sim_to_sim_humanoid": sim_to_sim,
     "robustness": robustness,
     "ablation": ablation,
 }
