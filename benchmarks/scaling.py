@@ -24,7 +24,7 @@ from screwpush_jax.loggers import read_metrics
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
 Part = Literal["weak", "strong", "cores", "goal"]
-Rule = Literal["fixed", "batch", "minibatches"]
+Rule = Literal["fixed", "larger", "batch", "minibatches"]
 _JUDGED = ("episodes", "success_rate", "success_low", "success_high")
 _PHASES = ("iteration", "sim", "transition", "update")
 
@@ -51,9 +51,9 @@ class Args:
     """The goal."""
     minutes: float = 4.0
     """A training to the goal ends after so many without it."""
-    rules: tuple[Rule, ...] = ("fixed", "batch", "minibatches")
-    """fixed: as many environments in all; batch: as many on each GPU, in as many minibatches;
-    minibatches: as many on each GPU, in minibatches as large as one GPU's."""
+    rules: tuple[Rule, ...] = ("fixed", "larger", "batch", "minibatches")
+    """fixed: as many environments in all, in as many minibatches; larger: in half as many; batch: as many
+    environments on each GPU, in as many minibatches; minibatches: in minibatches as large as one GPU's."""
     seeds: tuple[int, ...] = (0,)
     """Of the trainings to the goal."""
     out: Path = Path("benchmarks/results/scaling.jsonl")
@@ -116,12 +116,12 @@ def _cores(count: int) -> Iterator[None]:
 def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
     base = read_config(args.config)
     for gpus in args.gpus:
-        for rule in args.rules if gpus > 1 else args.rules[:1]:
+        for rule in args.rules if gpus > 1 else ("fixed",):
             for seed in args.seeds:
-                num_envs = base.num_envs // gpus if rule == "fixed" else base.num_envs
-                minibatches = base.algorithm_options.num_minibatches * (
-                    gpus if rule == "minibatches" else 1
-                )
+                in_all = rule in ("fixed", "larger")
+                num_envs = base.num_envs // gpus if in_all else base.num_envs
+                times = {"minibatches": gpus, "larger": 0.5}.get(rule, 1)
+                minibatches = max(1, int(base.algorithm_options.num_minibatches * times))
                 yield (
                     {
                         **{"part": "goal", "gpus": gpus, "num_envs": num_envs, "seed": seed},
