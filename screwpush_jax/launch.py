@@ -63,15 +63,16 @@ def _gpus(config: Config) -> list[str] | None:
 
 
 def _going_on(argv: Sequence[str], run_dir: str) -> list[str]:
-    """The same command, from the last checkpoint of the run if it has one."""
+    """The same command, from the last checkpoint of the run if it has one; what it began with is in there."""
     if not run_dir or not run_folder.steps(Path(run_dir)):
         return list(argv)
     kept, words = [], iter(argv)
     for word in words:
-        if word == "--checkpoint":
-            next(words, None)
-        elif not word.startswith("--checkpoint="):
+        flag, is_whole, _ = word.partition("=")
+        if flag.replace("_", "-") not in ("--checkpoint", "--init-from"):
             kept.append(word)
+        elif not is_whole:
+            next(words, None)
     return [*kept, "--checkpoint", run_dir]
 
 
