@@ -146,24 +146,45 @@ def test_what_cannot_be_shared_out_is_one_line(num_gpus, in_all, before, hint):
         share(8, num_gpus, in_all, before)
 
 
+@pytest.fixture
+def lose(monkeypatch, tmp_path):
+    """Runs two processes of which one is lost each time; the arguments with which they were started."""
+
+    def run(argv, max_restarts):
+        started = []
+
+        class Lost:
+            run_dir, lost, killed = str(tmp_path), "process 1 was killed", True
+
+            def __init__(self, count, gpus, argv):
+                started.append(list(argv))
+
+            def wait(self):
+                return 137
+
+        monkeypatch.setattr(launch, "Crew", Lost)
+        config = dataclasses.replace(config_type()(), num_gpus=2, device="cpu")
+        assert launch.run(config, argv, max_restarts) == 137
+        return started
+
+    return run
+
+
 @pytest.mark.parametrize("flag", [["--init-from", "older"], ["--init_from=older"]])
-def test_a_run_that_is_started_again_goes_on_with_its_own_weights(monkeypatch, tmp_path, flag):
+def test_a_run_that_is_started_again_goes_on_with_its_own_weights(lose, capsys, tmp_path, flag):
     (tmp_path / "checkpoints" / "8").mkdir(parents=True)
-    started = []
+    again = ["--seed", "3", "--checkpoint", str(tmp_path)]
+    assert lose([*flag, "--seed", "3"], 1) == [[*flag, "--seed", "3"], again]
+    assert (
+        f"; go on with: python -m screwpush_jax.train {' '.join(again)}" in capsys.readouterr().err
+    )
 
-    class Lost:
-        run_dir, lost, killed = str(tmp_path), "process 1 was killed", True
 
-        def __init__(self, count, gpus, argv):
-            started.append(list(argv))
-
-        def wait(self):
-            return 137
-
-    monkeypatch.setattr(launch, "Crew", Lost)
-    config = dataclasses.replace(config_type()(), num_gpus=2, device="cpu")
-    assert launch.run(config, [*flag, "--seed", "3"], 1) == 137
-    assert started == [[*flag, "--seed", "3"], ["--seed", "3", "--checkpoint", str(tmp_path)]]
+def test_a_run_that_has_saved_nothing_is_not_said_to_go_on(lose, capsys):
+    assert lose(["--seed", "3"], 0) == [["--seed", "3"]]
+    said = capsys.readouterr().err
+    assert "; no checkpoint was written yet; begin anew with: python -m screwpush_jax.train" in said
+    assert "go on" not in said
 
 
 @pytest.mark.parametrize(
