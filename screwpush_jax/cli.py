@@ -26,7 +26,7 @@ from screwpush_jax.config import (
     text_of,
 )
 from screwpush_jax.config_text import to_yaml
-from screwpush_jax.device import use_device
+from screwpush_jax.device import check_engine, use_device
 from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import of_a_run, with_values
 from screwpush_jax.paths import check_run_path, check_runs_dir, expand
@@ -114,13 +114,26 @@ def configure(
     description: str,
     checkpoint_spec: str = "",
     claim: Callable[[Path], object] | None = None,
-    before_device: Callable[[C], object] = lambda config: None,
+) -> tuple[C, Found | None]:
+    """As `resolve`, and JAX computes on the device from then on."""
+    config, found = resolve(kind, args, prog, description, checkpoint_spec, claim)
+    print(f"device {use_device(config)}")
+    return config, found
+
+
+def resolve(
+    kind: type[C],
+    args: Sequence[str],
+    prog: str,
+    description: str,
+    checkpoint_spec: str = "",
+    claim: Callable[[Path], object] | None = None,
 ) -> tuple[C, Found | None]:
     """Defaults, under the checkpoint's configuration, under `--config`, under flags; checked.
 
     `checkpoint_spec` is what `--checkpoint` is when it is not given; empty for none. Whoever goes on
-    with a run gives `claim`, which is called with its folder before its checkpoint is chosen.
-    `before_device` is called with the checked configuration, before JAX looks for its device.
+    with a run gives `claim`, which is called with its folder before its checkpoint is chosen. JAX
+    looks for no device yet.
 
     Raises:
       UsageError, SimError: before anything is written.
@@ -141,8 +154,7 @@ def configure(
         check_run_path(config.runs_path / config.task / config.name)
     if found and claim is not None and config.sim == "auto":
         config = dataclasses.replace(config, sim=found.meta["engine"])  # it goes on where it was
-    before_device(config)
-    print(f"device {use_device(config)}")
+    check_engine(config)
     if found and old is not None:
         compatible.check_fits(config, found, old)
     return config, found

@@ -147,10 +147,8 @@ def _of_variables() -> Place | None:
             f"{' and '.join(given)} without {' and '.join(missing)}; valid: all three or none of"
             f" {ADDRESS}, {COUNT}, {INDEX}"
         )
-    count, index = _number(COUNT), _number(INDEX)
-    if index >= max(count, 1):
-        raise UsageError(f"{INDEX}={index}; valid: 0 to {max(count, 1) - 1}, as {COUNT} is {count}")
-    return Place(index, count, None, os.environ[ADDRESS])
+    index, count = _index_and_count(INDEX, COUNT)
+    return Place(index, count, None, _address())
 
 
 def _of_slurm() -> Place | None:
@@ -158,19 +156,44 @@ def _of_slurm() -> Place | None:
     needed = ("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST", "SLURM_PROCID", "SLURM_LOCALID")
     if any(name not in os.environ for name in (*needed, "SLURM_JOB_ID")):
         return None
-    return Place(_number("SLURM_PROCID"), _number(needed[0]), _number("SLURM_LOCALID"))
+    index, count = _index_and_count("SLURM_PROCID", needed[0])
+    return Place(index, count, _number("SLURM_LOCALID"))
 
 
 def _of_open_mpi() -> Place | None:
     prefix = "OMPI_COMM_WORLD_"
     if f"{prefix}SIZE" not in os.environ:
         return None
-    index, count, on_host = (_number(f"{prefix}{n}") for n in ("RANK", "SIZE", "LOCAL_RANK"))
-    return Place(index, count, on_host)
+    index, count = _index_and_count(f"{prefix}RANK", f"{prefix}SIZE")
+    return Place(index, count, _number(f"{prefix}LOCAL_RANK"))
+
+
+def _index_and_count(index_name: str, count_name: str) -> tuple[int, int]:
+    index, count = _number(index_name), _number(count_name)
+    if count < 1:
+        raise UsageError(f"{count_name}={count}; valid: a whole number from 1")
+    if index >= count:
+        raise UsageError(
+            f"{index_name}={index}; valid: 0 to {count - 1}, as {count_name} is {count}"
+        )
+    return index, count
+
+
+def _address() -> str:
+    """Where process 0 is reached. A wrong one would be tried for minutes."""
+    text = os.environ[ADDRESS]
+    host, _, port = text.rpartition(":")
+    if not (host and _is_number(port) and 0 < int(port) < 2**16):
+        raise UsageError(f"{ADDRESS}={text!r}; valid: HOST:PORT, with a port from 1 to 65535")
+    return text
 
 
 def _number(name: str) -> int:
     text = os.environ.get(name, "")
-    if not (text.isascii() and text.isdigit()):
+    if not _is_number(text):
         raise UsageError(f"{name}={text!r}; valid: a whole number from 0")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

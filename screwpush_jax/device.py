@@ -37,6 +37,22 @@ _NEEDED = {
 _CACHE_BYTES = 2 << 30
 
 
+def check_engine(config: Config) -> None:
+    """Checks the engine that is named, if one is, before JAX looks for a device.
+
+    Raises:
+      UsageError: it cannot use the device.
+      SimError: it is not installed, or not known.
+    """
+    if config.sim == "auto":
+        return
+    registry.check_installed(registry.choose(config.sim)[0])
+    if config.device == "gpu" and registry.steps_on_host(config.sim, getattr(config, config.sim)):
+        raise UsageError(
+            f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
+        )
+
+
 def use_device(config: Config) -> str:
     """Lets JAX compute where the user asked; call before JAX's first computation.
 
@@ -47,6 +63,7 @@ def use_device(config: Config) -> str:
       UsageError: the device is not there, or the engine cannot use it.
       SimError: the engine is not installed.
     """
+    check_engine(config)
     # JAX would take most of a GPU's memory at once, and the simulator needs its share
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     _set_what_is_needed()
@@ -55,10 +72,6 @@ def use_device(config: Config) -> str:
     on_host = config.sim != "auto" and registry.steps_on_host(
         config.sim, getattr(config, config.sim)
     )
-    if on_host and config.device == "gpu":
-        raise UsageError(
-            f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
-        )
     split = bool(config.placement.pairs)
     if split:
         jax.config.update("jax_num_cpu_devices", 2)

@@ -34,7 +34,9 @@ def run(config: Config, argv: Sequence[str], max_restarts: int) -> int:
             break
         print(f"{crew.lost}\nrestart {restart} of {max_restarts}", flush=True)
     if crew.lost:
-        on = f"; go on with: python -m screwpush_jax.train {shlex.join(argv)}"
+        saved = bool(run_dir) and _has_checkpoint(run_dir)
+        how = "go on" if saved else "no checkpoint was written yet; begin anew"
+        on = f"; {how} with: python -m screwpush_jax.train {shlex.join(argv)}"
         print(f"error: {crew.lost}{on if run_dir else ''}", file=sys.stderr)
     return code
 
@@ -63,16 +65,21 @@ def _gpus(config: Config) -> list[str] | None:
 
 
 def _going_on(argv: Sequence[str], run_dir: str) -> list[str]:
-    """The same command, from the last checkpoint of the run if it has one."""
-    if not run_dir or not run_folder.steps(Path(run_dir)):
+    """The same command, from the last checkpoint of the run if it has one; what it began with is in there."""
+    if not run_dir or not _has_checkpoint(run_dir):
         return list(argv)
     kept, words = [], iter(argv)
     for word in words:
-        if word == "--checkpoint":
-            next(words, None)
-        elif not word.startswith("--checkpoint="):
+        flag, is_whole, _ = word.partition("=")
+        if flag.replace("_", "-") not in ("--checkpoint", "--init-from"):
             kept.append(word)
+        elif not is_whole:
+            next(words, None)
     return [*kept, "--checkpoint", run_dir]
+
+
+def _has_checkpoint(run_dir: str) -> bool:
+    return bool(run_folder.steps(Path(run_dir)))
 
 
 def pin(config: Config) -> None:

@@ -42,7 +42,8 @@ def _check_divisors(config: "Config") -> None:
             f" valid: {', '.join(good)}"
         )
     of_stage = "num_envs / pipeline_stages" if config.pipeline_stages > 1 else "num_envs"
-    samples = f"num_envs * {config.num_steps} steps"
+    of_all = "num_envs * num_gpus" if config.num_gpus > 1 else "num_envs"
+    samples = f"{of_all} * {config.num_steps} steps"
     for name, least, whole, what in (
         ("group_size", 2, config.stage_envs, of_stage),
         ("num_minibatches", 1, config.batch_size, samples),

@@ -26,7 +26,9 @@ from screwpush_jax import (
 )
 from screwpush_jax.attempts import train_to_the_end
 from screwpush_jax.bounds import check_section
+from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
+from screwpush_jax.errors import UsageError
 from screwpush_jax.field_kinds import with_values
 from screwpush_jax.filming import films
 from screwpush_jax.loggers.services import Services, check_installed
@@ -56,9 +58,14 @@ class TrainArgs(cli.CommandArgs):
         if self.test:
             return dataclasses.replace(super().settled(old), num_gpus=1)
         before = (old.num_envs, old.num_gpus) if old else None
-        check_section(self.placement, "placement.")
+        check_section(self)  # before what is derived replaces what was said
         asked = cluster.processes(self.num_gpus, self.placement.pairs)
         num_envs, num_gpus = cluster.share(self.num_envs, asked, self.global_num_envs, before)
+        if self.max_restarts and num_gpus == 1:
+            raise UsageError(
+                f"--max-restarts {self.max_restarts}: one process is not started anew when it is lost;"
+                " valid: with --num-gpus 2 or more"
+            )
         return dataclasses.replace(self, num_envs=num_envs, num_gpus=num_gpus)
 
 
@@ -76,48 +83,38 @@ def main(argv: Sequence[str]) -> int:
             if leads:
                 claimed.append(held.enter_context(RunFolder(path)))
 
-        def meet(args: TrainArgs) -> None:
-            if testing:
-                return
-            count = dist.join(args.placement.pairs).count
-            if count < args.num_gpus:
-                held.close()  # the run is for those that are started
-                raise SystemExit(launch.run(args, argv, args.max_restarts))
-            if count == 1:
-                launch.pin(args)
-
-        args, found = cli.configure(
+        _check_said_once(argv)
+        args, found = cli.resolve(
             TrainArgs,
             argv,
             prog,
             __doc__ or "",
             "latest" if testing else "",
             None if testing else claim,
-            meet,
         )
-        config = cli.fields_of(args, Config)
-        source = init_from.find(config, args.init_from, bool(found))
+        config, source = _checked(args, found)
+        if not testing:
+            count = dist.join(args.placement.pairs).count
+            if count < args.num_gpus:
+                held.close()  # the run is for those that are started
+                return launch.run(args, argv, args.max_restarts)
+            if count == 1:
+                launch.pin(args)
+        print(f"device {cli.use_device(args)}")
         if testing and found:
             evaluate.run(config, found)
             return 0
-        check_installed(config)
-        films.check_installed(config)
         stages.check(config)
-        if not found:
-            idle_options.check(config)
         if not leads:
             config = quiet(config)
-        if found:
-            config = resume.settle(config, found)
-            evaluate.check_unseen(config, found)
-            if resume.is_to_be_evaluated(config, found):
-                dist.leave()
-                if not leads:
-                    return 0
-                print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
-                held.enter_context(Services(config, found.run_dir))
-                ending.evaluate_best(config, found.run_dir)
+        if found and resume.is_to_be_evaluated(config, found):
+            dist.leave()
+            if not leads:
                 return 0
+            print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
+            held.enter_context(Services(config, found.run_dir))
+            ending.evaluate_best(config, found.run_dir)
+            return 0
         cli.announce_engine(config)
         live = _is_terminal() and not args.headless
         with Stopper(lambda: ending.last_words(config, claimed)) as stopper:
@@ -135,6 +132,37 @@ def main(argv: Sequence[str]) -> int:
         if stopper.requested:
             services.hurry()
         return ending.finish(config, recorder, run_dir) if leads else stopper.exit_code
+
+
+def _check_said_once(argv: Sequence[str]) -> None:
+    """Raises UsageError if the command line says both how many scenes each process has and how many all."""
+    flags = {word.partition("=")[0].replace("_", "-") for word in argv}
+    if {"--num-envs", "--global-num-envs"} <= flags:
+        raise UsageError(
+            "--global-num-envs is of all processes together and --num-envs of each; valid: one of the two"
+        )
+
+
+def _checked(args: TrainArgs, found: Found | None) -> tuple[Config, Found | None]:
+    """The run's configuration, and the checkpoint whose weights it begins with, if it does.
+
+    Raises:
+      UsageError: whatever can be refused before JAX looks for a device, and others are started or met.
+    """
+    config = cli.fields_of(args, Config)
+    source = init_from.find(config, args.init_from, bool(found))
+    if args.test:
+        return config, source
+    check_installed(config)
+    films.check_installed(config)
+    if config.sim != "auto":  # which one that is, JAX says
+        stages.check(config)
+    if found:
+        config = resume.settle(config, found)
+        evaluate.check_unseen(config, found)
+    else:
+        idle_options.check(config)
+    return config, source
 
 
 def quiet(config: Config) -> Config:

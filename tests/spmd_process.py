@@ -1,8 +1,9 @@
-"""One of several processes for `test_spmd.py`: `spmd_process.py FOLDER`, placed by its environment.
+"""One of several processes for `test_spmd.py`: `spmd_process.py FOLDER ALGORITHM`, placed by its environment.
 
-Three updates on its part of one fixed rollout, then what all agree on; the outcome is a file each.
+Three updates on its part of one fixed rollout, then, with PPO, what all agree on; the outcome is a file each.
 """
 
+import dataclasses
 import json
 import pickle
 import sys
@@ -14,6 +15,8 @@ import numpy as np
 from screwpush_jax import compiled, dist
 from screwpush_jax.accord import Accord
 from screwpush_jax.algorithms.common.types import Rollout
+from screwpush_jax.algorithms.grpo.algorithm import GRPO
+from screwpush_jax.algorithms.grpo.config import GRPOConfig
 from screwpush_jax.algorithms.ppo.algorithm import PPO
 from screwpush_jax.algorithms.ppo.config import PPOConfig
 from screwpush_jax.errors import SplitError
@@ -22,8 +25,8 @@ from screwpush_jax.transition import Tally
 NUM_ENVS, T, OBS, ACTION = 16, 4, 3, 2
 
 
-def rollout(part: slice) -> Rollout:
-    """The same numbers in every process, of which it takes its part."""
+def rollout() -> Rollout:
+    """The same numbers in every process."""
     rng = np.random.default_rng(5)
     shape = (T, NUM_ENVS)
     by_env = np.arange(NUM_ENVS, dtype=np.float32)  # environments differ, hence so do parts
@@ -31,7 +34,7 @@ def rollout(part: slice) -> Rollout:
     def normal(*more: int) -> np.ndarray:
         return rng.normal(size=(*shape, *more)).astype(np.float32)
 
-    whole = Rollout(
+    return Rollout(
         obs={"policy": 3.0 * normal(OBS) + by_env[:, None]},
         action=normal(ACTION),
         records={"log_prob": normal() - 2.0, "value": normal(), "next_value": normal()},
@@ -39,19 +42,46 @@ def rollout(part: slice) -> Rollout:
         terminated=rng.uniform(size=shape) < 0.2,
         truncated=rng.uniform(size=shape) < 0.1,
     )
-    return jax.tree.map(lambda x: x[:, part], whole)
 
 
-def learn(num_shards: int) -> tuple[dict, dict, object]:
-    """Every leaf of the learner after three updates, the last metrics, and the learner."""
+def rollout_of_groups() -> Rollout:
+    """The same, of whole episodes: some end before the others of their group, and wait."""
+    plain = rollout()
+    lengths = np.random.default_rng(6).integers(1, T + 1, NUM_ENVS)
+    step = np.arange(T)[:, None]
+    live, last = step < lengths, step == lengths - 1
+    records = {
+        "log_prob": plain.records["log_prob"],
+        "live": live,
+        "return": np.cumsum(np.where(live, plain.reward, 0.0), axis=0, dtype=np.float32),
+    }
+    ends = {"terminated": last & (lengths < T), "truncated": last & (lengths == T)}
+    return dataclasses.replace(plain, records=records, **ends)
+
+
+def learn_ppo(num_shards: int) -> tuple[dict, dict, object]:
+    """See `learn`."""
     ppo = PPOConfig(
         num_steps=T, num_epochs=2, num_minibatches=4, num_shards=num_shards, hidden_sizes=(5,)
     )
-    algorithm = PPO(ppo, {"policy": OBS}, ACTION)
+    return learn(PPO(ppo, {"policy": OBS}, ACTION), rollout())
+
+
+def learn_grpo(num_shards: int) -> tuple[dict, dict, object]:
+    """See `learn`; with all that GRPO can be told."""
+    counts = {"num_epochs": 2, "num_minibatches": 4, "num_shards": num_shards, "group_size": 4}
+    rest = {"kl_coef": 0.1, "reference": "first", "schedule": "adaptive", "hidden_sizes": (5,)}
+    return learn(
+        GRPO(GRPOConfig(**counts, **rest), T, {"policy": OBS}, ACTION), rollout_of_groups()
+    )
+
+
+def learn(algorithm: PPO | GRPO, whole: Rollout) -> tuple[dict, dict, object]:
+    """Every leaf of the learner after three updates, the last metrics, and the learner."""
     own = NUM_ENVS // dist.count()
     part = slice(dist.index() * own, (dist.index() + 1) * own)
     learner = compiled.place_learner(compiled.jit(algorithm.init)(jax.random.key(1)))
-    data = compiled.place(rollout(part))
+    data = compiled.place(jax.tree.map(lambda x: x[:, part], whole))
     ended = np.float32(2 * (dist.index() + 1))  # episodes of this process, each of a return of 3
     tally = compiled.place(Tally({"env/return": 3.0 * ended}, ended))
     update = compiled.update_ahead(algorithm, 10, learner, data, tally)
@@ -69,7 +99,7 @@ def learn(num_shards: int) -> tuple[dict, dict, object]:
 def learn_apart(num_shards: int) -> dict:
     """The same with the learner on another device than the rollout, and which devices that took."""
     dist.learn_on(1)
-    leaves, metrics, learner = learn(num_shards)
+    leaves, metrics, learner = learn_ppo(num_shards)
     acting = compiled.to_simulator(learner.policy)
     devices = [{d.id for x in jax.tree.leaves(t) for d in x.devices()} for t in (learner, acting)]
     dist.learn_on(0)
@@ -95,11 +125,16 @@ def agree(learner) -> dict:
     return said
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, algorithm: str) -> None:
     dist.join()
     jax.config.update("jax_num_cpu_devices", 2)
     jax.config.update("jax_disable_most_optimizations", True)
-    leaves, metrics, learner = learn(num_shards=8)
+    name = f"{dist.index()}-of-{dist.count()}"
+    if algorithm == "grpo":
+        leaves, metrics, _ = learn_grpo(num_shards=4)
+        (folder / name).write_bytes(pickle.dumps({"leaves": leaves, "metrics": metrics}))
+        return
+    leaves, metrics, learner = learn_ppo(num_shards=8)
     keys = jax.random.key_data(dist.own_key(jax.random.key(0))).tolist()
     outcome = {
         "leaves": leaves,
@@ -111,10 +146,9 @@ def main(folder: Path) -> None:
     }
     if dist.count() == 1:
         outcome["apart"] = learn_apart(num_shards=8)
-    name = f"{dist.index()}-of-{dist.count()}"
     (folder / name).write_bytes(pickle.dumps(outcome))
     print(json.dumps(outcome["agreed"]))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -72,6 +72,11 @@ def test_who_it_is(said, variables, expected):
             "without JAX_COORDINATOR_ADDRESS and JAX_NUM_PROCESSES; valid: all",
         ),
         ({**GIVEN, "JAX_PROCESS_ID": "2"}, "JAX_PROCESS_ID=2; valid: 0 to 1"),
+        ({**GIVEN, "JAX_NUM_PROCESSES": "0"}, "JAX_NUM_PROCESSES=0; valid: a whole number from 1"),
+        ({**SLURM, "SLURM_PROCID": "8"}, "SLURM_PROCID=8; valid: 0 to 7, as SLURM_STEP_NUM_TASKS"),
+        ({**OPEN_MPI, "OMPI_COMM_WORLD_RANK": "4"}, "COMM_WORLD_RANK=4; valid: 0 to 3, as OMPI_CO"),
+        ({**GIVEN, "JAX_COORDINATOR_ADDRESS": "trainer-0"}, "='trainer-0'; valid: HOST:PORT"),
+        ({**GIVEN, "JAX_COORDINATOR_ADDRESS": "a:99999"}, "a port from 1 to 65535"),
         ({**GIVEN, "JAX_NUM_PROCESSES": "two"}, "JAX_NUM_PROCESSES='two'; valid: a whole number"),
     ],
 )
@@ -139,6 +144,47 @@ def test_who_started_several_need_not_say_how_many(said):
 def test_what_cannot_be_shared_out_is_one_line(num_gpus, in_all, before, hint):
     with pytest.raises(UsageError, match=hint):
         share(8, num_gpus, in_all, before)
+
+
+@pytest.fixture
+def lose(monkeypatch, tmp_path):
+    """Runs two processes of which one is lost each time; the arguments with which they were started."""
+
+    def run(argv, max_restarts):
+        started = []
+
+        class Lost:
+            run_dir, lost, killed = str(tmp_path), "process 1 was killed", True
+
+            def __init__(self, count, gpus, argv):
+                started.append(list(argv))
+
+            def wait(self):
+                return 137
+
+        monkeypatch.setattr(launch, "Crew", Lost)
+        config = dataclasses.replace(config_type()(), num_gpus=2, device="cpu")
+        assert launch.run(config, argv, max_restarts) == 137
+        return started
+
+    return run
+
+
+@pytest.mark.parametrize("flag", [["--init-from", "older"], ["--init_from=older"]])
+def test_a_run_that_is_started_again_goes_on_with_its_own_weights(lose, capsys, tmp_path, flag):
+    (tmp_path / "checkpoints" / "8").mkdir(parents=True)
+    again = ["--seed", "3", "--checkpoint", str(tmp_path)]
+    assert lose([*flag, "--seed", "3"], 1) == [[*flag, "--seed", "3"], again]
+    assert (
+        f"; go on with: python -m screwpush_jax.train {' '.join(again)}" in capsys.readouterr().err
+    )
+
+
+def test_a_run_that_has_saved_nothing_is_not_said_to_go_on(lose, capsys):
+    assert lose(["--seed", "3"], 0) == [["--seed", "3"]]
+    said = capsys.readouterr().err
+    assert "; no checkpoint was written yet; begin anew with: python -m screwpush_jax.train" in said
+    assert "go on" not in said
 
 
 @pytest.mark.parametrize(

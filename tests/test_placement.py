@@ -142,6 +142,7 @@ def test_the_lists_say_how_many_processes_there_are(monkeypatch):
         cluster.processes(3, pairs)
     for name in ("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST", "SLURM_PROCID", "SLURM_LOCALID"):
         monkeypatch.setenv(name, "4")
+    monkeypatch.setenv("SLURM_PROCID", "1")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert cluster.processes(1, pairs) == 1  # of two machines: whoever started them knows
 

@@ -22,14 +22,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(folder: Path, index: int, count: int, port: int) -> "subprocess.Popen[str]":
+def start(
+    folder: Path, algorithm: str, index: int, count: int, port: int
+) -> "subprocess.Popen[str]":
     place = {
         "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
         "JAX_NUM_PROCESSES": str(count),
         "JAX_PROCESS_ID": str(index),
     }
     return subprocess.Popen(
-        [sys.executable, str(PROCESS), str(folder)],
+        [sys.executable, str(PROCESS), str(folder), algorithm],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **place},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -39,12 +41,12 @@ def start(folder: Path, index: int, count: int, port: int) -> "subprocess.Popen[
 
 @pytest.fixture(scope="module")
 def outcomes_of(tmp_path_factory):
-    """`(count) -> outcomes` of so many processes, in their order."""
+    """`(count, algorithm) -> outcomes` of so many processes, in their order."""
 
     @functools.cache
-    def run(count: int) -> list[dict]:
+    def run(count: int, algorithm: str = "ppo") -> list[dict]:
         folder, port = tmp_path_factory.mktemp("spmd"), free_port()
-        running = [start(folder, index, count, port) for index in range(count)]
+        running = [start(folder, algorithm, index, count, port) for index in range(count)]
         said = [process.communicate(timeout=300)[0] for process in running]
         assert not any(process.returncode for process in running), "\n".join(said)
         return [pickle.loads((folder / f"{i}-of-{count}").read_bytes()) for i in range(count)]
@@ -64,13 +66,26 @@ def outcomes(request, alone, outcomes_of) -> list[dict]:
     return outcomes_of(request.param)
 
 
-def test_with_the_batch_fixed_several_processes_learn_what_one_does(alone, outcomes):
-    for name, leaf in alone["leaves"].items():
-        found = outcomes[0]["leaves"][name]
-        np.testing.assert_allclose(found, leaf, rtol=2e-5, atol=2e-6, err_msg=name)
-    for name, value in alone["metrics"].items():
+def assert_same(one: dict, other: dict) -> None:
+    """Learner and metrics, but for rounding."""
+    for name, leaf in one["leaves"].items():
+        np.testing.assert_allclose(other["leaves"][name], leaf, rtol=2e-5, atol=2e-6, err_msg=name)
+    for name, value in one["metrics"].items():
         if name not in ("episodes", "env/return"):  # given by process here
-            assert outcomes[0]["metrics"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+            assert other["metrics"][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+def test_with_the_batch_fixed_several_processes_learn_what_one_does(alone, outcomes):
+    assert_same(alone, outcomes[0])
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("count", [2, 4])
+def test_so_do_those_that_compare_groups(outcomes_of, count):
+    (alone,) = outcomes_of(1, "grpo")
+    assert 0 < alone["metrics"]["rollout/live_steps"] < 1
+    assert alone["metrics"]["actor/reference_kl"] > 1e-3
+    assert_same(alone, outcomes_of(count, "grpo")[0])
 
 
 def test_the_updates_were_far_more_than_rounding(alone):

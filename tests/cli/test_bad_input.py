@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from screwpush_jax import cli, train
+from screwpush_jax import cli, launch, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +79,18 @@ MISTAKES = {
     "runs folder with brackets": (["--runs-dir", "exp [1]"], "valid: a path without"),
     "runs folder is a file": (["--runs-dir", "/dev/null"], "Not a directory"),
     "runs folder in a file": (["--runs-dir", "/dev/null/runs"], "--runs-dir /dev/null/runs"),
+    "no processes": (["--num-gpus", "0"], "--num-gpus 0; valid: greater than 0"),
+    "processes below none": (["--num-gpus", "-1"], "--num-gpus -1; valid: greater than 0"),
+    "scenes of all below none": (["--global-num-envs", "-2"], "--global-num-envs -2; valid: 0 or"),
+    "scenes said twice": (
+        ["--num-gpus", "2", "--num_envs", "8", "--global-num-envs=16"],
+        "--global-num-envs is of all processes together and --num-envs of each; valid: one",
+    ),
+    "restarts of one process": (["--max-restarts", "2"], "valid: with --num-gpus 2 or more"),
+    "minibatches of two processes": (
+        ["--num-gpus", "2", "--ppo.num-minibatches", "7"],
+        "does not divide num_envs * num_gpus * 8 steps = 256",
+    ),
     "flag of two lines": (["--a\nb"], "unknown"),
 }
 """Told from the arguments alone."""
@@ -125,6 +137,32 @@ def test_a_bad_flag_is_refused(mistake, tmp_path, refuse, debug_config):
     args = args if "--config" in args else ["--config", debug_config, *args]
     assert_refused(refuse(*args), hint)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["--init-from", "nowhere"], "--init-from nowhere: nothing there; valid: latest, best"),
+        (["--sim", "mujoco", "--device", "gpu"], "the engine mujoco steps on the CPU"),
+        (
+            [
+                *("--sim", "mujoco", "--env.bank-size", "34", "--env.variation.body-size", "0.9"),
+                *("1.1", "--env.variation.body-sizes", "17"),
+            ],
+            "body-sizes 17; valid",
+        ),
+        (["--log.to", "wandb"], "pip install 'screwpush-jax[wandb]'"),
+    ],
+)
+def test_what_no_process_could_do_is_refused_before_any_is_started(
+    args, hint, refuse, debug_config, monkeypatch
+):
+    def started(*_):
+        pytest.fail("processes were started")
+
+    monkeypatch.setattr(launch, "Crew", started)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert_refused(refuse("--config", debug_config, "--num-gpus", "2", *args), hint)
 
 
 @pytest.mark.parametrize("mistake", LATER)

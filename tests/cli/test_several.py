@@ -161,7 +161,7 @@ def test_where_one_is_lost_all_end_with_one_error(endless, index):
     assert seconds < 10
     (error,) = [line for line in endless.said.splitlines() if "error" in line.lower()]
     assert f"process {index} of 2 was killed by signal 9, and all were ended" in error
-    assert "go on with: python -m screwpush_jax.train" in error
+    assert "with: python -m screwpush_jax.train" in error
     assert "Traceback" not in endless.said
     assert not any(Path(f"/proc/{pid}").exists() for pid in children.values())
 
