@@ -1,5 +1,6 @@
 """Trains one run to its end: in one simulator, or where an engine fails, in the next."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -26,57 +27,60 @@ from screwpush_sim import registry
 from screwpush_sim.errors import WorkerError
 
 
-def train_to_the_end(
-    config: Config,
-    found: Found | None,
-    source: Found | None,
-    run_dir: Path,
-    stopper: Stopper,
-    live: bool,
-) -> Recorder:
-    """Trains to the end; an engine that fails is built anew as often as it allows."""
-    engine = registry.choose(config.sim)[0]
-    restarts = registry.ENGINES[engine].restarts(getattr(config, engine))
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What stays the same however often its simulator is built anew."""
+
+    config: Config
+    folder: Path
+    source: Found | None
+    """The checkpoint whose weights it begins with, of another run."""
+    stopper: Stopper
+    is_live: bool
+    """Whether somebody watches it in a terminal."""
+
+
+def train_to_the_end(run: Run, found: Found | None) -> Recorder:
+    """Trains to the end, from the checkpoint `found` if there is one; an engine that fails is built anew
+    as often as it allows."""
+    engine = registry.choose(run.config.sim)[0]
+    restarts = registry.ENGINES[engine].restarts(getattr(run.config, engine))
     if dist.count() > 1:
         restarts = 0  # the others would wait for this one
     for failures in itertools.count():
         try:
-            return _attempt(config, found, source, run_dir, stopper, live)
+            return _attempt(run, found)
         except WorkerError as error:
-            if failures == restarts or stopper.requested:
+            if failures == restarts or run.stopper.requested:
                 raise
             print(f"{error}\nrestart {failures + 1} of {restarts}")
-        if run_folder.steps(run_dir):
-            found = checkpoint_folder.find_in(run_dir, best=False)
+        if run_folder.steps(run.folder):
+            found = checkpoint_folder.find_in(run.folder, best=False)
     raise AssertionError("unreachable")
 
 
-def _attempt(
-    config: Config,
-    found: Found | None,
-    source: Found | None,
-    run_dir: Path,
-    stopper: Stopper,
-    live: bool,
-) -> Recorder:
+def _attempt(run: Run, found: Found | None) -> Recorder:
     """Trains to the end, in one simulator."""
-    with stopper.nothing_to_save():
-        print(f"run {run_dir}")
+    config = run.config
+    with run.stopper.nothing_to_save():
+        print(f"run {run.folder}")
         _say_that_it_takes_time()
         anew = found is None or initial_state.begins_anew(config, found)
         starts, after_s = initial_state.starts_and_forecast(config) if anew else (None, 0.0)
         world = stages.make_worlds(config)
     try:
-        with stopper.nothing_to_save():
+        with run.stopper.nothing_to_save():
             if starts is None:
                 assert found is not None
                 state = initial_state.restored(config, world, found)
             else:
-                state = initial_state.fresh(config, world, starts, found, source)
+                state = initial_state.fresh(config, world, starts, found, run.source)
             if dist.index() == 0:
-                origin = init_from.origin(source, found and found.run_dir)
-                _write_config(run_dir, config, world.sim.spec.engine, origin)
-        with Recorder(config, world, run_dir, found, stopper, live, after_s) as recorder:
+                origin = init_from.origin(run.source, found and found.run_dir)
+                _write_config(run.folder, config, world.sim.spec.engine, origin)
+        with Recorder(
+            config, world, run.folder, found, run.stopper, run.is_live, after_s
+        ) as recorder:
             train(config, world, state, recorder)
         return recorder
     finally:

@@ -24,7 +24,7 @@ from screwpush_jax import (
     run_folder,
     stages,
 )
-from screwpush_jax.attempts import train_to_the_end
+from screwpush_jax.attempts import Run, train_to_the_end
 from screwpush_jax.bounds import check_section
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import FLAG_ONLY, Config
@@ -34,6 +34,8 @@ from screwpush_jax.filming import films
 from screwpush_jax.loggers.services import Services, check_installed
 from screwpush_jax.run_folder import RunFolder
 from screwpush_jax.stopping import Stopper
+
+_PROG = "python -m screwpush_jax.train"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +72,11 @@ class TrainArgs(cli.CommandArgs):
 
 
 def main(argv: Sequence[str]) -> int:
-    prog = "python -m screwpush_jax.train"
     crew.end_with_launcher()
-    testing = "--test" in argv
     leads = cluster.place().index == 0
-    if testing and not leads:
-        return 0
+    if "--test" in argv:
+        return _test(argv) if leads else 0
+    _check_said_once(argv)
     claimed: list[RunFolder] = []
     with contextlib.ExitStack() as held:
 
@@ -83,40 +84,22 @@ def main(argv: Sequence[str]) -> int:
             if leads:
                 claimed.append(held.enter_context(RunFolder(path)))
 
-        _check_said_once(argv)
-        args, found = cli.resolve(
-            TrainArgs,
-            argv,
-            prog,
-            __doc__ or "",
-            "latest" if testing else "",
-            None if testing else claim,
-        )
+        args, found = cli.resolve(TrainArgs, argv, _PROG, __doc__ or "", "", claim)
         config, source = _checked(args, found)
-        if not testing:
-            count = dist.join(args.placement.pairs).count
-            if count < args.num_gpus:
-                held.close()  # the run is for those that are started
-                return launch.run(args, argv, args.max_restarts)
-            if count == 1:
-                launch.pin(args)
+        count = dist.join(args.placement.pairs).count
+        if count < args.num_gpus:
+            held.close()  # the run is for those that are started
+            return launch.run(args, argv, args.max_restarts)
+        if count == 1:
+            launch.pin(args)
         print(f"device {cli.use_device(args)}")
-        if testing and found:
-            evaluate.run(config, found)
-            return 0
         stages.check(config)
-        if not leads:
-            config = quiet(config)
         if found and resume.is_to_be_evaluated(config, found):
             dist.leave()
-            if not leads:
-                return 0
-            print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
-            held.enter_context(Services(config, found.run_dir))
-            ending.evaluate_best(config, found.run_dir)
-            return 0
+            return _evaluate(config, found) if leads else 0
+        if not leads:
+            config = quiet(config)
         cli.announce_engine(config)
-        live = _is_terminal() and not args.headless
         with Stopper(lambda: ending.last_words(config, claimed)) as stopper:
             with stopper.nothing_to_save():
                 new = not found or not resume.is_newest(found)  # what an older one led to stays
@@ -127,11 +110,31 @@ def main(argv: Sequence[str]) -> int:
                     )
                 run_dir = Path(dist.tell(str(claimed[-1].path if claimed else "")))
             services = held.enter_context(Services(config, run_dir))
-            recorder = train_to_the_end(config, found, source, run_dir, stopper, live and leads)
+            is_live = leads and _is_terminal() and not args.headless
+            run = Run(config, run_dir, source, stopper, is_live)
+            recorder = train_to_the_end(run, found)
         dist.leave()  # the others need not wait for what the first does alone
         if stopper.requested:
             services.hurry()
         return ending.finish(config, recorder, run_dir) if leads else stopper.exit_code
+
+
+def _test(argv: Sequence[str]) -> int:
+    """Evaluates instead of training."""
+    args, found = cli.configure(TrainArgs, argv, _PROG, __doc__ or "", "latest")
+    assert found is not None
+    config = cli.fields_of(args, Config)
+    init_from.find(config, args.init_from, goes_on=True)
+    evaluate.run(config, found)
+    return 0
+
+
+def _evaluate(config: Config, found: Found) -> int:
+    """Of a run that had been trained to its end, and no further, when it was stopped."""
+    print(f"{found.run_dir.name} was trained to its end; it is evaluated now")
+    with Services(config, found.run_dir):
+        ending.evaluate_best(config, found.run_dir)
+    return 0
 
 
 def _check_said_once(argv: Sequence[str]) -> None:
@@ -151,8 +154,6 @@ def _checked(args: TrainArgs, found: Found | None) -> tuple[Config, Found | None
     """
     config = cli.fields_of(args, Config)
     source = init_from.find(config, args.init_from, bool(found))
-    if args.test:
-        return config, source
     check_installed(config)
     films.check_installed(config)
     if config.sim != "auto":  # which one that is, JAX says
