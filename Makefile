@@ -42,7 +42,7 @@ ONNX := build/onnx
 test-onnx:
 	test -x $(ONNX)/bin/python || $(PYTHON) -m venv $(ONNX)
 	$(ONNX)/bin/python -m pip install --quiet --editable '.[onnx]' pytest
-	$(ONNX)/bin/python -m pytest -m "" tests/test_export_onnx.py
+	$(ONNX)/bin/python -m pytest -m "" tests/test_export_onnx.py tests/policy_file/test_onnx.py
 
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not slow and not heavy"
