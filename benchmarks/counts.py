@@ -6,7 +6,6 @@ With `--train` it trains what is to be compared first: sorted and set at equal t
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -100,7 +99,7 @@ def main(args: Args) -> None:
         finally:
             world.sim.close()
         record.write(args.out, rows)
-    draw([json.loads(line) for line in args.out.read_text().splitlines()], args.picture)
+    draw(record.read(args.out), args.picture)
 
 
 def _found(folders: Sequence[Path]) -> list[Found]:

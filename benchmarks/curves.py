@@ -5,13 +5,13 @@ over the seconds of training and over control steps, which are spread evenly ove
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from benchmarks import record
 from screwpush_jax import cli, pictures
 from screwpush_jax.errors import UsageError
 
@@ -32,23 +32,17 @@ class Args:
 
 def main(args: Args) -> None:
     """Raises UsageError: there are no such files."""
-    known = sorted(path.name.removesuffix("_curves.jsonl") for path in _files(args.results))
+    end = "_curves.jsonl"
+    known = sorted(path.name.removesuffix(end) for path in args.results.glob(f"*{end}"))
     if unknown := [name for name in args.names if name not in known]:
         raise UsageError(f"{unknown[0]!r} has no curves; valid: {', '.join(known)}")
     draw({name: curves(args.results, name) for name in args.names}, args.out)
     print(f"picture {args.out}")
 
 
-def _files(results: Path) -> list[Path]:
-    return list(results.glob("*_curves.jsonl"))
-
-
 def curves(results: Path, name: str) -> list[Row]:
     """Of each run its curve, with `steps_per_s`; both files have the same order."""
-    rows, lines = (
-        [json.loads(line) for line in (results / f"{name}{end}.jsonl").read_text().splitlines()]
-        for end in ("", "_curves")
-    )
+    rows, lines = (record.read(results / f"{name}{end}.jsonl") for end in ("", "_curves"))
     return [
         line | {"steps_per_s": row["env_steps"] / row["train_s"]}
         for row, line in zip(rows, lines, strict=True)

@@ -1,14 +1,13 @@
 """One row a measurement: what was measured, on what, at which commit."""
 
 import json
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from screwpush_jax.loggers import provenance
 from screwpush_jax.loggers.provenance import hardware, versions
 
 
@@ -33,10 +32,9 @@ def write(path: Path, rows: Sequence[dict[str, Any]], on: str = "") -> None:
 
 def commit() -> str:
     """The checked-out commit, with a mark if files differ from it; "unknown" where git knows of none."""
-    if "SCREWPUSH_COMMIT" in os.environ:  # a copy without its history
-        return os.environ["SCREWPUSH_COMMIT"]
-    run = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # it was measured all the same
+    return provenance.commit() or "unknown"  # it was measured all the same
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()]

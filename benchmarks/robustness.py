@@ -6,7 +6,6 @@ failures. A variant in which nothing differs from the nominal world is not run a
 """
 
 import dataclasses
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -123,8 +122,11 @@ def figures(result: Result) -> Row:
 def newest(path: Path, like: Row) -> list[Row]:
     """The newest row of each variant in a file, of the checkpoint, engine and episodes of `like`."""
     same = ("run", "step", "task", "engine", "episodes")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    own = {row["variant"]: row for row in rows if all(row.get(key) == like[key] for key in same)}
+    own = {
+        row["variant"]: row
+        for row in record.read(path)
+        if all(row.get(key) == like[key] for key in same)
+    }
     order = [name for name in variants.VARIANTS[like["task"]] if name in own]
     return [own[name] for name in order]
 

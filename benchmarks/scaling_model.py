@@ -5,13 +5,12 @@ then fits all rows and goes on to 64 GPUs. What is assumed of machines that nobo
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
-from benchmarks import scaling_fit
+from benchmarks import record, scaling_fit
 from benchmarks.scaling_fit import Model, Row, gradient_steps, time_ms
 from benchmarks.table import table
 
@@ -35,17 +34,13 @@ class Args:
 
 
 def main(args: Args) -> None:
-    rows, communication = newest(_read(args.scaling)), _read(args.communication)
+    rows, communication = newest(record.read(args.scaling)), record.read(args.communication)
     most = max(row["gpus"] for row in rows)
     print(checks(scaling_fit.fit(rows, communication, args.checked), rows, args.checked))
     model = scaling_fit.fit(rows, communication, most)
     print(f"\nfitted to up to {most} GPUs: {constants(model)}\n")
     print(predictions(model, args, rows))
     _draw(model, args, rows)
-
-
-def _read(path: Path) -> list[Row]:
-    return [json.loads(text) for text in path.read_text().splitlines()]
 
 
 def newest(rows: Sequence[Row]) -> list[Row]:

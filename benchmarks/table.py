@@ -4,9 +4,10 @@ Every row was written by the benchmark that measured it, but for those of `sim_t
 without `episode_len`: they were taken over by hand from what evaluations printed.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from benchmarks import record
 
 RESULTS = Path(__file__).parent / "results"
 Row = dict
@@ -18,7 +19,7 @@ def main() -> None:
     for name, make in (TABLES | scaling_tables.TABLES).items():
         path = RESULTS / f"{name}.jsonl"
         if path.exists():
-            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            rows = record.read(path)
             print(f"### {name}\n\n{make(rows)}\n\n{_origin(rows)}\n")
 
 

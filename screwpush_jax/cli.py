@@ -112,11 +112,10 @@ def configure(
     args: Sequence[str],
     prog: str,
     description: str,
-    checkpoint_spec: str = "",
-    claim: Callable[[Path], object] | None = None,
+    checkpoint_spec: str,
 ) -> tuple[C, Found | None]:
-    """As `resolve`, and JAX computes on the device from then on."""
-    config, found = resolve(kind, args, prog, description, checkpoint_spec, claim)
+    """As `resolve`, of a command that goes on with no run; JAX computes on the device from then on."""
+    config, found = resolve(kind, args, prog, description, checkpoint_spec)
     print(f"device {use_device(config)}")
     return config, found
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +45,20 @@ def ninja(tmp_path_factory) -> Iterator[None]:
             program.chmod(0o755)
             patch.setenv("PATH", f"{os.environ.get('PATH', os.defpath)}:{program.parent}")
         yield
+
+
+@pytest.fixture(scope="session")
+def unpack_old_run():
+    """`unpack_old_run(version, folder)`: a run of an older checkpoint format and its evaluation, named "old"; the
+    folder of its runs."""
+
+    def unpack(version: int, folder: Path) -> Path:
+        data = Path(__file__).parent / "data"
+        with tarfile.open(data / f"format{version}.tar.gz") as archive:
+            archive.extractall(folder, filter="data")
+        return folder / "runs"
+
+    return unpack
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ evaluated, two scenes with a network of four units: the learner, the meta data, 
 
 import dataclasses
 import json
-import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,6 @@ pytestmark = pytest.mark.slow
 
 Config = config_type()
 
-DATA = Path(__file__).parent / "data"
 LAST_VERSION = {1: r"0\.1\.0", 2: r"0\.2\.0"}
 STEP = {1: 8, 2: 160}
 
@@ -30,11 +27,9 @@ def version(request):
 
 
 @pytest.fixture(scope="module")
-def found(version, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(f"format{version}")
-    with tarfile.open(DATA / f"format{version}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    return checkpoint_folder.find("old", folder / "runs", "separate")
+def found(version, tmp_path_factory, unpack_old_run):
+    runs = unpack_old_run(version, tmp_path_factory.mktemp(f"format{version}"))
+    return checkpoint_folder.find("old", runs, "separate")
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,16 @@
 """What `benchmarks.counts` cannot judge is one line, before anything is trained or written."""
 
-import tarfile
-from pathlib import Path
-
 import pytest
 
 from benchmarks import counts, record
 from screwpush_jax import checkpoint_folder
 from screwpush_jax.errors import UsageError
 
-DATA = Path(__file__).parent / "data"
-
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, unpack_old_run):
     """A run of an older version that reads three bolts in an order."""
-    folder = tmp_path_factory.mktemp("format2")
-    with tarfile.open(DATA / "format2.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    (run,) = folder.glob("runs/separate/*")
+    (run,) = unpack_old_run(2, tmp_path_factory.mktemp("format2")).glob("separate/*")
     return run
 
 
@@ -50,8 +42,7 @@ def test_a_number_that_no_scene_has_is_told(run, monkeypatch):
             counts.main(counts.Args(checkpoint=(run,), counts=(number,)))
 
 
-def test_where_git_knows_of_no_commit_a_measurement_is_kept(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_where_git_knows_of_no_commit_a_measurement_is_kept(monkeypatch):
     monkeypatch.delenv("SCREWPUSH_COMMIT", raising=False)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("PATH", "")  # no git
     assert record.commit() == "unknown"

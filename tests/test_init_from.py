@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import tarfile
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,16 +16,12 @@ from screwpush_jax.field_kinds import with_values
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
 Config = config_type()
-DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, unpack_old_run):
     """A run of an older version, two scenes with a network of four units, and its evaluation."""
-    folder = tmp_path_factory.mktemp("format2")
-    with tarfile.open(DATA / "format2.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "runs"
+    return unpack_old_run(2, tmp_path_factory.mktemp("format2"))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 import functools
 import json
-import tarfile
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +21,6 @@ from screwpush_jax.tasks.registry import TASKS
 from screwpush_sim.builders.mjcf import build_mjcf
 from screwpush_sim.state import home_state
 
-DATA = Path(__file__).parent / "data"
 COUNT = 512
 
 
@@ -293,11 +290,9 @@ def test_the_newest_row_of_each_variant_of_one_checkpoint_counts(tmp_path, monke
 
 
 @pytest.mark.heavy
-def test_a_checkpoint_is_judged_as_evaluation_judges_it(tmp_path):
+def test_a_checkpoint_is_judged_as_evaluation_judges_it(tmp_path, unpack_old_run):
     """A run of an older version with its evaluation, and the same in a world that it was not in."""
-    with tarfile.open(DATA / "format2.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    found = checkpoint_folder.find("old", tmp_path / "runs", "separate")
+    found = checkpoint_folder.find("old", unpack_old_run(2, tmp_path), "separate")
     (then,) = (json.loads(path.read_text()) for path in found.run_dir.glob("eval-*.json"))
     kind = config_type()
     config = from_tree(found.meta["config"], kind, kind())

@@ -132,14 +132,13 @@ def _measure(args: Args) -> int:
 
 def _show(out: Path) -> None:
     """The picture and the table of all rows there are."""
-    from benchmarks import table
+    from benchmarks import record, table
     from benchmarks.rivals.picture import draw
 
     curves = out / "rivals_curves.jsonl"
     if curves.exists():
-        draw([json.loads(line) for line in curves.read_text().splitlines()], out / "rivals.png")
-        rows = (out / "rivals.jsonl").read_text().splitlines()
-        print(table.rivals([json.loads(row) for row in rows]))
+        draw(record.read(curves), out / "rivals.png")
+        print(table.rivals(record.read(out / "rivals.jsonl")))
 
 
 if __name__ == "__main__":
