@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax._src import distributed
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -73,8 +74,15 @@ def join(pairs: cluster.Pairs = ()) -> cluster.Place:
 
 
 def leave() -> None:
-    """Parts with the others, once all have come here: from then on each is alone."""
+    """Parts with the others, once all have come here: from then on each is alone.
+
+    Where they met, the first process answers until it ends: a GPU's runtime goes on asking there for the
+    others, and prints an error each second in which nobody answers (jaxlib 0.11).
+    """
+    state = distributed.global_state  # public is only what ends both
+    service, state.service = state.service, None
     jax.distributed.shutdown()
+    state.service = service  # JAX ends it with the process
 
 
 def count() -> int:

@@ -5,14 +5,16 @@ Three updates on its part of one fixed rollout, then, with PPO, what all agree o
 
 import dataclasses
 import json
+import os
 import pickle
+import socket
 import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from screwpush_jax import compiled, dist
+from screwpush_jax import cluster, compiled, dist
 from screwpush_jax.accord import Accord
 from screwpush_jax.algorithms.common.types import Rollout
 from screwpush_jax.algorithms.grpo.algorithm import GRPO
@@ -125,6 +127,18 @@ def agree(learner) -> dict:
     return said
 
 
+def is_answered() -> bool | None:
+    """Whether somebody listens where the first process is met; None in the others."""
+    if cluster.place().count == 1 or cluster.place().index:
+        return None
+    host, _, port = os.environ[cluster.ADDRESS].partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def main(folder: Path, algorithm: str) -> None:
     dist.join()
     jax.config.update("jax_num_cpu_devices", 2)
@@ -144,7 +158,10 @@ def main(folder: Path, algorithm: str) -> None:
         "key": keys,
         "seed": dist.own_seed(3, 4),
     }
-    if dist.count() == 1:
+    count = dist.count()
+    dist.leave()
+    outcome["parted"] = {"count": dist.count(), "is_answered": is_answered()}
+    if count == 1:
         outcome["apart"] = learn_apart(num_shards=8)
     (folder / name).write_bytes(pickle.dumps(outcome))
     print(json.dumps(outcome["agreed"]))

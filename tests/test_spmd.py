@@ -130,6 +130,13 @@ def test_what_is_random_is_each_processs_own(alone, outcomes):
     assert 4 not in seeds
 
 
+def test_those_that_part_are_alone_and_a_gpus_runtime_still_finds_whom_it_asks(alone, outcomes):
+    first, *others = (outcome["parted"] for outcome in outcomes)
+    assert first == {"count": 1, "is_answered": True}
+    assert others == [{"count": 1, "is_answered": None}] * (len(outcomes) - 1)
+    assert alone["parted"] == {"count": 1, "is_answered": None}
+
+
 def test_a_learner_on_a_device_of_its_own_learns_the_same_bit_for_bit(alone):
     apart = alone["apart"]
     assert apart["devices"] == [{1}, {0}]  # the learner; its policy, where it acts
