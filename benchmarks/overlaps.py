@@ -21,7 +21,7 @@ import tyro
 from benchmarks import record
 from benchmarks.contacts import PAIRS, OverlapMeter
 from benchmarks.start import trained
-from screwpush_jax import compiled, evaluation
+from screwpush_jax import cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, config_type
 from screwpush_jax.device import use_device
@@ -198,4 +198,4 @@ def figures_mm(depth_m: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -19,7 +19,7 @@ from benchmarks import record
 from benchmarks.contacts import OverlapMeter
 from benchmarks.overlaps import figures_mm
 from benchmarks.start import trained
-from screwpush_jax import checkpoint_folder, compiled, evaluation
+from screwpush_jax import checkpoint_folder, cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
@@ -211,4 +211,4 @@ def _energy_j(config: Config, state: SimState) -> jax.Array:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -18,7 +18,7 @@ import tyro
 from benchmarks import overlaps, record
 from benchmarks.contacts import PAIRS, OverlapMeter
 from benchmarks.start import trained
-from screwpush_jax import evaluation
+from screwpush_jax import cli, evaluation
 from screwpush_jax.build import World
 from screwpush_jax.config import config_type
 from screwpush_jax.device import use_device
@@ -151,4 +151,4 @@ def _figures(values: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

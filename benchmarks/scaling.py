@@ -20,6 +20,7 @@ import tyro
 
 from benchmarks import record, runs
 from benchmarks.settings import minibatches_for, read_config
+from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
@@ -60,8 +61,7 @@ class Args:
     """File that rows are appended to."""
 
 
-def main() -> None:
-    args = tyro.cli(Args, description=__doc__)
+def main(args: Args) -> None:
     rows = []
     for part in args.parts:
         for what, flags in list(_goals(args) if part == "goal" else _sizes(args, part)):
@@ -196,4 +196,4 @@ def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
