@@ -168,13 +168,13 @@ def _judge(config: Config, world: World, found: Sequence[Found]) -> Iterator[dic
 
 def _trained(found: Found) -> dict[str, Any]:
     """What a policy was trained on, and for how long."""
-    config = found.meta["config"]
-    env, most = config["env"], config["env"]["scene"]["num_screws"]
-    fewest, encoder = env.get("fewest_screws") or most, config["ppo"].get("set_encoder", {})
+    config = compatible.config_of(found)
+    env, most = config.env, config.env.scene.num_screws
+    fewest, encoder = env.fewest_screws or most, config.algorithm_options.set_encoder
     return {
-        "policy": "sorted" if env["observation"] != "set" else f"set, {encoder.get('kind')}",
+        "policy": "sorted" if env.observation != "set" else f"set, {encoder.kind}",
         "trained_bolts": f"{most}" if fewest == most else f"{fewest} to {most}",
-        "seed": config["seed"],
+        "seed": config.seed,
         "env_steps": found.step,
         "train_s": found.meta["counters"]["elapsed_s"],
     }

@@ -96,7 +96,7 @@ def _size(
     minibatches = minibatches_for(base, in_all)
     return {"part": part, "gpus": gpus, "num_envs": num_envs, "num_minibatches": minibatches}, [
         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
-        *("--ppo.num-minibatches", str(minibatches)),
+        *(f"--{base.algorithm}.num-minibatches", str(minibatches)),
         *("--total-env-steps", str(steps), "--max-minutes", "0", "--stop-at-success", "0"),
         *("--eval.episodes", "16", "--eval.no-baselines"),
     ]
@@ -129,7 +129,8 @@ def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
                     },
                     [
                         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
-                        *("--ppo.num-minibatches", str(minibatches), "--seed", str(seed)),
+                        *(f"--{base.algorithm}.num-minibatches", str(minibatches)),
+                        *("--seed", str(seed)),
                         *("--stop-at-success", str(args.success)),
                         *("--max-minutes", str(args.minutes), "--eval.no-baselines"),
                     ],
