@@ -18,6 +18,7 @@ import tyro
 from benchmarks import record
 from benchmarks.contacts import OverlapMeter
 from benchmarks.overlaps import figures_mm
+from benchmarks.settings import check_names
 from benchmarks.start import trained
 from screwpush_jax import checkpoint_folder, cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
@@ -87,6 +88,7 @@ class Args:
 
 
 def main(args: Args) -> None:
+    check_names("--variants", args.variants, VARIANTS)
     found, config = trained(args.checkpoint, args.runs_dir)
     config = dataclasses.replace(config, sim="auto", device="auto")
     plain = {"env.scene.physics.eval": PhysicsConfig(), "mujoco_warp": MujocoWarpConfig()}

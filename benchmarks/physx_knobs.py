@@ -17,6 +17,7 @@ import tyro
 
 from benchmarks import overlaps, record
 from benchmarks.contacts import PAIRS, OverlapMeter
+from benchmarks.settings import check_names
 from benchmarks.start import trained
 from screwpush_jax import cli, evaluation
 from screwpush_jax.build import World
@@ -83,6 +84,7 @@ class Args:
 
 
 def main(args: Args) -> None:
+    check_names("--variants", args.variants, VARIANTS)
     found, config = trained(args.checkpoint, args.runs_dir) if args.checkpoint else (None, None)
     config = dataclasses.replace(config or config_type()(), sim="physx", device="auto")
     use_device(config)

@@ -20,6 +20,11 @@ NO_RUN = "nothing there; valid: latest, best, or a folder"
         ("learning --config none.yaml --num-envs 8", NO_FILE),
         ("memory --engines none --config a", "unknown engine 'none'; valid: auto, mujoco_warp"),
         ("memory --tasks none --config a", "--task 'none'; valid: separate"),
+        *(
+            (f"{name} --variants none", "--variants none; valid: ")
+            for name in ("ablation", "physics")
+        ),
+        ("physx_knobs --variants none", "--variants none; valid: "),
         ("recording --task none", "--task 'none'; valid: separate"),
         ("recording --sim none", "unknown engine 'none'; valid: auto, mujoco_warp"),
         ("sim_to_sim gone", "the run gone has no checkpoint"),
