@@ -9,6 +9,8 @@ from pathlib import Path
 import tyro
 
 from benchmarks import record, runs
+from benchmarks.settings import check_names
+from screwpush_jax import cli
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "as shipped": (),
@@ -43,6 +45,7 @@ class Args:
 
 
 def main(args: Args) -> None:
+    check_names("--variants", args.variants, VARIANTS)
     common = ["--config", args.config, "--seed", str(args.seed), "--eval.no-baselines"]
     names = {f"ablation-{list(VARIANTS).index(what)}-{args.seed}": what for what in args.variants}
     flags = {name: [*common, *VARIANTS[what]] for name, what in names.items()}
@@ -55,4 +58,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

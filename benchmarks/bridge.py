@@ -19,7 +19,7 @@ import tyro
 
 from benchmarks import record
 from benchmarks.start import fresh_state
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, config_type
@@ -201,4 +201,4 @@ def host_us(world: World, part: Callable[[], object], repeats: int) -> dict[str,
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

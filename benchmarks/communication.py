@@ -27,7 +27,7 @@ from jax.sharding import PartitionSpec
 from benchmarks import hlo, record
 from benchmarks.settings import minibatches_for, read_config
 from benchmarks.update import random_rollout
-from screwpush_jax import cluster, compiled, dist, disturbances
+from screwpush_jax import cli, cluster, compiled, dist, disturbances
 from screwpush_jax.algorithms import registry as algorithms
 from screwpush_jax.algorithms.algorithm import Algorithm
 from screwpush_jax.algorithms.common.types import AXIS
@@ -241,4 +241,4 @@ def _allreduce_us(size: int, repeats: int) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))

@@ -14,6 +14,7 @@ from benchmarks import record
 from benchmarks.physics_pictures import draw_all
 from benchmarks.physics_trials import JUMP_RAD, PUSH_M_S, ROLLS, TRIALS, Curves, run
 from benchmarks.table import table
+from screwpush_jax import cli
 from screwpush_jax.files import write_atomically
 from screwpush_sim import registry
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
@@ -148,4 +149,4 @@ def _versions() -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -15,6 +15,7 @@ import tyro
 from annotated_types import Gt
 
 from benchmarks import record, runs
+from benchmarks.settings import check_names
 from screwpush_jax import checkpoint_folder, cli, compatible, compiled, pictures
 from screwpush_jax.bounds import check_section, shown
 from screwpush_jax.build import World, make_world
@@ -77,8 +78,7 @@ class Args:
 def main(args: Args) -> None:
     """Raises UsageError, CheckpointError: before anything is trained or judged, if it can be told then."""
     check_section(args)
-    if unknown := [name for name in args.train if name not in VARIANTS]:
-        raise UsageError(f"--train {unknown[0]}; valid: {', '.join(VARIANTS)}")
+    check_names("--train", args.train, VARIANTS)
     if args.train:
         load_tree(Path(args.config))
     groups = _groups(_found(args.checkpoint), args)
@@ -168,13 +168,13 @@ def _judge(config: Config, world: World, found: Sequence[Found]) -> Iterator[dic
 
 def _trained(found: Found) -> dict[str, Any]:
     """What a policy was trained on, and for how long."""
-    config = found.meta["config"]
-    env, most = config["env"], config["env"]["scene"]["num_screws"]
-    fewest, encoder = env.get("fewest_screws") or most, config["ppo"].get("set_encoder", {})
+    config = compatible.config_of(found)
+    env, most = config.env, config.env.scene.num_screws
+    fewest, encoder = env.fewest_screws or most, config.algorithm_options.set_encoder
     return {
-        "policy": "sorted" if env["observation"] != "set" else f"set, {encoder.get('kind')}",
+        "policy": "sorted" if env.observation != "set" else f"set, {encoder.kind}",
         "trained_bolts": f"{most}" if fewest == most else f"{fewest} to {most}",
-        "seed": config["seed"],
+        "seed": config.seed,
         "env_steps": found.step,
         "train_s": found.meta["counters"]["elapsed_s"],
     }

@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 
 from benchmarks import record
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
 from screwpush_jax.tasks.humanoid.config import HumanoidConfig
 from screwpush_jax.tasks.humanoid.task import HumanoidTask
 from screwpush_sim import registry
@@ -188,4 +188,4 @@ def _count(scene: Scene, state: SimState) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -26,7 +26,7 @@ import tyro
 from benchmarks import record
 from benchmarks.kills import Command, Kill
 from benchmarks.settings import read_config
-from screwpush_jax import run_folder
+from screwpush_jax import cli, run_folder
 from screwpush_jax.loggers import read_metrics
 
 _ROOT = Path(__file__).parent.parent
@@ -251,4 +251,4 @@ def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Args, description=__doc__)))
+    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))

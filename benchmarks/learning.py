@@ -12,7 +12,7 @@ import tyro
 
 from benchmarks import record, runs
 from benchmarks.settings import minibatches_for, read_config
-from screwpush_jax import pictures
+from screwpush_jax import cli, pictures
 from screwpush_jax.loggers import read_metrics
 from screwpush_sim.options import IsaacGymConfig
 
@@ -124,4 +124,4 @@ def draw(curves: list[dict], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

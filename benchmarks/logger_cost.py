@@ -21,6 +21,7 @@ import tyro
 from benchmarks import record
 from benchmarks.settings import read_config
 from benchmarks.start import fresh_state
+from screwpush_jax import cli
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, LogConfig, Sink
 from screwpush_jax.device import use_device
@@ -179,4 +180,4 @@ def _with(config: Config, name: str) -> Config:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

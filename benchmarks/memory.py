@@ -25,11 +25,11 @@ import tyro
 
 from benchmarks import record
 from benchmarks.settings import read_config
-from screwpush_jax import cluster, compiled, initial_state
+from screwpush_jax import cli, cluster, compiled, initial_state
 from screwpush_jax.build import draw_params, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
-from screwpush_sim import bridge
+from screwpush_sim import bridge, registry
 
 _CONFIGS = {"humanoid": "configs/humanoid.yaml"}
 _ONE = "SCREWPUSH_BENCHMARK_MEMORY"
@@ -71,6 +71,9 @@ def main(args: Args) -> None:
         print(json.dumps(_measure(args, **json.loads(os.environ[_ONE]))))
         return
     pairs = [(engine, task) for task in args.tasks for engine in args.engines]
+    for engine, task in pairs:  # what cannot be is no measurement of what fits
+        registry.choose(engine)
+        _config(args, engine, task, min(args.sizes))
     waiting: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
     for pair in pairs:
         waiting.put(pair)
@@ -242,4 +245,4 @@ def _in_use() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))

@@ -21,16 +21,15 @@ import tyro
 from benchmarks import record
 from benchmarks.contacts import PAIRS, OverlapMeter
 from benchmarks.start import trained
-from screwpush_jax import compiled, evaluation
-from screwpush_jax.algorithms.ppo.algorithm import PPO
-from screwpush_jax.build import World
+from screwpush_jax import cli, compiled, evaluation
+from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, config_type
 from screwpush_jax.device import use_device
-from screwpush_jax.env import Env
 from screwpush_jax.episodes import LEARNED, Episodes, policy_names
 from screwpush_jax.evaluate import load_policy
 from screwpush_jax.tasks import registry as tasks
 from screwpush_sim import registry
+from screwpush_sim.scene import Scene
 from screwpush_sim.state import SimState
 
 _PUSHING_STEPS = 40
@@ -105,16 +104,15 @@ def changed_world(
     With `each_physics_step` one `step` of the simulator is a physics step, not a control step.
     """
     engine = registry.choose(config.sim)[0]
-    task = tasks.find(config.task)(config.env)
-    scene = task.scene()
-    stepped = dataclasses.replace(scene.physics, **physics)
-    if each_physics_step:
-        stepped = dataclasses.replace(stepped, decimation=1)
     changed = dataclasses.replace(getattr(config, engine), **options)
-    scene = dataclasses.replace(scene, physics=stepped)
-    sim = registry.make_simulator(engine, scene, num_envs, changed)
-    algorithm = PPO(config.algorithm_options, task.obs_sizes, task.action_size)
-    return World(sim, Env(task, sim.unpack, sim.pack), algorithm)
+    if each_physics_step:
+        physics = physics | {"decimation": 1}
+
+    def change(scene: Scene) -> Scene:
+        return dataclasses.replace(scene, physics=dataclasses.replace(scene.physics, **physics))
+
+    config = dataclasses.replace(config, **{engine: changed})
+    return make_world(config, num_envs, "eval", change=change)
 
 
 def changed_decimation(config: Config, physics: dict[str, Any]) -> int:
@@ -200,4 +198,4 @@ def figures_mm(depth_m: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

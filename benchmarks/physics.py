@@ -18,8 +18,9 @@ import tyro
 from benchmarks import record
 from benchmarks.contacts import OverlapMeter
 from benchmarks.overlaps import figures_mm
+from benchmarks.settings import check_names
 from benchmarks.start import trained
-from screwpush_jax import checkpoint_folder, compiled, evaluation
+from screwpush_jax import checkpoint_folder, cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config
 from screwpush_jax.device import use_device
@@ -87,6 +88,7 @@ class Args:
 
 
 def main(args: Args) -> None:
+    check_names("--variants", args.variants, VARIANTS)
     found, config = trained(args.checkpoint, args.runs_dir)
     config = dataclasses.replace(config, sim="auto", device="auto")
     plain = {"env.scene.physics.eval": PhysicsConfig(), "mujoco_warp": MujocoWarpConfig()}
@@ -211,4 +213,4 @@ def _energy_j(config: Config, state: SimState) -> jax.Array:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

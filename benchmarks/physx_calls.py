@@ -23,7 +23,7 @@ import warp as wp
 from benchmarks import record
 from benchmarks.overlaps import changed_world, changes
 from benchmarks.start import fresh_state
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
 from screwpush_jax.build import World
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, config_type
@@ -187,4 +187,4 @@ def _timed(
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -17,8 +17,9 @@ import tyro
 
 from benchmarks import overlaps, record
 from benchmarks.contacts import PAIRS, OverlapMeter
+from benchmarks.settings import check_names
 from benchmarks.start import trained
-from screwpush_jax import evaluation
+from screwpush_jax import cli, evaluation
 from screwpush_jax.build import World
 from screwpush_jax.config import config_type
 from screwpush_jax.device import use_device
@@ -83,6 +84,7 @@ class Args:
 
 
 def main(args: Args) -> None:
+    check_names("--variants", args.variants, VARIANTS)
     found, config = trained(args.checkpoint, args.runs_dir) if args.checkpoint else (None, None)
     config = dataclasses.replace(config or config_type()(), sim="physx", device="auto")
     use_device(config)
@@ -151,4 +153,4 @@ def _figures(values: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -18,6 +18,7 @@ import tyro
 
 from benchmarks import record, runs
 from benchmarks.settings import minibatches_for, read_config
+from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 
 Setup = Literal["alone", "stages", "both", "apart", "apart_stages"]
@@ -107,4 +108,4 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))

@@ -19,7 +19,7 @@ import tyro
 
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
 from screwpush_jax.build import make_world
 from screwpush_jax.device import use_device
 
@@ -126,4 +126,4 @@ def _device_time(events: list[dict]) -> tuple[collections.Counter, collections.C
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -13,7 +13,7 @@ import jax
 import tyro
 
 from benchmarks import record
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import config_type
 from screwpush_jax.device import use_device
@@ -91,4 +91,4 @@ def measure(args: Args, world: World) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -20,6 +20,7 @@ import tyro
 
 from benchmarks import record, runs
 from benchmarks.settings import minibatches_for, read_config
+from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
 
@@ -60,8 +61,7 @@ class Args:
     """File that rows are appended to."""
 
 
-def main() -> None:
-    args = tyro.cli(Args, description=__doc__)
+def main(args: Args) -> None:
     rows = []
     for part in args.parts:
         for what, flags in list(_goals(args) if part == "goal" else _sizes(args, part)):
@@ -96,7 +96,7 @@ def _size(
     minibatches = minibatches_for(base, in_all)
     return {"part": part, "gpus": gpus, "num_envs": num_envs, "num_minibatches": minibatches}, [
         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
-        *("--ppo.num-minibatches", str(minibatches)),
+        *(f"--{base.algorithm}.num-minibatches", str(minibatches)),
         *("--total-env-steps", str(steps), "--max-minutes", "0", "--stop-at-success", "0"),
         *("--eval.episodes", "16", "--eval.no-baselines"),
     ]
@@ -129,7 +129,8 @@ def _goals(args: Args) -> Iterator[tuple[dict[str, Any], list[str]]]:
                     },
                     [
                         *("--num-envs", str(num_envs), "--num-gpus", str(gpus)),
-                        *("--ppo.num-minibatches", str(minibatches), "--seed", str(seed)),
+                        *(f"--{base.algorithm}.num-minibatches", str(minibatches)),
+                        *("--seed", str(seed)),
                         *("--stop-at-success", str(args.success)),
                         *("--max-minutes", str(args.minutes), "--eval.no-baselines"),
                     ],
@@ -196,4 +197,4 @@ def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))

@@ -1,9 +1,11 @@
-"""What benchmarks read from a training's YAML file."""
+"""What benchmarks take: a training's YAML file, names out of their tables."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from screwpush_jax.config import Config, config_type_of, load_yaml
+from screwpush_jax.errors import UsageError
 from screwpush_jax.yaml_file import load_tree
 
 
@@ -16,3 +18,10 @@ def read_config(path: str | Path, **chosen: Any) -> Config:
 def minibatches_for(config: Config, num_envs: int) -> int:
     """So many that each is as large as with the configuration's own environments; one at least."""
     return max(1, config.algorithm_options.num_minibatches * num_envs // config.num_envs)
+
+
+def check_names(flag: str, names: Sequence[str], known: Iterable[str]) -> None:
+    """Raises UsageError for a name that is not in the table."""
+    table = list(known)
+    if unknown := [name for name in names if name not in table]:
+        raise UsageError(f"{flag} {unknown[0]}; valid: {', '.join(table)}")

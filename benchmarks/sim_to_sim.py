@@ -13,7 +13,7 @@ from pathlib import Path
 import tyro
 
 from benchmarks import record, runs
-from screwpush_jax import checkpoint_folder, run_folder
+from screwpush_jax import checkpoint_folder, cli, run_folder
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.tasks import registry as tasks
 from screwpush_sim.physics import Name
@@ -74,4 +74,4 @@ def _judge(found: Found, engine: str, physics: Name, episodes: int, scripted: bo
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import jax
 
-from screwpush_jax import checkpoint, checkpoint_folder, compiled
+from screwpush_jax import checkpoint, checkpoint_folder, compatible, compiled
 from screwpush_jax.build import World, init_arrays
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.checkpoint_folder import Found
-from screwpush_jax.config import Config, config_type_of, from_tree
+from screwpush_jax.config import Config
 
 
 def trained(spec: str, runs_dir: str) -> tuple[Found, Config]:
     """The checkpoint that `spec` names, and its configuration."""
     found = checkpoint_folder.find(spec, Path(runs_dir), Config.task)
-    kind = config_type_of({**found.meta["config"], "task": found.meta["task"]})
-    return found, from_tree(found.meta["config"], kind, kind())
+    compatible.same_task(found, "")
+    return found, compatible.config_of(found)
 
 
 def fresh_state(config: Config, world: World, found: Found | None = None) -> RunState:

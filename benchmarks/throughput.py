@@ -20,7 +20,7 @@ import tyro
 
 from benchmarks import record
 from benchmarks.start import fresh_state, trained
-from screwpush_jax import checkpoint_folder, compiled
+from screwpush_jax import checkpoint_folder, cli, compiled
 from screwpush_jax.build import World, draw_params, make_world
 from screwpush_jax.checkpoint import RunState
 from screwpush_jax.config import Config, load_yaml
@@ -170,4 +170,4 @@ def _replay(args: Args, config: Config, world: World, state: RunState) -> dict[s
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

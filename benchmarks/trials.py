@@ -11,6 +11,7 @@ from typing import Literal
 
 import tyro
 
+from screwpush_jax import cli
 from screwpush_sim import registry
 from screwpush_sim.assets.probe import Probe, make_probe
 from screwpush_sim.builders import usd
@@ -85,4 +86,4 @@ def _slide(sim: Simulator, probe: Probe) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

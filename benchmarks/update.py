@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import tyro
 
 from benchmarks import record
-from screwpush_jax import compiled
+from screwpush_jax import cli, compiled
 from screwpush_jax.algorithms.algorithm import Algorithm, blank_step
 from screwpush_jax.algorithms.common.rollout import init_rollout
 from screwpush_jax.algorithms.common.types import Rollout
@@ -99,4 +99,4 @@ def random_rollout(algorithm: Algorithm, num_envs: int) -> Rollout:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

@@ -19,6 +19,7 @@ import tyro
 from benchmarks import record
 from benchmarks.settings import read_config
 from benchmarks.start import fresh_state
+from screwpush_jax import cli
 from screwpush_jax.build import make_world
 from screwpush_jax.device import use_device
 from screwpush_jax.filming.films import TrainingFilms
@@ -134,4 +135,4 @@ def row(args: Args, config: Any, engine: str, watch: Stopwatch, made: int) -> di
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

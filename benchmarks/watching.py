@@ -19,7 +19,7 @@ import numpy as np
 import tyro
 
 from benchmarks import record
-from screwpush_jax import run_folder
+from screwpush_jax import cli, run_folder
 from screwpush_jax.loggers import read_metrics
 
 _LONGEST_START_S = 300.0
@@ -135,4 +135,4 @@ def _wait(what, process: subprocess.Popen, log: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))

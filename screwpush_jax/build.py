@@ -59,10 +59,18 @@ def make_world(
 
     The scenes differ by the factors `params`, those of `draw_params` or none. `change` may give it
     another scene than the task's, with the same joints, controls and bodies.
+
+    Raises:
+      UsageError: the task's score is none of its metrics.
     """
     engine = registry.choose(config.sim)[0]
     options = getattr(config, engine)
     task = tasks.find(config.task)(config.env)
+    if task.score not in task.metrics:
+        raise UsageError(
+            f"--task {task.name}: its score is {task.score!r}; valid: one of its metrics,"
+            f" {', '.join(task.metrics)}"
+        )
     sim = registry.make_simulator(engine, change(task.scene(physics)), num_envs, options, params)
     algorithm = algorithms.find(config.algorithm).make(
         *(config.algorithm_options, task.horizon, obs_sizes(config)),

@@ -179,7 +179,14 @@ def restore_own(found: Found, like: RunState) -> RunState:
 
 def _read(found: Found, item: str, template: Any) -> Any:
     path = found.run_dir / CHECKPOINTS / str(found.step) / item
-    return orbax_trees.read(path, template)
+    try:
+        return orbax_trees.read(path, template)
+    except CheckpointError as error:
+        if item == "learner":
+            raise
+        raise CheckpointError(  # as after a reward term more, which the environments add up
+            f"{error}; --init-from {path.parent} begins a new run with its policy alone"
+        ) from error
 
 
 def _of_bytes(raw: np.ndarray, like: Any) -> Any:

@@ -17,6 +17,7 @@ _SHOWN = ("report*.html", "report.png", "videos/*.mp4")
 def closing_screen(
     run_dir: Path,
     table: Mapping[str, Mapping[str, float]],
+    shares: Sequence[str],
     step: int,
     on: Sequence[str] = (),
 ) -> str:
@@ -24,6 +25,7 @@ def closing_screen(
 
     Args:
       table: figures by policy, as an evaluation gives them (`Result.row`).
+      shares: which of them, beside success, are shares of the episodes (`Result.shares`).
       step: of the checkpoint that was evaluated.
       on: flags with which the run goes on beyond its budget.
     """
@@ -36,7 +38,7 @@ def closing_screen(
     lines = [
         "",
         f"--- {run_dir.name} {'-' * max(0, 90 - len(run_dir.name))}",
-        *_table(table),
+        *_table(table, shares),
         "",
         *(f"{path.suffix[1:]:9} {_shown(path)}" for path in _files(run_dir)),
         f"{'run':9} {where}",
@@ -49,14 +51,8 @@ def closing_screen(
     return "\n".join(lines)
 
 
-def _table(table: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+def _table(table: Mapping[str, Mapping[str, float]], shares: Sequence[str]) -> Iterator[str]:
     """One line a policy: success, its interval, what else was counted, the steps of an episode."""
-    told = ("episodes", "success_rate", "success_low", "success_high", "invalid", "episode_len")
-    shares = [
-        name
-        for name in next(iter(table.values()), {})
-        if name not in (*told, "return_") and all(0 <= row[name] <= 1 for row in table.values())
-    ]
     heads = [f"{name.replace('_', ' '):>12}" for name in shares]
     yield f"{'policy':9} {'success':>9} {'95 % interval':>20} {' '.join(heads)} {'mean steps':>10}"
     for name, row in table.items():

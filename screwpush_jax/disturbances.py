@@ -27,7 +27,7 @@ class Disturbed:
 
     delay: jax.Array  # [N] int32, control steps
     queue: jax.Array | None  # [N, D, U] the newest first; None where nothing is ever late
-    luck: jax.Array  # [N] 0 to 1: what is hidden in a larger share of episodes is in this one
+    luck: jax.Array  # [N] 0 to 1: what a larger share of episodes hides is hidden in this one
     robot_bias: dict[str, jax.Array]  # [N, ...] each
     body_bias: dict[str, dict[str, jax.Array]]  # [N, B, ...] each, by group
 

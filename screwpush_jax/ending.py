@@ -16,6 +16,7 @@ from screwpush_jax import (
 from screwpush_jax.closing import closing_screen
 from screwpush_jax.config import Config
 from screwpush_jax.display import duration
+from screwpush_jax.episodes import LEARNED
 from screwpush_jax.recorder import Recorder, summary
 from screwpush_jax.report import write_report
 from screwpush_jax.run_folder import RunFolder
@@ -46,8 +47,9 @@ def evaluate_best(config: Config, run_dir: Path, about_s: float = 0.0) -> None:
     results = evaluate.run_best(config, run_dir)
     newest, best = (checkpoint_folder.find_in(run_dir, best=best) for best in (False, True))
     table = {name: result.row() for name, result in results.items()}
+    shares = list(results[LEARNED].shares)
     on = [*resume.more(config, newest), *cli.machine_flags(config)]
-    print(closing_screen(run_dir, table, best.step, on))
+    print(closing_screen(run_dir, table, shares, best.step, on))
 
 
 def last_words(config: Config, claimed: Sequence[RunFolder]) -> str:

@@ -18,7 +18,7 @@ from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, to_tree
 from screwpush_jax.display import Display
 from screwpush_jax.episode_sums import EpisodeSums
-from screwpush_jax.errors import DivergedError
+from screwpush_jax.errors import DivergedError, UsageError
 from screwpush_jax.filming.films import TrainingFilms
 from screwpush_jax.forecast import until
 from screwpush_jax.loggers.run_loggers import Loggers
@@ -156,6 +156,7 @@ class Recorder:
 
         Raises:
           SplitError: processes that train together have learned different things.
+          UsageError: what should say whether an episode of the task succeeded is no such metric.
         """
         if self._pending is None:
             return
@@ -169,7 +170,13 @@ class Recorder:
         episodes = metrics.pop(EPISODES)
         means = {name: value for name, value in metrics.items() if name.startswith("env/")}
         self._sums.add(means, episodes)
-        success = metrics.get(f"env/{self._world.task.score}") if episodes else None
+        task = self._world.task
+        success = metrics.get(f"env/{task.score}") if episodes else None
+        if success is not None and math.isfinite(success) and not 0.0 <= success <= 1.0:
+            raise UsageError(
+                f"--task {task.name}: its score {task.score!r} was {success:g} in the mean; valid: a"
+                " metric that is 0 or 1 for each episode"
+            )
         self._newest.add(self.iterations, episodes, math.nan if success is None else success)
         if not episodes:
             metrics = {name: value for name, value in metrics.items() if name not in means}

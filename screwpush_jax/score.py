@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import sys
 from typing import Any
 
 _Z95 = 1.959964
@@ -23,12 +22,6 @@ class Score:
     def of_proportion(cls, mean: float, count: int, source: str) -> "Score":
         """The score of a yes-or-no metric (a success rate)."""
         return cls(mean, wilson_interval(mean, count)[0], count, source)
-
-    @classmethod
-    def of_mean(cls, mean: float, std: float, count: int, source: str) -> "Score":
-        """The score of any other metric, whose sample standard deviation is `std` (normal interval)."""
-        low = mean - _Z95 * std / math.sqrt(count) if count > 1 else -sys.float_info.max
-        return cls(mean, low, count, source)
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> "Score":

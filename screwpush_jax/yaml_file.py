@@ -51,7 +51,8 @@ def _read(path: Path) -> str:
             raise OSError(errno.EINVAL, "not a file")
         return path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except FileNotFoundError:
-        near = ", ".join(sorted(str(p) for p in path.parent.glob("*.yaml"))) or "none there"
+        there = sorted(str(p) for p in path.parent.glob("*.yaml") if not p.name.startswith("."))
+        near = ", ".join(there) or "none there"
         raise UsageError(f"--config {path}: no such file; configurations there: {near}") from None
     except UnicodeDecodeError:
         raise UsageError(f"--config {path}: not UTF-8; valid: a YAML file in UTF-8") from None

@@ -9,6 +9,7 @@ import pytest
 from screwpush_jax import build, evaluate
 from screwpush_jax.config import config_type, from_tree
 from screwpush_jax.errors import UsageError
+from screwpush_jax.tasks.separate.task import SeparateTask
 from screwpush_sim import registry
 from screwpush_sim.options import MujocoConfig
 from screwpush_sim.registry import EngineDef
@@ -81,6 +82,14 @@ VARIED = {
     "eval": {"episodes": 3},
     "env": {"variation": {"friction": [0.5, 2.0], "drive_gain": [0.9, 0.9]}},
 }
+
+
+def test_a_task_whose_score_is_none_of_its_metrics_is_refused_before_anything_is_built(monkeypatch):
+    monkeypatch.setattr(SeparateTask, "score", "solved")
+    monkeypatch.setattr(registry, "make_simulator", None)
+    said = "--task separate: its score is 'solved'; valid: one of its metrics, success_once, out"
+    with pytest.raises(UsageError, match=said):
+        build.make_world(from_tree({"sim": "mujoco"}, Config, Config()), 4, "train")
 
 
 def test_a_worlds_scenes_differ_by_draws_from_the_seed_that_was_given():

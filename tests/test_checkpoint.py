@@ -54,6 +54,23 @@ def test_what_was_saved_reads_back(store, tmp_path):
     assert jax.random.key_data(back.carry.key).tolist() == [0, 1]
 
 
+def test_a_run_whose_environments_kept_other_arrays_can_lend_its_policy(store, tmp_path):
+    store.save(128, state(3.0), META, SCORE)
+    found = checkpoint_folder.find_in(tmp_path, best=True)
+    other = state(0.0)
+    env = {"sum": other.carry.env, "sum of a new term": other.carry.env}
+    other = dataclasses.replace(other, carry=dataclasses.replace(other.carry, env=env))
+    with pytest.raises(CheckpointError) as refused:
+        checkpoint.restore(found, other)
+    assert f"; --init-from {tmp_path / 'checkpoints' / '128'} begins" in str(refused.value)
+    learner = checkpoint.restore_learner(found, other.learner)
+    np.testing.assert_array_equal(learner["weights"], 3.0)
+    other = dataclasses.replace(other, learner={"other": jnp.zeros(1)})
+    with pytest.raises(CheckpointError) as refused:  # its policy is of no use
+        checkpoint.restore_learner(found, other.learner)
+    assert "--init-from" not in str(refused.value)
+
+
 def test_an_existing_step_is_an_error_and_stays(store, tmp_path):
     store.save(128, state(3.0), META, SCORE)
     with pytest.raises(CheckpointError, match="exists already"):

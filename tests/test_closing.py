@@ -16,12 +16,13 @@ ROW = {
     **{"episodes": 512, "success_rate": 0.957, "success_low": 0.9358, "success_high": 0.9715},
     **{
         "out_of_area": 0.0234,
-        "final_m": 12.5,
+        "final_m": 0.125,
         "invalid": 0.0,
         "episode_len": 63.2,
         "return_": 41.2,
     },
 }
+SHARES = ["out_of_area"]
 TABLE = {"learned": ROW, "scripted": {**ROW, "success_rate": 1.0, "episode_len": 147.0}}
 
 
@@ -36,15 +37,19 @@ def run_dir(tmp_path, monkeypatch):
 
 def test_it_has_the_table_and_only_the_files_that_are_there(run_dir):
     (run_dir / "report.png").write_bytes(b"")
-    lines = closing_screen(run_dir, TABLE, 512).splitlines()
+    lines = closing_screen(run_dir, TABLE, SHARES, 512).splitlines()
     assert len(lines) <= 24  # one screen
     (learned,) = [line for line in lines if line.startswith("learned")]
+    # the distance is no share, though it is less than 1
     assert learned.split() == ["learned", "95.70%", "93.58%", "to", "97.15%", "2.34%", "63"]
     shown = [line.split(maxsplit=1)[1] for line in lines if "runs/separate" in line][:2]
     where = "'runs/separate/20260101-000000-two words"
     assert shown == [f"{where}/report.png'", f"{where}'"]
     (run_dir / "report.html").write_text("")
-    assert f"html      {where}/report.html'" in closing_screen(run_dir, TABLE, 512).splitlines()
+    assert (
+        f"html      {where}/report.html'"
+        in closing_screen(run_dir, TABLE, SHARES, 512).splitlines()
+    )
 
 
 def commands(screen):
@@ -54,7 +59,9 @@ def commands(screen):
 
 def test_the_next_three_commands_name_the_run_from_here(run_dir, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    see, judge, train = commands(closing_screen(run_dir, TABLE, 512, ["--max-minutes", "12"]))
+    see, judge, train = commands(
+        closing_screen(run_dir, TABLE, SHARES, 512, ["--max-minutes", "12"])
+    )
     run = "runs/separate/20260101-000000-two words"
     checkpoint = ["--checkpoint", f"{run}/checkpoints/512"]
     assert see[1:] == ["-m", "screwpush_jax.play", *checkpoint]
@@ -64,18 +71,20 @@ def test_the_next_three_commands_name_the_run_from_here(run_dir, monkeypatch):
 
 def test_where_videos_need_packages_the_first_command_gets_them(run_dir, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    see, *_ = commands(closing_screen(run_dir, TABLE, 512))
+    see, *_ = commands(closing_screen(run_dir, TABLE, SHARES, 512))
     assert see[1:6] == ["-m", "pip", "install", "imageio", "imageio-ffmpeg"]
     assert see[6] == "&&"
 
 
 def test_the_interpreter_is_named_as_it_is_typed_here(run_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
-    assert {words[0] for words in commands(closing_screen(run_dir, TABLE, 512))} == {
+    assert {words[0] for words in commands(closing_screen(run_dir, TABLE, SHARES, 512))} == {
         ".venv/bin/python"
     }
     monkeypatch.setenv("PATH", str(tmp_path / ".venv" / "bin"))
-    assert {words[0] for words in commands(closing_screen(run_dir, TABLE, 512))} == {"python"}
+    assert {words[0] for words in commands(closing_screen(run_dir, TABLE, SHARES, 512))} == {
+        "python"
+    }
 
 
 def test_an_evaluation_takes_as_long_as_its_steps_and_start_states():

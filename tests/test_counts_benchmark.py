@@ -1,9 +1,13 @@
 """What `benchmarks.counts` cannot judge is one line, before anything is trained or written."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks import counts, record
 from screwpush_jax import checkpoint_folder
+from screwpush_jax.checkpoint_folder import Found
+from screwpush_jax.config import config_type, from_tree, to_tree
 from screwpush_jax.errors import UsageError
 
 
@@ -40,6 +44,18 @@ def test_a_number_that_no_scene_has_is_told(run, monkeypatch):
     for number in (1, 9):
         with pytest.raises(UsageError, match=f"--env.scene.num-screws {number}; valid: 2 to 8"):
             counts.main(counts.Args(checkpoint=(run,), counts=(number,)))
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "grpo"])
+def test_a_policy_is_named_by_its_own_encoder_whatever_trained_it(algorithm):
+    env = {"observation": "set", "fewest_screws": 2}
+    kind = config_type(algorithm=algorithm)
+    config = from_tree(
+        {"env": env, algorithm: {"set_encoder": {"kind": "attention"}}}, kind, kind()
+    )
+    meta = {"task": "separate", "config": to_tree(config), "counters": {"elapsed_s": 1.5}}
+    row = counts._trained(Found(Path("run"), 128, meta))
+    assert (row["policy"], row["trained_bolts"]) == ("set, attention", "2 to 3")
 
 
 def test_where_git_knows_of_no_commit_a_measurement_is_kept(monkeypatch):

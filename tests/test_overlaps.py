@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from benchmarks.contacts import PAIRS, OverlapMeter
-from benchmarks.overlaps import changes
+from benchmarks.overlaps import changed_world, changes
+from screwpush_jax.config import config_type, from_tree
 from screwpush_sim.assets import elfin15
 from screwpush_sim.assets.arm_with_bolts import SceneConfig, make_scene
 from screwpush_sim.assets.bolt import Bolt
@@ -64,3 +65,26 @@ def test_changes_are_read_by_their_kind():
         "cone": "elliptic",
         "contact_impedance": (0.95, 0.99),
     }
+
+
+@pytest.mark.parametrize(
+    ("tree", "read", "has_critic"),
+    [
+        ({"env": {"observation": "set"}}, {"policy", "policy.members"}, True),
+        ({"env": {"disturbance": {"asymmetric_critic": True}}}, {"policy", "critic"}, True),
+        ({"algorithm": "grpo"}, {"policy"}, False),
+    ],
+)
+def test_a_changed_world_takes_the_policy_of_any_training(tree, read, has_critic):
+    kind = config_type(algorithm=tree.get("algorithm", "ppo"))
+    config = from_tree({"sim": "mujoco", **tree}, kind, kind())
+    world = changed_world(config, 2, {"dt_s": 0.0025}, {"num_threads": 1}, each_physics_step=True)
+    try:
+        physics, plain = world.sim.spec.scene.physics, config.env.scene.physics.eval
+        policy = jax.eval_shape(world.algorithm.init, jax.random.key(0)).policy
+    finally:
+        world.close()
+    assert (physics.dt_s, physics.decimation) == (0.0025, 1)
+    assert physics.solver_iterations == plain.solver_iterations  # all else as it was
+    assert set(policy.obs_moments) == read
+    assert ("critic" in policy.params["params"]) == has_critic

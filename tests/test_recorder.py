@@ -13,7 +13,7 @@ from screwpush_jax.algorithms.ppo.update import init_learner
 from screwpush_jax.checkpoint import CheckpointStore
 from screwpush_jax.compiled import jit
 from screwpush_jax.config import config_type, from_tree
-from screwpush_jax.errors import DivergedError
+from screwpush_jax.errors import DivergedError, UsageError
 from screwpush_jax.newest_episodes import NewestEpisodes
 from screwpush_jax.recorder import Recorder
 from screwpush_jax.score import wilson_interval
@@ -87,6 +87,18 @@ def test_a_score_is_of_the_episodes_since_the_last_checkpoint(recorder):
     assert score.mean == pytest.approx((15 + 10) / 45)
     assert meta["counters"]["tally"] == {}
     assert meta["counters"]["iterations"] == 4
+
+
+@pytest.mark.parametrize("mean", [-0.5, 1.25])
+def test_a_score_that_is_no_rate_is_told_at_the_first_iteration(recorder, mean):
+    made, saved = recorder
+    report = dict.fromkeys(("perf/steps", "perf/elapsed_ms", "perf/sim_ms", "perf/pause_ms"), 1.0)
+    metrics = {"episodes": jnp.float32(8.0), "env/caught_all": jnp.float32(mean)}
+    made.iteration(metrics, lambda: dict(report))
+    said = f"--task juggling: its score 'caught_all' was {mean:g} in the mean; valid: a metric that is 0"
+    with pytest.raises(UsageError, match=said):
+        made.flush()
+    assert not saved
 
 
 @pytest.mark.slow

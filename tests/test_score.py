@@ -20,16 +20,7 @@ def test_interval_is_wilsons(won, count):
 
 def test_nothing_seen_is_nothing_known():
     assert wilson_interval(0.0, 0) == (0.0, 1.0)
-    nothing = Score.of_mean(3.0, 0.0, 1, "training")
-    assert nothing.low < Score.of_mean(-1e6, 1.0, 2, "training").low
-    assert json.loads(json.dumps(dataclasses.asdict(nothing))) == dataclasses.asdict(nothing)
-
-
-def test_a_mean_has_the_normal_interval():
-    values = np.random.default_rng(0).normal(3.0, 2.0, 400)
-    std = float(np.std(values, ddof=1))
-    low = scipy.stats.norm.interval(0.95, np.mean(values), std / 20)[0]
-    assert Score.of_mean(float(np.mean(values)), std, 400, "evaluation").low == pytest.approx(low)
+    assert Score.of_proportion(1.0, 0, "training").low == 0.0
 
 
 def test_a_lucky_few_do_not_beat_many():

@@ -1,0 +1,48 @@
+"""What a benchmark cannot measure is one line and exit code 2, before a row is written."""
+
+import runpy
+import sys
+
+import pytest
+
+NO_FILE = "none.yaml: no such file; configurations there: none there"
+NO_RUN = "nothing there; valid: latest, best, or a folder"
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        *((f"{name} --checkpoint none --runs-dir .", NO_RUN) for name in ("overlaps", "profile")),
+        *((f"{name} --checkpoint none --runs-dir .", NO_RUN) for name in ("physics", "throughput")),
+        *((f"{name} --config none.yaml", NO_FILE) for name in ("interruptions", "logger_cost")),
+        *((f"{name} --config none.yaml", NO_FILE) for name in ("memory", "placement", "scaling")),
+        ("video --config none.yaml", NO_FILE),
+        ("learning --config none.yaml --num-envs 8", NO_FILE),
+        ("memory --engines none --config a", "unknown engine 'none'; valid: auto, mujoco_warp"),
+        ("memory --tasks none --config a", "--task 'none'; valid: separate"),
+        *(
+            (f"{name} --variants none", "--variants none; valid: ")
+            for name in ("ablation", "physics")
+        ),
+        ("physx_knobs --variants none", "--variants none; valid: "),
+        ("recording --task none", "--task 'none'; valid: separate"),
+        ("recording --sim none", "unknown engine 'none'; valid: auto, mujoco_warp"),
+        ("sim_to_sim gone", "the run gone has no checkpoint"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_a_mistake_is_one_line(command, hint, monkeypatch, tmp_path, capsys):
+    name, *args = command.split()
+    (tmp_path / ".hidden.yaml").touch()  # no configuration
+    (tmp_path / "a").touch()  # one of defaults alone
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, *args])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    said = capsys.readouterr().err.strip()
+    assert ended.value.code == 2
+    assert said.startswith("error: ")
+    assert hint in said
+    assert "\n" not in said
+    assert sorted(tmp_path.rglob("*")) == before
