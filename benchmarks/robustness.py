@@ -24,7 +24,7 @@ from screwpush_jax.config import FLAG_ONLY, Config
 from screwpush_jax.episodes import LEARNED
 from screwpush_jax.evaluate import check_unseen, load_policy
 from screwpush_jax.evaluation import Result, examine
-from screwpush_jax.outcomes import SUCCESS
+from screwpush_jax.tasks.endings import SUCCESS
 from screwpush_jax.text_table import text_table
 
 Row = dict[str, Any]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from screwpush_jax.outcomes import SUCCESS, Outcomes
+from screwpush_jax.outcomes import Outcomes
+from screwpush_jax.tasks.endings import SUCCESS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ import numpy as np
 from screwpush_jax.eval_file import video_folder
 from screwpush_jax.evaluation import Result
 from screwpush_jax.figure_names import in_words, words_and_unit
-from screwpush_jax.outcomes import SUCCESS, Outcomes
+from screwpush_jax.outcomes import Outcomes
+from screwpush_jax.tasks.endings import SUCCESS
 
 _TEMPLATE = "report_page.html"
 _LISTED = 20

@@ -7,10 +7,9 @@ import jax
 import numpy as np
 
 from screwpush_jax.episodes import Episodes
+from screwpush_jax.tasks.endings import ended_by
 from screwpush_jax.tasks.records import Records
 from screwpush_jax.tasks.task import Task
-
-SUCCESS, INVALID, TIME_LIMIT, OTHER = "success", "invalid", "time limit", "other"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,20 +33,3 @@ def read(task: Task, episodes: Episodes) -> Outcomes:
     success = figures[task.score] > 0
     records = Records(success, recording.path, recording.last)
     return Outcomes(ended_by(task, figures), figures, records)
-
-
-def ended_by(task: Task, figures: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What ended each episode, `[N]`: success, a metric of the task's that is true, and so on.
-
-    Of several that hold the first counts: success, the task's in their order, invalid physics, the
-    time limit.
-    """
-    own = [n for n in task.metrics if n != task.score and figures[n].dtype == bool]
-    conditions = [
-        figures[task.score] > 0,
-        *(figures[name] for name in own),
-        figures["invalid"],
-        figures["episode_len"] >= task.horizon,
-    ]
-    names = [SUCCESS, *(name.replace("_", " ") for name in own), INVALID, TIME_LIMIT]
-    return np.select(conditions, names, default=OTHER)

@@ -156,7 +156,7 @@ def record(
     finally:
         world.sim.close()
     film = jax.device_get(camera.take_out())
-    maker = Maker(world.task.score, world.sim.spec.control_dt_s)
+    maker = Maker(world.task, world.sim.spec.control_dt_s)
     clips = [maker.episode(film, number) for number in range(episodes)]
     return clips, camera.every * world.sim.spec.control_dt_s
 

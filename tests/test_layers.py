@@ -35,6 +35,7 @@ KNOWN_BY = {
     "screwpush_jax.tasks.task": "build checkpoint cli disturbances doors env episodes evaluation film"
     " filming initial_state outcomes policy_file recording stages transition viewer",
     "screwpush_jax.tasks.start_classes": "env relations",
+    "screwpush_jax.tasks.endings": "eval_figures eval_page filming outcomes viewer",
     "screwpush_jax.tasks.records": "outcomes task_figures",
     "screwpush_jax.tasks.disturbance": "disturbances",
     "screwpush_jax.tasks.drawing": "viewer",

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from screwpush_jax.figure_names import in_words, with_value
+from screwpush_jax.tasks.endings import SUCCESS, ended_by
+from screwpush_jax.tasks.task import Task
 from screwpush_sim.state import SimState
-
-SUCCESS, TIME_LIMIT = "success", "time limit"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Clip:
 class Maker:
     """Cuts films (`screwpush_jax.film.Film`, on the host) of one task."""
 
-    score: str
-    """The task's metric that says success."""
+    task: Task
     control_dt_s: float
 
     def scene(self, film: Any, number: int) -> Clip:
@@ -72,10 +71,7 @@ class Maker:
 
     def ending(self, figures: Mapping[str, Any], at: int | tuple[int, ...]) -> str:
         """What ended an episode, in words, by its figures at its end."""
-        if figures[self.score][at] > 0:
-            return SUCCESS
-        flags = [name for name, value in figures.items() if value.dtype == bool and value[at]]
-        return in_words(flags[0]) if flags else TIME_LIMIT
+        return str(ended_by(self.task, {name: value[at] for name, value in figures.items()}))
 
 
 def choose(returns: np.ndarray, succeeded: np.ndarray, count: int) -> list[int]:

@@ -131,7 +131,7 @@ def make_of_evaluation(config: Config, world: World, camera: Camera, folder: Pat
 
 
 def _maker(world: World) -> Maker:
-    return Maker(world.task.score, world.sim.spec.control_dt_s)
+    return Maker(world.task, world.sim.spec.control_dt_s)
 
 
 def _job(config: VideoConfig, world: World, every: int, videos: tuple[Video, ...]) -> Job:

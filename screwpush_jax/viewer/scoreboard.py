@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from screwpush_jax.score import wilson_interval
+from screwpush_jax.tasks.endings import SUCCESS
 
-SUCCESS, TIME_UP, INVALID = "success", "time is up", "physics failed"
 _RECENT = 20
 
 
@@ -44,27 +44,6 @@ class Scoreboard:
             said.append(f"{self._recent.count(SUCCESS)} of the last {_RECENT}")
         others = [(name, n) for name, n in self.endings.most_common() if name != SUCCESS]
         return [*said, *(f"{name}: {count}" for name, count in others)]
-
-
-def ending(
-    figures: Mapping[str, np.ndarray],
-    scene: int,
-    truncated: bool,
-    score: str,
-    metrics: Sequence[str],
-) -> str:
-    """What ended the episode of one scene, from the `figures [N]` of the step that ended it.
-
-    Of a task's `metrics` those that are true or false name an ending; `score` is its success.
-    """
-    if figures["invalid"][scene]:
-        return INVALID
-    if figures[score][scene] > 0:
-        return SUCCESS
-    for name in metrics:
-        if figures[name].dtype == bool and figures[name][scene]:
-            return name.replace("_", " ")
-    return TIME_UP if truncated else "ended"
 
 
 class RewardTrack:

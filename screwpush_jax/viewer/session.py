@@ -13,9 +13,10 @@ from screwpush_jax.episodes import LEARNED
 from screwpush_jax.errors import CheckpointError
 from screwpush_jax.side_products import say
 from screwpush_jax.tasks.drawing import Drawing
+from screwpush_jax.tasks.endings import SUCCESS, ended_by
 from screwpush_jax.tasks.optional import Drawn
 from screwpush_jax.viewer.checkpoints import Checkpoints
-from screwpush_jax.viewer.scoreboard import SUCCESS, RewardTrack, Scoreboard, ending
+from screwpush_jax.viewer.scoreboard import RewardTrack, Scoreboard
 from screwpush_jax.viewer.stage import Stage
 from screwpush_jax.viewer.watch import Seen
 from screwpush_sim.state import SimState
@@ -188,8 +189,8 @@ class Session:
         self.reset()
 
     def _end(self, scene: int, seen: Seen) -> None:
-        task = self.stage.task
-        said = ending(seen.figures, scene, bool(seen.truncated[scene]), task.score, task.metrics)
+        figures = {name: value[scene] for name, value in seen.figures.items()}
+        said = str(ended_by(self.stage.task, figures))
         self.endings[scene] = said
         self.scoreboard.add(said)
         self._held[scene] = 0

@@ -36,7 +36,6 @@ class Seen:
     step: jax.Array  # [N] int32, control steps of the running episode
     restarted: jax.Array  # [N] bool, whose episode begins here
     ended: jax.Array  # [N] bool, whose episode ended with the last step
-    truncated: jax.Array  # [N] bool
     figures: dict[str, Any]  # [N] each, of the episode so far, reward terms with them
 
 
@@ -73,7 +72,6 @@ def step(
         step=state.step,
         restarted=now.restarted,
         ended=done.ended,
-        truncated=done.truncated,
         figures=done.figures | {"return": jnp.where(now.restarted, 0.0, done.figures["return"])},
     )
     action, memory = jax.lax.switch(

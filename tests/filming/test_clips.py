@@ -11,7 +11,8 @@ from screwpush_jax.filming.drawing import annotate, one_by_one, side_by_side, st
 from screwpush_sim.state import RobotState, SimState
 
 F, S = 6, 2
-MAKER = Maker("met", 0.05)
+TASK = SimpleNamespace(score="met", metrics=("met", "left_area"), horizon=4)
+MAKER = Maker(TASK, 0.05)
 
 
 def film(**ends):

@@ -33,7 +33,7 @@ def test_an_episode_ends_as_worked_out_by_hand_and_is_shown_for_a_while(session,
         np.testing.assert_allclose(
             watched.state.robot.joint_pos[0], place + STEP_RAD * step, rtol=1e-5
         )
-    assert watched.endings == ["success" if won else "time is up"]
+    assert watched.endings == ["success" if won else "time limit"]
     assert watched.has_won(0) == won
     assert watched.scoreboard.episodes == 1
     assert watched.scoreboard.successes == int(won)
