@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from screwpush_jax import cli
+from screwpush_jax.errors import UsageError
 from screwpush_jax.loggers import read_metrics
 
 _FIGURES = (
@@ -40,7 +42,7 @@ def train_all(
     Without any, one at a time on the device that training takes by itself.
 
     Raises:
-      RuntimeError: one of them failed; the message holds what it printed.
+      UsageError, RuntimeError: as `command`, for one of them.
     """
     places = [{"CUDA_VISIBLE_DEVICES": str(gpu)} for gpu in gpus] or [{}]
     free: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
@@ -62,7 +64,12 @@ def train_all(
 
 
 def command(module: str, args: Sequence[str], env: Mapping[str, str] | None = None) -> float:
-    """Runs `python -m screwpush_jax.<module>`; seconds that its process lived."""
+    """Runs `python -m screwpush_jax.<module>`; seconds that its process lived.
+
+    Raises:
+      UsageError: it refused what it was told, and says why.
+      RuntimeError: it failed; the message holds what it printed.
+    """
     begun = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", f"screwpush_jax.{module}", *args],
@@ -71,6 +78,9 @@ def command(module: str, args: Sequence[str], env: Mapping[str, str] | None = No
         text=True,
         check=False,
     )
+    said = done.stderr.strip().splitlines()
+    if done.returncode == cli.REFUSED and said and said[-1].startswith("error: "):
+        raise UsageError(f"{module}: {said[-1].removeprefix('error: ')}")
     if done.returncode:
         raise RuntimeError(f"{module} {' '.join(args)}:\n{done.stdout}\n{done.stderr}")
     return time.perf_counter() - begun

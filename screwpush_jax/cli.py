@@ -56,10 +56,12 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     except DeviceLostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
-        os._exit(2)  # each array and each kernel would report the device, and the last one abort
+        os._exit(
+            REFUSED
+        )  # each array and each kernel would report the device, and the last one abort
     except (UsageError, SimError, StartsError) as error:
         print(f"error: {error}", file=sys.stderr)
-        code = _failed(2)
+        code = _failed(REFUSED)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = _failed(130)
@@ -78,6 +80,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     sys.exit(code)
 
 
+REFUSED = 2
+"""Exit code of a command that was told what it cannot do."""
 LOST = 3
 """Exit code of a process that ends because another one is lost."""
 

@@ -3,7 +3,8 @@
 import contextlib
 import difflib
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import tyro
@@ -41,7 +42,7 @@ def parse(kind: type[T], args: Sequence[str], default: T, prog: str, description
         tyro.cli(kind, args=["--help"], default=default, prog=prog, description=description)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), _wide():
             config, unknown = tyro.cli(
                 kind, args=list(args), default=default, prog=prog, return_unknown_args=True
             )
@@ -62,6 +63,19 @@ def _nearest(flag: str, default: Any) -> str:
     near += [last[name] for name in difflib.get_close_matches(wanted, last, n=3, cutoff=0.5)]
     choices = dict.fromkeys(near or [name for name in flags if "." not in name])
     return "valid flags like it: " + ", ".join(f"--{name}" for name in choices)
+
+
+@contextlib.contextmanager
+def _wide() -> Iterator[None]:
+    """A terminal in which nothing that tyro prints is broken into lines."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "10000"
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
 
 
 def _one_line(message: str) -> str:

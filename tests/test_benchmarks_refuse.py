@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from benchmarks import runs
+from screwpush_jax.errors import UsageError
+
 NO_FILE = "none.yaml: no such file; configurations there: none there"
 NO_RUN = "nothing there; valid: latest, best, or a folder"
 
@@ -46,3 +49,14 @@ def test_a_mistake_is_one_line(command, hint, monkeypatch, tmp_path, capsys):
     assert hint in said
     assert "\n" not in said
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_so_is_a_mistake_that_a_training_of_its_own_finds():
+    with pytest.raises(UsageError, match=r"^train: invalid choice 'none' for argument '--sim'"):
+        runs.command("train", ["--sim", "none"])
+
+
+def test_another_failure_of_a_training_is_shown_whole(monkeypatch, tmp_path):
+    (tmp_path / "jax.py").write_text("raise OSError('no JAX today')")
+    with pytest.raises(RuntimeError, match="(?s)Traceback.*no JAX today"):
+        runs.command("train", [], {"PYTHONPATH": f"{tmp_path}:{':'.join(sys.path)}"})

@@ -24,7 +24,10 @@ MISTAKES = {
     "unknown algorithm": (["--algorithm", "sac"], "--algorithm 'sac'; valid: ppo, grpo"),
     "options of another algorithm": (["--grpo.kl-coef", "1"], "valid flags like it: --ppo."),
     "section of another algorithm": (["--algorithm", "grpo"], "(it is of --algorithm ppo)"),
-    "unknown engine": (["--sim", "bullet"], "mujoco"),
+    "unknown engine": (
+        ["--sim", "bullet"],
+        "Expected one of ('auto', 'mujoco_warp', 'mujoco', 'physx', 'isaacgym').",
+    ),
     "missing configuration": (["--config", "nowhere.yaml"], "no such file"),
     "missing checkpoint": (["--checkpoint", "nowhere"], "latest, best"),
     "empty configuration": (["--config", ""], "--config is empty; valid: a YAML file"),
