@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from screwpush_jax import cli
-from screwpush_jax.errors import UsageError
+from screwpush_jax.errors import REFUSED, UsageError
 from screwpush_jax.loggers import read_metrics
 
 _FIGURES = (
@@ -79,7 +78,7 @@ def command(module: str, args: Sequence[str], env: Mapping[str, str] | None = No
         check=False,
     )
     said = done.stderr.strip().splitlines()
-    if done.returncode == cli.REFUSED and said and said[-1].startswith("error: "):
+    if done.returncode == REFUSED and said and said[-1].startswith("error: "):
         raise UsageError(f"{module}: {said[-1].removeprefix('error: ')}")
     if done.returncode:
         raise RuntimeError(f"{module} {' '.join(args)}:\n{done.stdout}\n{done.stderr}")

@@ -16,10 +16,10 @@ import orbax.checkpoint as ocp
 from flax import struct
 from orbax.checkpoint import checkpoint_managers
 
-from screwpush_jax import dist, migrate, orbax_trees
+from screwpush_jax import dist, migrate, orbax_trees, run_folder
 from screwpush_jax.algorithms.algorithm import Learner
 from screwpush_jax.checkpoint_folder import FORMAT, Found, at_step, check_goes_on, processes
-from screwpush_jax.errors import CheckpointError
+from screwpush_jax.errors import CheckpointError, NotWrittenError
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
 from screwpush_jax.tasks.task import Starts
@@ -50,6 +50,7 @@ class CheckpointStore:
     """The checkpoints of one run: the newest few and the best."""
 
     def __init__(self, run_dir: Path, keep: int):
+        orbax_trees.hush_writers()
         newest = checkpoint_managers.LatestN(keep)
         best = checkpoint_managers.BestN(get_metric_fn=_rank, n=1)
         policy = checkpoint_managers.AnyPreservationPolicy([newest, best])
@@ -59,6 +60,7 @@ class CheckpointStore:
             preservation_policy=policy,
             best_fn=_rank,
             enable_async_checkpointing=False,
+            cleanup_tmp_directories=True,  # of a save that was cut off; nobody else trains this run
             create=not several,  # Orbax would wait for the others
             **several,
         )
@@ -78,7 +80,8 @@ class CheckpointStore:
         `others` is what `gather` made of the states of several processes.
 
         Raises:
-          CheckpointError: it was not written, or what was written is not what was given.
+          NotWrittenError: it cannot be written, for want of room or whatever else.
+          CheckpointError: it exists already, or what was written is not what was given.
         """
         path = self._run_dir / CHECKPOINTS / str(step)
         if path.exists():
@@ -99,14 +102,20 @@ class CheckpointStore:
                 metrics=dataclasses.asdict(score),
             )
         except Exception as error:  # a full disk or a lost mount has many names in there
-            raise CheckpointError(
-                f"checkpoint {path} cannot be written: {orbax_trees.reason(error)}"
+            raise NotWrittenError(
+                f"checkpoint {path} cannot be written: {orbax_trees.reason(error)}{self._go_on()}"
             ) from error
         if not saved:
             raise CheckpointError(f"checkpoint {path} was not written: Orbax declined it")
         if not self._verified:
             _compare(restore(at_step(self._run_dir, str(step)), state), state, path)
             self._verified = True
+
+    def _go_on(self) -> str:
+        """What is left, if anything is."""
+        if not run_folder.steps(self._run_dir):
+            return ""
+        return f"; those before it stay: --checkpoint {self._run_dir} goes on from them"
 
     def close(self) -> None:
         self._manager.close()

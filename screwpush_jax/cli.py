@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import errno
 import gc
 import io
 import logging
@@ -27,7 +28,7 @@ from screwpush_jax.config import (
 )
 from screwpush_jax.config_text import to_yaml
 from screwpush_jax.device import check_engine, use_device
-from screwpush_jax.errors import UsageError
+from screwpush_jax.errors import REFUSED, UsageError
 from screwpush_jax.field_kinds import of_a_run, with_values
 from screwpush_jax.paths import check_run_path, check_runs_dir, expand
 from screwpush_jax.placement import PlacementConfig
@@ -70,6 +71,10 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
         print("error: nobody reads the output any more; it ended there", file=sys.stderr)
         code = _failed(128 + signal.SIGPIPE)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"error: {where}{error.strerror}", file=sys.stderr)
+            sys.exit(_failed(REFUSED))
         if dist.count() == 1:
             raise
         if dist.is_loss(error):
@@ -80,8 +85,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     sys.exit(code)
 
 
-REFUSED = 2
-"""Exit code of a command that was told what it cannot do."""
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""No room, or no leave to write there."""
 LOST = 3
 """Exit code of a process that ends because another one is lost."""
 

@@ -5,6 +5,9 @@ holds whole. One mesh axis, `AXIS`, goes through all of them. Alone, nothing is 
 pass as they are.
 """
 
+import os
+import sys
+import threading
 from typing import Any, TypeVar
 
 import jax
@@ -15,11 +18,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from screwpush_jax import cluster
 from screwpush_jax.algorithms.common.types import AXIS
-from screwpush_jax.errors import UsageError
+from screwpush_jax.errors import REFUSED, UsageError
 
 T = TypeVar("T")
-_JOIN_S, _HEARTBEAT_S = 300, 20
-"""How long the first process waits for the last, and silence after which one is taken for lost."""
+_QUIET_S, _JOIN_S = 10, 300
+"""Who waits longer for the others says so, and gives up."""
+_HEARTBEAT_S = 20
+"""Silence after which one is taken for lost."""
 
 
 _learner = 0
@@ -47,6 +52,8 @@ def join(pairs: cluster.Pairs = ()) -> cluster.Place:
 
     `pairs` are the devices of simulator and learner of each process of a machine, where they differ.
 
+    Who does not meet them within 300 s ends the process with a line that says so.
+
     Raises:
       UsageError: they do not come together.
     """
@@ -56,13 +63,15 @@ def join(pairs: cluster.Pairs = ()) -> cluster.Place:
     cluster.pin(own, pairs)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM, which stops a run
+    met = threading.Event()
+    threading.Thread(target=_watch, args=(own, met), daemon=True).start()
     try:
         jax.distributed.initialize(
             coordinator_address=own.address,
             num_processes=own.count,
             process_id=own.index,
             local_device_ids=[0, 1] if pairs else [0],
-            initialization_timeout=_JOIN_S,
+            initialization_timeout=_JOIN_S + 60,  # at which it would abort
             heartbeat_timeout_seconds=_HEARTBEAT_S,
         )
     except Exception as error:  # of the runtime's many kinds
@@ -70,7 +79,23 @@ def join(pairs: cluster.Pairs = ()) -> cluster.Place:
         raise UsageError(
             f"process {own.index} of {own.count} does not reach the others: {reason}"
         ) from None
+    finally:
+        met.set()
     return own
+
+
+def _watch(own: cluster.Place, met: threading.Event) -> None:
+    """Says for whom it waits, and at last ends the process: no exception reaches one that waits in JAX."""
+    where = f" at {own.address}" if own.address else ""
+    whom = f"the first{where}" if own.index else f"the others{where}"
+    who = f"process {own.index} of {own.count}"
+    if met.wait(_QUIET_S):
+        return
+    print(f"{who} waits for {whom}, {_JOIN_S} s at most", file=sys.stderr, flush=True)
+    if not met.wait(_JOIN_S - _QUIET_S):
+        said = f"error: {who} does not meet {whom} within {_JOIN_S} s"
+        print(said, file=sys.stderr, flush=True)
+        os._exit(REFUSED)
 
 
 def leave() -> None:
@@ -164,7 +189,8 @@ def tell(text: str) -> str:
 def is_loss(error: Exception) -> bool:
     """Whether an error is of what the processes exchange: another one is gone, or out of reach."""
     words = ("Gloo", "NCCL", "nccl", "oordination")
-    return isinstance(error, jax.errors.JaxRuntimeError) and any(w in str(error) for w in words)
+    kinds = (jax.errors.JaxRuntimeError, ValueError)  # the latter where it fails at once
+    return isinstance(error, kinds) and any(w in str(error) for w in words)
 
 
 def said_of_loss(error: Exception) -> str:

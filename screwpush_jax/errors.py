@@ -1,4 +1,6 @@
-"""What a user can get wrong. Command lines print the message in one line and exit with 2."""
+"""What a user can get wrong. Command lines print the message in one line and exit with `REFUSED`."""
+
+REFUSED = 2
 
 
 class UsageError(Exception):
@@ -7,6 +9,10 @@ class UsageError(Exception):
 
 class CheckpointError(UsageError):
     """A checkpoint is missing, damaged or belongs to something else."""
+
+
+class NotWrittenError(CheckpointError):
+    """A checkpoint could not be written; those before it stay. Parts of it may still be on their way."""
 
 
 class DivergedError(UsageError):

@@ -11,7 +11,7 @@ def write_atomically(path: Path, data: str | bytes) -> None:
     """Writes the whole file or leaves what was there.
 
     Raises:
-      OSError: it cannot be written; an older file of that name is as it was.
+      OSError: it cannot be written, and names it; an older file of that name is as it was.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -20,8 +20,10 @@ def write_atomically(path: Path, data: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)
         raise
 
 

@@ -1,5 +1,9 @@
 """Trees of arrays as Orbax takes and gives them: keys as data, one process at a time, on this device."""
 
+import logging
+import os
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +48,31 @@ def to_write(tree: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """One line of what Orbax says, which may be pages."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """One line of what Orbax says, which may be pages: of an error of the system's, its own words."""
+    said = " ".join(str(error).split())
+    if found := re.search(r"os_error_code='(\d+)'", said):
+        return os.strerror(int(found[1]))
+    return said[:200] or type(error).__name__
+
+
+def hush_writers() -> None:
+    """Of a write that fails its error is to be heard, not each array's writer that it leaves behind, too."""
+    hook, loggers = sys.unraisablehook, [logging.getLogger(name) for name in ("asyncio", "absl")]
+    if _is_said_once in loggers[0].filters:
+        return
+
+    def report(said: Any) -> None:
+        if str(said.exc_value) != "Event loop is closed":
+            hook(said)
+
+    sys.unraisablehook = report
+    for logger in loggers:
+        logger.addFilter(_is_said_once)
+
+
+def _is_said_once(record: logging.LogRecord) -> bool:
+    again = "exception was never retrieved", "_SignalingThread.run() raised an exception"
+    return not any(words in record.getMessage() for words in again)
 
 
 def plain(tree: Any) -> Any:

@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+
+from screwpush_jax import dist
 
 pytestmark = pytest.mark.slow
 PROCESS = Path(__file__).parent / "spmd_process.py"
@@ -22,17 +25,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(
-    folder: Path, algorithm: str, index: int, count: int, port: int
-) -> "subprocess.Popen[str]":
-    place = {
-        "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
+def place(index: int, count: int, address: str) -> dict[str, str]:
+    """The variables that tell a process who it is."""
+    return {
+        "JAX_COORDINATOR_ADDRESS": address,
         "JAX_NUM_PROCESSES": str(count),
         "JAX_PROCESS_ID": str(index),
     }
+
+
+def start(
+    folder: Path, algorithm: str, index: int, count: int, port: int
+) -> "subprocess.Popen[str]":
+    own = place(index, count, f"127.0.0.1:{port}")
     return subprocess.Popen(
         [sys.executable, str(PROCESS), str(folder), algorithm],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **place},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **own},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -64,6 +72,46 @@ def alone(outcomes_of) -> dict:
 def outcomes(request, alone, outcomes_of) -> list[dict]:
     """The outcomes of several processes."""
     return outcomes_of(request.param)
+
+
+IN_VAIN = """
+from screwpush_jax import cli, dist
+dist._QUIET_S, dist._JOIN_S = 0.2, 2
+cli.run(lambda argv: dist.join())
+"""
+
+
+@pytest.mark.parametrize(("index", "whom"), [(0, "the others"), (1, "the first")])
+def test_who_waits_in_vain_says_for_whom_and_ends(index, whom):
+    address = f"127.0.0.1:{free_port()}"
+    done = subprocess.run(
+        [sys.executable, "-c", IN_VAIN],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **place(index, 2, address)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"process {index} of 2 waits for {whom} at {address}, 2 s at most",
+        f"error: process {index} of 2 does not meet {whom} at {address} within 2 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (jax.errors.JaxRuntimeError("UNKNOWN: Gloo all-reduce failed: closed by peer"), True),
+        (ValueError("UNKNOWN: Gloo all-reduce failed: [pair.cc] closed by peer"), True),
+        (jax.errors.JaxRuntimeError("INTERNAL: NCCL operation failed"), True),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"), False),
+        (ValueError("shapes do not fit"), False),
+        (OSError("Gloo"), False),
+    ],
+)
+def test_an_error_of_the_exchange_means_that_another_one_is_lost(error, is_one):
+    assert dist.is_loss(error) is is_one
 
 
 def assert_same(one: dict, other: dict) -> None:
