@@ -27,7 +27,7 @@ def finish(config: Config, recorder: Recorder, run_dir: Path) -> int:
     """Says what came of it, and evaluates what was trained to the end; the exit code."""
     stopper = recorder.stopper
     print(summary(recorder, config))
-    if recorder.is_good():
+    if recorder.reached_goal():
         print(f"training ended because success is surely {config.stop_at_success:.1%}")
     if stopper.requested:
         said = f"stopped and saved; go on with: {_go_on(config, run_dir)}"

@@ -91,13 +91,13 @@ class Recorder:
 
     def start_clock(self) -> None:
         """Starts the clock of training: everything is compiled."""
-        with self._somebody_reads():
+        with self._stop_when_unread():
             compiled_s = time.perf_counter() - self._begun
             print(f"compiled in {compiled_s:.1f} s; training {until(self._config, self.after_s)}")
         self._begun = time.perf_counter()
 
     @contextlib.contextmanager
-    def _somebody_reads(self) -> Iterator[None]:
+    def _stop_when_unread(self) -> Iterator[None]:
         """Around what is printed: where nobody reads it any more, the run is asked to stop."""
         try:
             yield
@@ -117,7 +117,7 @@ class Recorder:
         else:
             wanted = not self._accord.time_is_up and not self._accord.signal
         unfinished = self.iterations < self._config.num_iterations
-        return wanted and unfinished and not self.is_good()
+        return wanted and unfinished and not self.reached_goal()
 
     @property
     def stops_here(self) -> bool:
@@ -128,7 +128,7 @@ class Recorder:
         limit_s = 60.0 * self._config.max_minutes
         return 0 < limit_s <= self.elapsed_s
 
-    def is_good(self) -> bool:
+    def reached_goal(self) -> bool:
         """Whether the success is reached at which training ends."""
         return reached(self._config.stop_at_success, self._newest.low(self.iterations))
 
@@ -147,8 +147,8 @@ class Recorder:
         self._since_save += 1
         self._pending = metrics, report
         if self._accord is not None:
-            wish = self.stopper.signal or 0
-            self._accord.ask(self.iterations, wish, self._time_is_up(), learner)
+            signal_number = self.stopper.signal or 0
+            self._accord.ask(self.iterations, signal_number, self._time_is_up(), learner)
         self.films.iteration(self.iterations)
 
     def flush(self) -> None:
@@ -184,7 +184,7 @@ class Recorder:
         if self._loggers is not None:
             steps = self.iterations * self._config.batch_size
             self._loggers.write(self.iterations, steps, metrics)
-        with self._somebody_reads():
+        with self._stop_when_unread():
             low = self._newest.low(self.iterations + 1)
             self._display.show(self.iterations, self.elapsed_s, success, metrics, low)
 

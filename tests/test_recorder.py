@@ -113,7 +113,7 @@ def test_training_ends_when_success_is_sure_and_a_run_that_goes_on_knows_it(foll
         made.iteration({k: jnp.float32(v) for k, v in metrics.items()}, lambda: dict(report))
     # 1,200 episodes at 0.97 are iterations 4 to 6, of which the host hears while the 7th runs
     assert not made.should_continue()
-    assert made.is_good()
+    assert made.reached_goal()
     made.save(state())
     (_, meta, _), *_ = saved
     assert meta["counters"]["iterations"] == 7
