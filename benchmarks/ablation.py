@@ -6,10 +6,8 @@ Trains the preset and variants of it for the same wall time, each in a process o
 import dataclasses
 from pathlib import Path
 
-import tyro
-
 from benchmarks import record, runs
-from benchmarks.settings import check_names
+from benchmarks.settings import check_names, parse
 from screwpush_jax import cli
 
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -58,4 +56,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from benchmarks.start import fresh_state
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
@@ -201,4 +201,4 @@ def host_us(world: World, part: Callable[[], object], repeats: int) -> dict[str,
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -21,11 +21,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import tyro
 from jax.sharding import PartitionSpec
 
 from benchmarks import hlo, record
-from benchmarks.settings import minibatches_for, read_config
+from benchmarks.settings import minibatches_for, parse, read_config
 from benchmarks.update import random_rollout
 from screwpush_jax import cli, cluster, compiled, dist, disturbances
 from screwpush_jax.algorithms import registry as algorithms
@@ -241,4 +240,4 @@ def _allreduce_us(size: int, repeats: int) -> float:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv, __doc__)))

@@ -8,11 +8,11 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from benchmarks import record
 from benchmarks.physics_pictures import draw_all
 from benchmarks.physics_trials import JUMP_RAD, PUSH_M_S, ROLLS, TRIALS, Curves, run
+from benchmarks.settings import parse
 from benchmarks.table import table
 from screwpush_jax import cli
 from screwpush_jax.files import write_atomically
@@ -149,4 +149,4 @@ def _versions() -> str:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
 from annotated_types import Gt
 
 from benchmarks import record, runs
-from benchmarks.settings import check_names
+from benchmarks.settings import check_names, parse
 from screwpush_jax import checkpoint_folder, cli, compatible, compiled, pictures
-from screwpush_jax.bounds import check_section, shown
+from screwpush_jax.bounds import shown
 from screwpush_jax.build import World, make_world
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.config import Config, load_tree
@@ -77,7 +76,6 @@ class Args:
 
 def main(args: Args) -> None:
     """Raises UsageError, CheckpointError: before anything is trained or judged, if it can be told then."""
-    check_section(args)
     check_names("--train", args.train, VARIANTS)
     if args.train:
         load_tree(Path(args.config))
@@ -212,4 +210,4 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

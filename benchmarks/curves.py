@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from screwpush_jax import cli, pictures
 from screwpush_jax.errors import UsageError
 
@@ -71,4 +72,4 @@ def draw(found: dict[str, Sequence[Row]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv, __doc__)))

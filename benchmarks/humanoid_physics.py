@@ -14,9 +14,9 @@ from typing import Any, Literal
 import jax
 import mujoco
 import numpy as np
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.tasks.humanoid.config import HumanoidConfig
 from screwpush_jax.tasks.humanoid.task import HumanoidTask
@@ -188,4 +188,4 @@ def _count(scene: Scene, state: SimState) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

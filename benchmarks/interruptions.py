@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-import tyro
 
 from benchmarks import record
 from benchmarks.kills import Command, Kill
-from benchmarks.settings import read_config
+from benchmarks.settings import parse, read_config
 from screwpush_jax import cli, run_folder
 from screwpush_jax.loggers import read_metrics
 
@@ -251,4 +250,4 @@ def _equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv, __doc__)))

@@ -8,10 +8,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-import tyro
-
 from benchmarks import record, runs
-from benchmarks.settings import minibatches_for, read_config
+from benchmarks.settings import minibatches_for, parse, read_config
 from screwpush_jax import cli, pictures
 from screwpush_jax.loggers import read_metrics
 from screwpush_sim.options import IsaacGymConfig
@@ -124,4 +122,4 @@ def draw(curves: list[dict], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

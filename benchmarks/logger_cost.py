@@ -16,10 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import tyro
-
 from benchmarks import record
-from benchmarks.settings import read_config
+from benchmarks.settings import parse, read_config
 from benchmarks.start import fresh_state
 from screwpush_jax import cli
 from screwpush_jax.build import World, make_world
@@ -180,4 +178,4 @@ def _with(config: Config, name: str) -> Config:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

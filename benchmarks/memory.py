@@ -21,10 +21,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 
 from benchmarks import record
-from benchmarks.settings import read_config
+from benchmarks.settings import parse, read_config
 from screwpush_jax import cli, cluster, compiled, initial_state
 from screwpush_jax.build import draw_params, make_world
 from screwpush_jax.config import Config
@@ -245,4 +244,4 @@ def _in_use() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv, __doc__)))

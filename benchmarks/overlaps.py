@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
-import tyro
 
 from benchmarks import record
 from benchmarks.contacts import PAIRS, OverlapMeter
+from benchmarks.settings import parse
 from benchmarks.start import trained
 from screwpush_jax import cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
@@ -198,4 +198,4 @@ def figures_mm(depth_m: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -12,12 +12,11 @@ from typing import Annotated
 
 import jax
 import numpy as np
-import tyro
 from annotated_types import Gt
 
 from benchmarks import record
+from benchmarks.settings import parse
 from screwpush_jax import cli, compiled
-from screwpush_jax.bounds import check_section
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, config_type, from_tree
 from screwpush_jax.device import use_device
@@ -46,7 +45,6 @@ class Args:
 
 
 def main(args: Args) -> None:
-    check_section(args)
     for bolts, present in _SCENES:
         kind = config_type()
         env = {"bank_size": 16 * (bolts - 1), "observation": "set", "fewest_screws": 2}
@@ -89,4 +87,4 @@ def _step_ms(args: Args, config: Config, world: World, present: int) -> list[tup
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -13,12 +13,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from benchmarks import record
 from benchmarks.contacts import OverlapMeter
 from benchmarks.overlaps import figures_mm
-from benchmarks.settings import check_names
+from benchmarks.settings import check_names, parse
 from benchmarks.start import trained
 from screwpush_jax import checkpoint_folder, cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
@@ -213,4 +212,4 @@ def _energy_j(config: Config, state: SimState) -> jax.Array:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

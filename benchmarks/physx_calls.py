@@ -17,11 +17,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import tyro
 import warp as wp
 
 from benchmarks import record
 from benchmarks.overlaps import changed_world, changes
+from benchmarks.settings import parse
 from benchmarks.start import fresh_state
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World
@@ -187,4 +187,4 @@ def _timed(
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -13,11 +13,10 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 
 from benchmarks import overlaps, record
 from benchmarks.contacts import PAIRS, OverlapMeter
-from benchmarks.settings import check_names
+from benchmarks.settings import check_names, parse
 from benchmarks.start import trained
 from screwpush_jax import cli, evaluation
 from screwpush_jax.build import World
@@ -153,4 +152,4 @@ def _figures(values: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -14,10 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
-
 from benchmarks import record, runs
-from benchmarks.settings import minibatches_for, read_config
+from benchmarks.settings import minibatches_for, parse, read_config
 from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 
@@ -108,4 +106,4 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv, __doc__)))

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import make_world
@@ -126,4 +126,4 @@ def _device_time(events: list[dict]) -> tuple[collections.Counter, collections.C
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import config_type
@@ -91,4 +91,4 @@ def measure(args: Args, world: World) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

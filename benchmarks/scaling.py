@@ -16,10 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
-
 from benchmarks import record, runs
-from benchmarks.settings import minibatches_for, read_config
+from benchmarks.settings import minibatches_for, parse, read_config
 from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
@@ -197,4 +195,4 @@ def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, description=__doc__, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv, __doc__)))

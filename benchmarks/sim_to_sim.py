@@ -9,13 +9,17 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import tyro
+from annotated_types import Ge, Gt
 
 from benchmarks import record, runs
+from benchmarks.settings import parse
 from screwpush_jax import checkpoint_folder, cli, run_folder
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.tasks import registry as tasks
+from screwpush_sim import registry
 from screwpush_sim.physics import Name
 
 SCRIPTED = "scripted"
@@ -29,17 +33,20 @@ class Args:
     """Folders of runs."""
     engines: tuple[str, ...] = ("mujoco_warp", "mujoco", "physx")
     """Each evaluates every run."""
-    episodes: int = 4096
+    episodes: Annotated[int, Gt(0)] = 4096
     """Unseen episodes of each evaluation in the physics eval."""
-    reference_episodes: int = 1024
+    reference_episodes: Annotated[int, Ge(0)] = 1024
     """Unseen episodes of each in the physics reference; 0 for none."""
     out: Path = Path("benchmarks/results/sim_to_sim.jsonl")
     """File that rows are appended to."""
 
 
 def main(args: Args) -> None:
-    for folder in args.folders:
-        found = checkpoint_folder.find_in(folder, best=True)
+    """Raises UsageError, SimError, CheckpointError: before anything is evaluated, if it can be told then."""
+    for engine in args.engines:
+        registry.check_installed(engine)
+    all_found = [checkpoint_folder.find_in(folder, best=True) for folder in args.folders]
+    for folder, found in zip(args.folders, all_found, strict=True):
         baselines = tasks.find(found.meta["task"]).baselines
         scripted = folder == args.folders[0] and SCRIPTED in baselines
         for engine, physics, episodes in _cells(args):
@@ -74,4 +81,4 @@ def _judge(found: Found, engine: str, physics: Name, episodes: int, scripted: bo
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

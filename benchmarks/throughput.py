@@ -16,9 +16,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint_folder, cli, compiled
 from screwpush_jax.build import World, draw_params, make_world
@@ -170,4 +170,4 @@ def _replay(args: Args, config: Config, world: World, state: RunState) -> dict[s
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

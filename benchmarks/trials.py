@@ -9,8 +9,7 @@ import dataclasses
 import re
 from typing import Literal
 
-import tyro
-
+from benchmarks.settings import parse
 from screwpush_jax import cli
 from screwpush_sim import registry
 from screwpush_sim.assets.probe import Probe, make_probe
@@ -86,4 +85,4 @@ def _slide(sim: Simulator, probe: Probe) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.algorithms.algorithm import Algorithm, blank_step
 from screwpush_jax.algorithms.common.rollout import init_rollout
@@ -99,4 +99,4 @@ def random_rollout(algorithm: Algorithm, num_envs: int) -> Rollout:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -14,10 +14,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 
 from benchmarks import record
-from benchmarks.settings import read_config
+from benchmarks.settings import parse, read_config
 from benchmarks.start import fresh_state
 from screwpush_jax import cli
 from screwpush_jax.build import make_world
@@ -135,4 +134,4 @@ def row(args: Args, config: Any, engine: str, watch: Stopwatch, made: int) -> di
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

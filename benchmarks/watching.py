@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tyro
 
 from benchmarks import record
+from benchmarks.settings import parse
 from screwpush_jax import cli, run_folder
 from screwpush_jax.loggers import read_metrics
 
@@ -135,4 +135,4 @@ def _wait(what, process: subprocess.Popen, log: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda argv: main(tyro.cli(Args, args=argv)))
+    cli.run(lambda argv: main(parse(Args, argv)))

@@ -85,8 +85,11 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     sys.exit(code)
 
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""No room, or no leave to write there."""
+_OF_THE_DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EISDIR, errno.ENOTDIR),
+)
+"""No room, no leave to write there, or a folder where a file is meant."""
 LOST = 3
 """Exit code of a process that ends because another one is lost."""
 

@@ -17,13 +17,15 @@ _DPI = 110
 
 
 def draw(path: Path, size_in: tuple[float, float], paint: Callable[["Figure"], None]) -> None:
-    """Writes a PNG of `size_in` inches on which `paint` has drawn.
+    """Writes a PNG of `size_in` inches on which `paint` has drawn, and its folder where there is none.
 
     Raises:
       OSError: it cannot be written; an older picture is as it was.
       Exception: whatever matplotlib has to complain of.
     """
-    write_atomically(path, render(size_in, paint))
+    picture = render(size_in, paint)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, picture)
 
 
 def render(size_in: tuple[float, float], paint: Callable[["Figure"], None]) -> bytes:

@@ -164,8 +164,8 @@ def steps_on_host(name: str, options: object) -> bool:
 
 
 def check_installed(name: str) -> None:
-    """Raises EngineNotInstalledError if the package that engine `name` needs is missing."""
-    engine = ENGINES[name]
+    """Raises EngineNotInstalledError if the package that engine `name` needs is missing, UnknownEngineError."""
+    engine = ENGINES[choose(name)[0]]
     if engine.package and not _is_installed(engine.package):
         others = [other.name for other in ENGINES.values() if other is not engine]
         raise EngineNotInstalledError(

@@ -28,9 +28,16 @@ NO_RUN = "nothing there; valid: latest, best, or a folder"
             for name in ("ablation", "physics")
         ),
         ("physx_knobs --variants none", "--variants none; valid: "),
+        ("counts --checkpoint gone --episodes 0", "--episodes 0; valid: greater than 0"),
+        ("bridge --num-envs 0", "--num-envs 0; valid: greater than 0"),
+        ("communication --gpus 2 -1", "--gpus 2 -1; valid: greater than 0"),
+        ("learning --seeds 0 -1", "--seeds 0 -1; valid: 0 or more"),
+        ("recording --episodes 0", "--episodes 0; valid: greater than 0"),
         ("recording --task none", "--task 'none'; valid: separate"),
         ("recording --sim none", "unknown engine 'none'; valid: auto, mujoco_warp"),
-        ("sim_to_sim gone", "the run gone has no checkpoint"),
+        ("sim_to_sim gone --engines mujoco", "the run gone has no checkpoint"),
+        ("sim_to_sim gone --episodes 0", "--episodes 0; valid: greater than 0"),
+        ("sim_to_sim gone --engines none", "unknown engine 'none'; valid: auto, mujoco_warp"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules")

@@ -23,7 +23,6 @@ def run(tmp_path_factory, unpack_old_run):
     [
         ({"counts": (5,)}, "--counts 5: nothing to judge; valid: "),
         ({"checkpoint": ()}, "--counts 2 3 4 5 6: nothing to judge; valid: "),
-        ({"counts": (3,), "episodes": 0}, "--episodes 0; valid: greater than 0"),
         ({"train": ("mixture",), "config": "nothere.yaml"}, "--config nothere.yaml"),
         ({"train": ("mixtures",)}, "--train mixtures; valid: sorted3, "),
     ],
