@@ -110,9 +110,9 @@ def variation_of(config: Config) -> Variation:
     return getattr(config.env, "variation", Variation())
 
 
-def check_variation(config: Config, num_envs: int) -> None:
+def check_variation(config: Config, num_envs: int, whose: str = "") -> None:
     """Raises UsageError if the engine cannot vary what the task's options say, or scenes or start states
-    are fewer than the sizes of their bodies; builds nothing."""
+    are fewer than the sizes of their bodies; builds nothing. `whose` says to what the scenes belong."""
     engine, scene = registry.choose(config.sim)[0], tasks.find(config.task)(config.env).scene()
     try:
         registry.check_variation(engine, scene, variation_of(config).varied)
@@ -123,7 +123,7 @@ def check_variation(config: Config, num_envs: int) -> None:
     if classes > least:
         raise UsageError(
             f"--env.variation.body-sizes {classes}; valid: at most {least}, as many as there are scenes"
-            " and start states"
+            f"{whose} and start states"
         )
 
 

@@ -61,7 +61,9 @@ def check(config: Config) -> None:
             f"--pipeline-stages {config.pipeline_stages}: the engine {engine} has one simulator in a"
             f" process; valid: 1, or one of the engines {', '.join(able)}"
         )
-    check_variation(config, config.stage_envs)
+    parts = {"pipeline stages": config.pipeline_stages, "processes": config.num_gpus}
+    split = " of ".join(f"{count} {name}" for name, count in parts.items() if count > 1)
+    check_variation(config, config.stage_envs, f" in each of {split}" if split else "")
 
 
 def make_worlds(config: Config) -> World:

@@ -288,6 +288,25 @@ def test_sizes_of_bodies_have_to_fit_into_a_stage():
         stages.check(dataclasses.replace(config, pipeline_stages=4))
 
 
+@pytest.mark.parametrize(
+    ("processes", "in_turn", "whose"),
+    [
+        (1, 1, ""),
+        (2, 1, " in each of 2 processes"),
+        (1, 2, " in each of 2 pipeline stages"),
+        (3, 2, " in each of 2 pipeline stages of 3 processes"),
+    ],
+)
+def test_too_many_sizes_say_whose_scenes_are_too_few(processes, in_turn, whose):
+    """A run that goes on in more parts cannot have fewer sizes: only the number of parts helps."""
+    kind = config_type()
+    tree = {"env": {"variation": {"body_size": [0.8, 1.2], "body_sizes": 5}}, "num_envs": 4}
+    parts = {"num_gpus": processes, "pipeline_stages": in_turn}
+    with pytest.raises(UsageError) as caught:
+        stages.check(from_tree({"sim": "mujoco", **parts, **tree}, kind, kind()))
+    assert str(caught.value).endswith(f"as many as there are scenes{whose} and start states")
+
+
 def test_a_stage_that_cannot_be_built_leaves_no_other_behind(toys, monkeypatch):
     built, closed, make = [], [], toys.RailEngine
 
