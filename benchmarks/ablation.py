@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from benchmarks import record, runs
-from benchmarks.settings import check_names, parse
+from benchmarks.settings import FromZeroInt, check_names, parse
 from screwpush_jax import cli
 
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -32,9 +32,9 @@ class Args:
     """The preset."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Names out of the table in this file."""
-    seed: int = 0
+    seed: FromZeroInt = 0
     """Of every run."""
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[FromZeroInt, ...] = ()
     """Numbers of GPUs that share the runs; the first one if not given."""
     runs_dir: Path = Path("runs")
     """Folder of the runs."""

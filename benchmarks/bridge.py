@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from benchmarks.start import fresh_state
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
@@ -72,7 +72,7 @@ _ENDS_EVERY = 50
 class Args:
     """What to measure."""
 
-    num_envs: tuple[int, ...] = (4096, 32768)
+    num_envs: tuple[PositiveInt, ...] = (4096, 32768)
     """Numbers of environments."""
     sim: str = "auto"
     """Engine."""
@@ -81,7 +81,7 @@ class Args:
     still: bool = False
     """Isaac Gym's stand-in moves and copies nothing while it is measured: its physics is a kernel that
     turns for some milliseconds, and all else that a control step takes is the hand-over."""
-    repeats: int = 100
+    repeats: PositiveInt = 100
     """Calls that are timed."""
     out: Path = Path("benchmarks/results/bridge.jsonl")
     """File that rows are appended to."""

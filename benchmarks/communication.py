@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 
 from benchmarks import hlo, record
-from benchmarks.settings import minibatches_for, parse, read_config
+from benchmarks.settings import PositiveInt, minibatches_for, parse, read_config
 from benchmarks.update import random_rollout
 from screwpush_jax import cli, cluster, compiled, dist, disturbances
 from screwpush_jax.algorithms import registry as algorithms
@@ -46,15 +46,15 @@ _CHAIN = 32
 class Args:
     """What to measure."""
 
-    gpus: tuple[int, ...] = (1, 2, 4)
+    gpus: tuple[PositiveInt, ...] = (1, 2, 4)
     """Numbers of GPUs of this machine; with --device cpu of processes."""
     config: str = "configs/gpu.yaml"
     """YAML file of the training; its minibatches are for its environments, and grow with them."""
-    num_envs: tuple[int, ...] = (4096, 16384)
+    num_envs: tuple[PositiveInt, ...] = (4096, 16384)
     """Environments of each process."""
-    sizes: tuple[int, ...] = (4, 2**12, 2**16, 2**19, 2**22, 2**25)
+    sizes: tuple[PositiveInt, ...] = (4, 2**12, 2**16, 2**19, 2**22, 2**25)
     """Bytes of all-reduces that are timed alone."""
-    repeats: int = 20
+    repeats: PositiveInt = 20
     """Timed updates, after three that are not; a tenth of them are traced."""
     device: str = "auto"
     """cpu for processes on the CPU."""

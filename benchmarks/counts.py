@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from annotated_types import Gt
 
 from benchmarks import record, runs
-from benchmarks.settings import check_names, parse
+from benchmarks.settings import FromZeroInt, PositiveInt, check_names, parse
 from screwpush_jax import checkpoint_folder, cli, compatible, compiled, pictures
 from screwpush_jax.bounds import shown
 from screwpush_jax.build import World, make_world
@@ -54,17 +54,17 @@ class Args:
     """Folders of runs."""
     counts: tuple[int, ...] = (2, 3, 4, 5, 6)
     """Numbers of bolts; none to train alone."""
-    episodes: Annotated[int, Gt(0)] = 4096
+    episodes: PositiveInt = 4096
     """Unseen episodes of each policy with each number."""
     train: tuple[str, ...] = ()
     """Names out of the table in this file, to be trained and judged, too."""
     config: str = "configs/bolts.yaml"
     """The preset that they are trained with."""
-    max_minutes: float | None = None
+    max_minutes: Annotated[float | None, Gt(0)] = None
     """Another limit of the training time than the preset's."""
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: tuple[FromZeroInt, ...] = (0, 1)
     """One training each."""
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[FromZeroInt, ...] = ()
     """Numbers of GPUs that share the trainings; the first one if not given."""
     runs_dir: Path = Path("runs")
     """Folder of the trainings' runs."""

@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.tasks.humanoid.config import HumanoidConfig
 from screwpush_jax.tasks.humanoid.task import HumanoidTask
@@ -42,7 +42,7 @@ class Args:
     """Engines."""
     physics: tuple[Name, ...] = ("train", "eval", "reference")
     """Which of the scene's physics."""
-    num_envs: int = 32
+    num_envs: PositiveInt = 32
     """Scenes, each from its own start state."""
     out: Path = Path("benchmarks/results/humanoid_physics.jsonl")
     """Rows are added to it."""

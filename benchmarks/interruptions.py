@@ -24,7 +24,7 @@ import orbax.checkpoint as ocp
 
 from benchmarks import record
 from benchmarks.kills import Command, Kill
-from benchmarks.settings import parse, read_config
+from benchmarks.settings import FromZeroInt, PositiveInt, parse, read_config
 from screwpush_jax import cli, run_folder
 from screwpush_jax.loggers import read_metrics
 
@@ -37,23 +37,23 @@ _LEFT_S = 90.0
 class Args:
     """What to try."""
 
-    num_gpus: int = 1
+    num_gpus: PositiveInt = 1
     """Processes that train together."""
-    max_restarts: int = 0
+    max_restarts: FromZeroInt = 0
     """How often their launcher may go on by itself."""
     kills: tuple[Kill, ...] = ()
     """What is done in a trial; by default SIGTERM and SIGKILL, with several processes all."""
-    trials: int = 20
+    trials: PositiveInt = 20
     """Of each kind."""
-    seed: int = 0
+    seed: FromZeroInt = 0
     """Of the moments."""
     config: str = "configs/debug.yaml"
     """YAML file of the runs."""
-    num_envs: int = 16
+    num_envs: PositiveInt = 16
     """Environments in all."""
-    iterations: int = 60
+    iterations: PositiveInt = 60
     """Of each run."""
-    checkpoint_every: int = 4
+    checkpoint_every: PositiveInt = 4
     """Iterations between two saves."""
     device: str = "cpu"
     """Where they compute."""

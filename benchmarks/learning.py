@@ -7,9 +7,17 @@ row a run, its curve, and one picture of all.
 import dataclasses
 import json
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt
 
 from benchmarks import record, runs
-from benchmarks.settings import minibatches_for, parse, read_config
+from benchmarks.settings import (
+    FromZeroInt,
+    minibatches_for,
+    parse,
+    read_config,
+)
 from screwpush_jax import cli, pictures
 from screwpush_jax.loggers import read_metrics
 from screwpush_sim.options import IsaacGymConfig
@@ -25,19 +33,19 @@ class Args:
     """Configuration of every run."""
     task: str = "separate"
     """What is learned."""
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[FromZeroInt, ...] = (0, 1, 2, 3, 4)
     """One run each."""
     sim: str = ""
     """Another engine than the configuration's, on the device that it takes by itself."""
     isaacgym: IsaacGymConfig = IsaacGymConfig()
     """How the engine isaacgym runs."""
-    num_envs: int | None = None
+    num_envs: Annotated[int | None, Gt(0)] = None
     """Another number of scenes than the configuration's, in minibatches of the same size."""
-    max_minutes: float | None = None
+    max_minutes: Annotated[float | None, Gt(0)] = None
     """Another limit of the training time than the configuration's."""
     name: str = "learning"
     """Name of the files, and with the seed of the runs."""
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[FromZeroInt, ...] = ()
     """Numbers of GPUs that share the runs; the first one if not given."""
     runs_dir: Path = Path("runs")
     """Folder of the runs."""

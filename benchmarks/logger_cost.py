@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from benchmarks import record
-from benchmarks.settings import parse, read_config
+from benchmarks.settings import FromZeroFloat, PositiveFloat, PositiveInt, parse, read_config
 from benchmarks.start import fresh_state
 from screwpush_jax import cli
 from screwpush_jax.build import World, make_world
@@ -39,11 +39,11 @@ class Args:
 
     config: str = "configs/cpu.yaml"
     """YAML file."""
-    pairs: int = 8
+    pairs: PositiveInt = 8
     """Pairs of turns."""
-    seconds: float = 20.0
+    seconds: PositiveFloat = 20.0
     """Of each turn."""
-    skip_s: float = 4.0
+    skip_s: FromZeroFloat = 4.0
     """At the beginning of each turn, not timed: a service looks every two seconds."""
     out: Path = Path("benchmarks/results/logger_cost.jsonl")
     """File that a row is appended to."""

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 
 from benchmarks import record
-from benchmarks.settings import parse, read_config
+from benchmarks.settings import FromZeroInt, PositiveFloat, PositiveInt, parse, read_config
 from screwpush_jax import cli, cluster, compiled, initial_state
 from screwpush_jax.build import draw_params, make_world
 from screwpush_jax.config import Config
@@ -43,19 +43,19 @@ class Args:
     """Engines."""
     tasks: tuple[str, ...] = ("separate", "humanoid", "goal")
     """Tasks."""
-    sizes: tuple[int, ...] = (4096, 16384)
+    sizes: tuple[PositiveInt, ...] = (4096, 16384)
     """Numbers of environments through which the line goes."""
-    most: int = 2**19
+    most: FromZeroInt = 2**19
     """The largest number that is tried; 0 for no trial."""
-    room: float = 0.95
+    room: PositiveFloat = 0.95
     """Share of the memory that may be filled by the line."""
-    iterations: int = 2
+    iterations: PositiveInt = 2
     """Of each training."""
-    gpus: tuple[int, ...] = (0,)
+    gpus: tuple[FromZeroInt, ...] = (0,)
     """GPUs of this machine, each for one training at a time."""
-    minutes: float = 3.5
+    minutes: PositiveFloat = 3.5
     """No training begins after so many."""
-    timeout_s: float = 150.0
+    timeout_s: PositiveFloat = 150.0
     """The longest that one may take."""
     config: str = ""
     """YAML file for all tasks; by default the shipped one of each for a GPU."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import record
 from benchmarks.contacts import PAIRS, OverlapMeter
-from benchmarks.settings import parse
+from benchmarks.settings import FromZeroInt, PositiveInt, parse
 from benchmarks.start import trained
 from screwpush_jax import cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
@@ -48,9 +48,9 @@ class Args:
     """Changes of the scene's physics, NAME=VALUE each."""
     options: tuple[str, ...] = ()
     """Changes of the engine's options, NAME=VALUE each."""
-    episodes: int = 256
+    episodes: PositiveInt = 256
     """Unseen episodes, all at once."""
-    seed: int = 1
+    seed: FromZeroInt = 1
     """Of the start states."""
     every: Literal["control step", "physics step"] = "control step"
     """When to look; after each physics step costs more."""

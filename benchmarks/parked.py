@@ -8,14 +8,12 @@ engine on the CPU this process's processor time, to which they add little.
 import dataclasses
 import time
 from pathlib import Path
-from typing import Annotated
 
 import jax
 import numpy as np
-from annotated_types import Gt
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import Config, config_type, from_tree
@@ -30,15 +28,15 @@ _SCENES = ((2, 2), (3, 3), (6, 6), (6, 3), (6, 2), (8, 8), (8, 3))
 class Args:
     """What to measure."""
 
-    num_envs: Annotated[int, Gt(0)] = 4096
+    num_envs: PositiveInt = 4096
     """Scenes."""
     sim: str = "auto"
     """Physics engine."""
     physics: tuple[Name, ...] = ("train", "eval")
     """Which of the scene's physics are stepped."""
-    steps: Annotated[int, Gt(0)] = 20
+    steps: PositiveInt = 20
     """Control steps of a repeat."""
-    repeats: Annotated[int, Gt(0)] = 5
+    repeats: PositiveInt = 5
     """Repeats."""
     out: Path = Path("benchmarks/results/parked.jsonl")
     """File that rows are appended to."""

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import record
 from benchmarks.contacts import OverlapMeter
 from benchmarks.overlaps import figures_mm
-from benchmarks.settings import check_names, parse
+from benchmarks.settings import PositiveInt, check_names, parse
 from benchmarks.start import trained
 from screwpush_jax import checkpoint_folder, cli, compiled, evaluation
 from screwpush_jax.build import World, make_world
@@ -76,7 +76,7 @@ class Args:
 
     checkpoint: str = "best"
     """Whose policy acts: latest, best, a run's folder."""
-    num_envs: int = 4096
+    num_envs: PositiveInt = 4096
     """Scenes, and episodes of each variant."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Names out of the table in this file."""

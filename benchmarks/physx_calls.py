@@ -21,7 +21,7 @@ import warp as wp
 
 from benchmarks import record
 from benchmarks.overlaps import changed_world, changes
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from benchmarks.start import fresh_state
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World
@@ -36,13 +36,13 @@ _WARM_STEPS = 20
 class Args:
     """What to measure."""
 
-    num_envs: tuple[int, ...] = (4096,)
+    num_envs: tuple[PositiveInt, ...] = (4096,)
     """Numbers of environments."""
     physics: tuple[str, ...] = ("dt_s=0.01", "decimation=5")
     """Changes of the scene's physics, NAME=VALUE each."""
     options: tuple[str, ...] = ()
     """Changes of the engine's options, NAME=VALUE each."""
-    repeats: int = 100
+    repeats: PositiveInt = 100
     """Control steps in a lap."""
     out: Path = Path("benchmarks/results/physx_calls.jsonl")
     """File that rows are appended to."""

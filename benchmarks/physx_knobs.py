@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import overlaps, record
 from benchmarks.contacts import PAIRS, OverlapMeter
-from benchmarks.settings import check_names, parse
+from benchmarks.settings import PositiveFloat, PositiveInt, check_names, parse
 from benchmarks.start import trained
 from screwpush_jax import cli, evaluation
 from screwpush_jax.build import World
@@ -68,13 +68,13 @@ class Args:
 
     checkpoint: str = ""
     """Whose policy acts: latest, best, a run's folder; none: the scripted one."""
-    num_envs: int = 4096
+    num_envs: PositiveInt = 4096
     """Scenes, and episodes of each variant."""
-    looked_at: int = 512
+    looked_at: PositiveInt = 512
     """Scenes in which overlaps and speeds are looked for."""
     variants: tuple[str, ...] = tuple(VARIANTS)
     """Names out of the table in this file."""
-    minutes: float = 9.0
+    minutes: PositiveFloat = 9.0
     """A variant that would end later than this, if it took as long as the longest one, does not begin."""
     runs_dir: str = "runs"
     """Where the checkpoint is searched."""

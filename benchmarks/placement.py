@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import record, runs
-from benchmarks.settings import minibatches_for, parse, read_config
+from benchmarks.settings import PositiveInt, minibatches_for, parse, read_config
 from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 
@@ -40,11 +40,11 @@ class Args:
     """YAML file of the trainings; its minibatches are for its environments, and grow with them."""
     setups: tuple[Setup, ...] = ("alone", "stages", "both", "apart")
     """What to compare."""
-    num_envs: tuple[int, ...] = (4096, 16384)
+    num_envs: tuple[PositiveInt, ...] = (4096, 16384)
     """Environments in all."""
-    iterations: int = 120
+    iterations: PositiveInt = 120
     """Of each training; the last two thirds are counted."""
-    rounds: int = 3
+    rounds: PositiveInt = 3
     """How often each setup is trained."""
     out: Path = Path("benchmarks/results/placement.jsonl")
     """File that rows are appended to."""

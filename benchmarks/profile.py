@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import FromZeroInt, PositiveInt, parse
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import make_world
@@ -30,11 +30,11 @@ class Args:
 
     checkpoint: str = "best"
     """Whose policy acts: latest, best, a run's folder."""
-    num_envs: int = 4096
+    num_envs: PositiveInt = 4096
     """Environments."""
-    warm_steps: int = 40
+    warm_steps: FromZeroInt = 40
     """Control steps before the trace, so that contacts are the policy's."""
-    top: int = 20
+    top: PositiveInt = 20
     """Kernels listed for each part."""
     runs_dir: str = "runs"
     """Where the checkpoint is searched."""

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.build import World, make_world
 from screwpush_jax.config import config_type
@@ -29,9 +29,9 @@ class Args:
     """Whose episodes."""
     sim: str = "auto"
     """Physics engine."""
-    episodes: int = 16384
+    episodes: PositiveInt = 16384
     """N: all at once."""
-    repeats: int = 5
+    repeats: PositiveInt = 5
     """Timed pairs, after one that is not."""
     out: Path = Path("benchmarks/results/recording.jsonl")
     """File that rows are appended to."""

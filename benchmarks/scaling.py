@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import record, runs
-from benchmarks.settings import minibatches_for, parse, read_config
+from benchmarks.settings import (
+    FromZeroInt,
+    PositiveFloat,
+    PositiveInt,
+    minibatches_for,
+    parse,
+    read_config,
+)
 from screwpush_jax import cli
 from screwpush_jax.loggers import read_metrics
 from screwpush_jax.loggers.provenance import PROVENANCE_FILE
@@ -34,26 +41,26 @@ class Args:
 
     config: str = "configs/gpu.yaml"
     """YAML file of the trainings; its minibatches are for its environments, and grow with them."""
-    gpus: tuple[int, ...] = (1, 2, 4)
+    gpus: tuple[PositiveInt, ...] = (1, 2, 4)
     """Numbers of GPUs."""
     parts: tuple[Part, ...] = ("weak", "strong", "cores", "goal")
     """What to measure."""
-    weak: tuple[int, ...] = (4096, 16384)
+    weak: tuple[PositiveInt, ...] = (4096, 16384)
     """Environments on each GPU."""
-    strong: int = 32768
+    strong: PositiveInt = 32768
     """Environments in all."""
-    cores: tuple[int, ...] = (16, 8, 4)
+    cores: tuple[PositiveInt, ...] = (16, 8, 4)
     """Numbers of cores, in all; with the first number of `weak` environments on each GPU."""
-    iterations: int = 90
+    iterations: PositiveInt = 90
     """Of each training but those to the goal; the last two thirds are counted."""
-    success: float = 0.99
+    success: PositiveFloat = 0.99
     """The goal."""
-    minutes: float = 4.0
+    minutes: PositiveFloat = 4.0
     """A training to the goal ends after so many without it."""
     rules: tuple[Rule, ...] = ("fixed", "larger", "batch", "minibatches")
     """fixed: as many environments in all, in as many minibatches; larger: in half as many; batch: as many
     environments on each GPU, in as many minibatches; minibatches: in minibatches as large as one GPU's."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[FromZeroInt, ...] = (0,)
     """Of the trainings to the goal."""
     out: Path = Path("benchmarks/results/scaling.jsonl")
     """File that rows are appended to."""

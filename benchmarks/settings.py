@@ -1,42 +1,33 @@
 """What benchmarks take: flags, a training's YAML file, names out of their tables."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
+from annotated_types import Ge, Gt
 
-from screwpush_jax.bounds import check_section, flag, shown
+from screwpush_jax.bounds import check_section
 from screwpush_jax.config import Config, config_type_of, load_yaml
 from screwpush_jax.errors import UsageError
 from screwpush_jax.yaml_file import load_tree
 
 Args = TypeVar("Args")
+PositiveInt = Annotated[int, Gt(0)]
+FromZeroInt = Annotated[int, Ge(0)]
+PositiveFloat = Annotated[float, Gt(0)]
+FromZeroFloat = Annotated[float, Ge(0)]
 
 
 def parse(kind: type[Args], argv: Sequence[str], description: str | None = None) -> Args:
     """A benchmark's arguments from a command line.
 
     Raises:
-      UsageError: a number outside its field's bounds; one that names none is greater than 0, or 0 or
-        more where its default is 0.
+      UsageError: a value outside the bounds that its field declares.
     """
     args = tyro.cli(kind, args=list(argv), description=description)
     check_section(args)
-    for field in dataclasses.fields(args):  # pyright: ignore[reportArgumentType]
-        least = min(_numbers(field.default), default=1)
-        too_small = [n for n in _numbers(getattr(args, field.name)) if n < 0 or n == 0 < least]
-        if too_small:
-            valid = "greater than 0" if least > 0 else "0 or more"
-            value = getattr(args, field.name)
-            raise UsageError(f"--{flag(field.name)} {shown(value)}; valid: {valid}")
     return args
-
-
-def _numbers(value: Any) -> list[float]:
-    values = value if isinstance(value, tuple) else (value,)
-    return [n for n in values if isinstance(n, int | float) and not isinstance(n, bool)]
 
 
 def read_config(path: str | Path, **chosen: Any) -> Config:

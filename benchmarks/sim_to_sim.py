@@ -9,13 +9,11 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import tyro
-from annotated_types import Ge, Gt
 
 from benchmarks import record, runs
-from benchmarks.settings import parse
+from benchmarks.settings import FromZeroInt, PositiveInt, parse
 from screwpush_jax import checkpoint_folder, cli, run_folder
 from screwpush_jax.checkpoint_folder import Found
 from screwpush_jax.tasks import registry as tasks
@@ -33,9 +31,9 @@ class Args:
     """Folders of runs."""
     engines: tuple[str, ...] = ("mujoco_warp", "mujoco", "physx")
     """Each evaluates every run."""
-    episodes: Annotated[int, Gt(0)] = 4096
+    episodes: PositiveInt = 4096
     """Unseen episodes of each evaluation in the physics eval."""
-    reference_episodes: Annotated[int, Ge(0)] = 1024
+    reference_episodes: FromZeroInt = 1024
     """Unseen episodes of each in the physics reference; 0 for none."""
     out: Path = Path("benchmarks/results/sim_to_sim.jsonl")
     """File that rows are appended to."""

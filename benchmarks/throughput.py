@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from benchmarks.start import fresh_state, trained
 from screwpush_jax import checkpoint_folder, cli, compiled
 from screwpush_jax.build import World, draw_params, make_world
@@ -37,11 +37,11 @@ class Args:
 
     checkpoint: str = "best"
     """Whose policy acts: latest, best, a run's folder."""
-    num_envs: tuple[int, ...] = (4096, 32768)
+    num_envs: tuple[PositiveInt, ...] = (4096, 32768)
     """Numbers of environments."""
-    iterations: int = 12
+    iterations: PositiveInt = 12
     """Iterations of training that are timed, after a third as many that are not."""
-    repeats: int = 5
+    repeats: PositiveInt = 5
     """Times that the recorded control steps are replayed."""
     physics: Name = "train"
     """Which of the scene's physics is stepped."""

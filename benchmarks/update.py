@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveInt, parse
 from screwpush_jax import cli, compiled
 from screwpush_jax.algorithms.algorithm import Algorithm, blank_step
 from screwpush_jax.algorithms.common.rollout import init_rollout
@@ -28,13 +28,13 @@ from screwpush_jax.transition import Tally
 class Args:
     """What to measure."""
 
-    num_envs: tuple[int, ...] = (4096, 16384)
+    num_envs: tuple[PositiveInt, ...] = (4096, 16384)
     """Numbers of environments, one row each."""
-    obs_size: int = 77
+    obs_size: PositiveInt = 77
     """O."""
-    action_size: int = 6
+    action_size: PositiveInt = 6
     """A."""
-    repeats: int = 30
+    repeats: PositiveInt = 30
     """Timed updates, after three that are not."""
     ppo: PPOConfig = PPOConfig()
     """The learner."""

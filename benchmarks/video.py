@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from benchmarks import record
-from benchmarks.settings import parse, read_config
+from benchmarks.settings import FromZeroInt, PositiveInt, parse, read_config
 from benchmarks.start import fresh_state
 from screwpush_jax import cli
 from screwpush_jax.build import make_world
@@ -32,11 +32,11 @@ class Args:
 
     config: Path = Path("configs/cpu.yaml")
     """The run's configuration."""
-    num_envs: int = 0
+    num_envs: FromZeroInt = 0
     """N; 0 takes the configuration's."""
-    iterations: int = 50
+    iterations: PositiveInt = 50
     """Of a block."""
-    rounds: int = 5
+    rounds: PositiveInt = 5
     """Pairs of blocks, after one that warms up."""
     out: Path = Path("benchmarks/results/video.jsonl")
     """File that the row is appended to."""

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks import record
-from benchmarks.settings import parse
+from benchmarks.settings import PositiveFloat, PositiveInt, parse
 from screwpush_jax import cli, run_folder
 from screwpush_jax.loggers import read_metrics
 
@@ -31,11 +31,11 @@ class Args:
 
     config: Path = Path("configs/gpu.yaml")
     """Configuration that trains."""
-    window_s: float = 20.0
+    window_s: PositiveFloat = 20.0
     """Length of each window."""
-    pairs: int = 3
+    pairs: PositiveInt = 3
     """Windows of each kind."""
-    scenes: int = 4
+    scenes: PositiveInt = 4
     """Scenes that are watched."""
     sim: str = ""
     """Another engine than the run's for what is watched, on the device that it takes by itself."""

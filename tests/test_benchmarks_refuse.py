@@ -1,11 +1,12 @@
 """What a benchmark cannot measure is one line and exit code 2, before a row is written."""
 
+import importlib
 import runpy
 import sys
 
 import pytest
 
-from benchmarks import runs
+from benchmarks import runs, settings
 from screwpush_jax.errors import UsageError
 
 NO_FILE = "none.yaml: no such file; configurations there: none there"
@@ -31,6 +32,8 @@ NO_RUN = "nothing there; valid: latest, best, or a folder"
         ("counts --checkpoint gone --episodes 0", "--episodes 0; valid: greater than 0"),
         ("bridge --num-envs 0", "--num-envs 0; valid: greater than 0"),
         ("communication --gpus 2 -1", "--gpus 2 -1; valid: greater than 0"),
+        ("learning --num-envs 0", "--num-envs 0; valid: greater than 0"),
+        ("counts --max-minutes -1", "--max-minutes -1; valid: greater than 0"),
         ("learning --seeds 0 -1", "--seeds 0 -1; valid: 0 or more"),
         ("recording --episodes 0", "--episodes 0; valid: greater than 0"),
         ("recording --task none", "--task 'none'; valid: separate"),
@@ -56,6 +59,21 @@ def test_a_mistake_is_one_line(command, hint, monkeypatch, tmp_path, capsys):
     assert hint in said
     assert "\n" not in said
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(f"{name} --gpus 0 1 2 3" for name in ("ablation", "counts", "learning", "memory")),
+        *("memory --most 0", "video --num-envs 0", "sim_to_sim RUN --reference-episodes 0"),
+        *("interruptions --max-restarts 0", "logger_cost --skip-s 0", "profile --warm-steps 0"),
+    ],
+)
+def test_a_zero_that_means_something_is_taken(command):
+    name, *args = command.split()
+    kind = importlib.import_module(f"benchmarks.{name}").Args
+    taken = settings.parse(kind, args)
+    assert str(args[-1]) in str(taken)
 
 
 def test_so_is_a_mistake_that_a_training_of_its_own_finds():

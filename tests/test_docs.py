@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tyro
 
+from benchmarks import settings
 from screwpush_jax import play
 from screwpush_jax.config import Config, config_type, config_type_of
 from screwpush_jax.errors import UsageError
@@ -77,7 +78,7 @@ def test_a_command_in_the_docs_is_one_that_is_taken(command):
             kind = config_type("separate", module.Args)
             parse(kind, argv, kind(), command, "").check()
         elif hasattr(module, "Args"):
-            tyro.cli(module.Args, args=argv)
+            settings.parse(module.Args, argv)
         else:  # a folder
             tyro.cli(importlib.import_module(f"{module_name}.__main__").Args, args=argv)
         return
