@@ -19,7 +19,7 @@ from orbax.checkpoint import checkpoint_managers
 from screwpush_jax import dist, migrate, orbax_trees, run_folder
 from screwpush_jax.algorithms.algorithm import Learner
 from screwpush_jax.checkpoint_folder import FORMAT, Found, at_step, check_goes_on, processes
-from screwpush_jax.errors import CheckpointError, NotWrittenError
+from screwpush_jax.errors import CheckpointError
 from screwpush_jax.run_folder import CHECKPOINTS
 from screwpush_jax.score import Score
 from screwpush_jax.tasks.task import Starts
@@ -80,8 +80,8 @@ class CheckpointStore:
         `others` is what `gather` made of the states of several processes.
 
         Raises:
-          NotWrittenError: it cannot be written, for want of room or whatever else.
-          CheckpointError: it exists already, or what was written is not what was given.
+          CheckpointError: it cannot be written (those before it stay), exists already, or reads back as
+            something else.
         """
         path = self._run_dir / CHECKPOINTS / str(step)
         if path.exists():
@@ -102,7 +102,7 @@ class CheckpointStore:
                 metrics=dataclasses.asdict(score),
             )
         except Exception as error:  # a full disk or a lost mount has many names in there
-            raise NotWrittenError(
+            raise CheckpointError(
                 f"checkpoint {path} cannot be written: {orbax_trees.reason(error)}{self._go_on()}"
             ) from error
         if not saved:

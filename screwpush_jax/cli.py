@@ -57,9 +57,8 @@ def run(main: Callable[[Sequence[str]], int | None]) -> None:
     except DeviceLostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.stdout.flush()
-        os._exit(
-            REFUSED
-        )  # each array and each kernel would report the device, and the last one abort
+        # else each array and each kernel would report the device, and the last one abort
+        os._exit(REFUSED)
     except (UsageError, SimError, StartsError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = _failed(REFUSED)

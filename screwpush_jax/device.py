@@ -46,7 +46,7 @@ def check_engine(config: Config) -> None:
     """
     if config.sim == "auto":
         return
-    registry.check_installed(registry.choose(config.sim)[0])
+    registry.check_installed(config.sim)
     if config.device == "gpu" and registry.steps_on_host(config.sim, getattr(config, config.sim)):
         raise UsageError(
             f"--device gpu: the engine {config.sim} steps on the CPU; valid: auto, cpu"
@@ -87,7 +87,7 @@ def use_device(config: Config) -> str:
             f" {cluster.VISIBLE}, its simulator's and its learner's"
         )
     dist.learn_on(1 if split else 0)
-    registry.check_installed(registry.choose(config.sim)[0])
+    registry.check_installed(config.sim)
     return _in_words(place)
 
 

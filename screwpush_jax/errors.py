@@ -8,11 +8,7 @@ class UsageError(Exception):
 
 
 class CheckpointError(UsageError):
-    """A checkpoint is missing, damaged or belongs to something else."""
-
-
-class NotWrittenError(CheckpointError):
-    """A checkpoint could not be written; those before it stay. Parts of it may still be on their way."""
+    """A checkpoint is missing, damaged, cannot be written or belongs to something else."""
 
 
 class DivergedError(UsageError):

@@ -164,12 +164,17 @@ def steps_on_host(name: str, options: object) -> bool:
 
 
 def check_installed(name: str) -> None:
-    """Raises EngineNotInstalledError if the package that engine `name` needs is missing, UnknownEngineError."""
+    """Checks that the package which the engine `name` needs is there.
+
+    Raises:
+      UnknownEngineError: no such engine.
+      EngineNotInstalledError: it is missing.
+    """
     engine = ENGINES[choose(name)[0]]
     if engine.package and not _is_installed(engine.package):
         others = [other.name for other in ENGINES.values() if other is not engine]
         raise EngineNotInstalledError(
-            f"engine {name!r} needs the package {engine.package!r}: {engine.install}"
+            f"engine {engine.name!r} needs the package {engine.package!r}: {engine.install}"
             + (f" (other engines: {', '.join(others)})" if others else "")
         )
 

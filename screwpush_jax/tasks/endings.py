@@ -10,10 +10,10 @@ SUCCESS, INVALID, TIME_LIMIT, OTHER = "success", "invalid", "time limit", "other
 
 
 def ended_by(task: Task, figures: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What ended each episode, `[...]` as `figures` are: success, a metric of the task's that is true, and so on.
+    """What ended each episode: success, a metric of the task's that is true, and so on.
 
-    `figures [...]` are those of an episode's last step. Of several that hold the first counts: success, the task's in their order, invalid physics, the
-    time limit.
+    `figures [...]` are those of an episode's last step, and what comes back is `[...]`. Of several that hold the
+    first counts: success, the task's in their order, invalid physics, the time limit.
     """
     own = [n for n in task.metrics if n != task.score and figures[n].dtype == bool]
     conditions = [
